@@ -1,0 +1,2 @@
+//! The frazil command line.
+fn main() {}

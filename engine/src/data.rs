@@ -1,0 +1,21 @@
+//! The vocabulary: identifiers, periods, and the documents and streams that steps exchange.
+
+mod duration;
+mod frequency;
+mod id;
+mod period;
+mod periods;
+mod slice;
+mod snapshot;
+mod status;
+mod values;
+
+pub use duration::Duration;
+pub use frequency::Frequency;
+pub use id::{DatasetId, InvalidId, NodeId, PipelineId, RunId, SnapshotId};
+pub use period::{Period, PeriodError, PeriodRange, PeriodText};
+pub use periods::{Action, Item, Periods};
+pub use slice::{Arrival, Axis, Crs, Field, Grid, Slice, Slices};
+pub use snapshot::Snapshot;
+pub use status::Status;
+pub use values::{DType, Values};

@@ -1,0 +1,59 @@
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{DatasetId, Frequency, Period, PeriodRange, SnapshotId};
+
+/// What is to be done with a period.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Action {
+    /// It is not on the axis yet.
+    Add,
+    /// It is there and may have a newer value.
+    Revise,
+    /// It is there as a gap or an incomplete window.
+    Fill,
+}
+
+/// A range of periods with what is to be done with them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Item {
+    /// The periods.
+    pub range: PeriodRange,
+    /// What is to be done with each of them.
+    pub action: Action,
+}
+
+/// The document of a `Periods` edge: the work on one dataset, in the order in which it is done.
+///
+/// Batches hold exactly the periods of the items. Each is one commit. They run forward in time,
+/// but for batches that insert periods before the axis, which come newest first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Periods {
+    /// The dataset that the work is on.
+    pub dataset: DatasetId,
+    /// The step of its time axis.
+    pub step: Frequency,
+    /// The head that the work was found against; none when nothing was committed yet.
+    pub base: Option<SnapshotId>,
+    /// What is to be done.
+    pub items: Vec<Item>,
+    /// The same periods, cut where a commit ends.
+    pub batches: Vec<Vec<PeriodRange>>,
+}
+
+impl Periods {
+    /// What is to be done with `period`; none when it is not part of the work.
+    #[must_use]
+    pub fn action(&self, period: Period) -> Option<Action> {
+        self.items.iter().find(|item| item.range.contains(period)).map(|item| item.action)
+    }
+
+    /// How many periods there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.items.iter().map(|item| item.range.len()).sum()
+    }
+}

@@ -1,0 +1,109 @@
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+macro_rules! values {
+    ($($variant:ident $name:literal $rust:ty),* $(,)?) => {
+        /// The number type of a variable, by its Zarr name.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+        #[serde(rename_all = "lowercase")]
+        pub enum DType {
+            $(#[doc = concat!("`", $name, "`")] $variant),*
+        }
+
+        impl DType {
+            /// All number types.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
+
+            /// The Zarr name: `float32`, `int16` and so on.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name),* }
+            }
+
+            /// Bytes of one number.
+            #[must_use]
+            pub const fn size(self) -> usize {
+                match self { $(Self::$variant => size_of::<$rust>()),* }
+            }
+        }
+
+        /// Numbers of one type, in C order.
+        #[derive(Debug, Clone, PartialEq)]
+        pub enum Values {
+            $(#[doc = concat!("`", $name, "`")] $variant(Vec<$rust>)),*
+        }
+
+        impl Values {
+            /// The number type.
+            #[must_use]
+            pub const fn dtype(&self) -> DType {
+                match self { $(Self::$variant(_) => DType::$variant),* }
+            }
+
+            /// How many numbers there are.
+            #[must_use]
+            pub fn len(&self) -> usize {
+                match self { $(Self::$variant(v) => v.len()),* }
+            }
+
+            /// Whether there is none.
+            #[must_use]
+            pub fn is_empty(&self) -> bool {
+                self.len() == 0
+            }
+
+            /// Number `at`, as a `float64`; exact but for 64-bit integers beyond 2^53.
+            ///
+            /// # Panics
+            /// When `at` is not inside.
+            #[must_use]
+            #[expect(clippy::cast_lossless, clippy::cast_precision_loss, reason = "one arm for all types")]
+            pub fn get(&self, at: usize) -> f64 {
+                match self { $(Self::$variant(v) => v[at] as f64),* }
+            }
+
+            /// Reads little-endian bytes; none when their length is no multiple of the size.
+            #[must_use]
+            pub fn from_le_bytes(dtype: DType, bytes: &[u8]) -> Option<Self> {
+                if bytes.len() % dtype.size() != 0 {
+                    return None;
+                }
+                Some(match dtype {
+                    $(DType::$variant => Self::$variant(
+                        bytes.chunks_exact(size_of::<$rust>())
+                            .filter_map(|b| b.try_into().ok().map(<$rust>::from_le_bytes))
+                            .collect(),
+                    )),*
+                })
+            }
+        }
+        $(
+            impl From<Vec<$rust>> for Values {
+                fn from(values: Vec<$rust>) -> Self {
+                    Self::$variant(values)
+                }
+            }
+        )*
+    };
+}
+
+values! {
+    Int8 "int8" i8,
+    UInt8 "uint8" u8,
+    Int16 "int16" i16,
+    UInt16 "uint16" u16,
+    Int32 "int32" i32,
+    UInt32 "uint32" u32,
+    Int64 "int64" i64,
+    UInt64 "uint64" u64,
+    Float32 "float32" f32,
+    Float64 "float64" f64,
+}
+
+impl DType {
+    /// Whether it is `float32` or `float64`.
+    #[must_use]
+    pub const fn is_float(self) -> bool {
+        matches!(self, Self::Float32 | Self::Float64)
+    }
+}

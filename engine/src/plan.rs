@@ -1,0 +1,85 @@
+//! What a run would do: the documents that `plan` passes along the edges.
+//!
+//! `plan` and `run` are one decision. Every step lists its work here over planned documents, and
+//! does just that when it runs; a plan simulates forward, so a derived dataset is planned over
+//! what its source will hold, not over what it holds now.
+
+use serde::{Deserialize, Serialize};
+
+use crate::data::{Item, Periods, Snapshot};
+
+/// What a node would give, what that costs, and why.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Planned {
+    /// What the edge would carry.
+    pub document: PlannedDocument,
+    /// What it costs.
+    pub work: Work,
+    /// Why, a sentence each: what waits and for what, what is left out, what is done again.
+    pub reasons: Vec<String>,
+}
+
+/// What a planned edge carries.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PlannedDocument {
+    /// The work on a dataset; exact.
+    Periods(Periods),
+    /// A stream that would flow.
+    Slices(PlannedSlices),
+    /// A dataset as it would stand.
+    Snapshot(PlannedSnapshot),
+    /// Nothing to pass on.
+    Nothing,
+}
+
+/// The cost of a node; zero where there is nothing to do.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Work {
+    /// Periods added, revised or filled.
+    pub periods: usize,
+    /// Requests to sources.
+    pub requests: usize,
+    /// Bytes from sources, where they are known.
+    pub bytes: Option<u64>,
+    /// Commits made.
+    pub commits: usize,
+    /// Peak memory in bytes.
+    pub memory: Option<u64>,
+}
+
+/// A stream that would flow through a segment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PlannedSlices {
+    /// The work that it does.
+    pub periods: Periods,
+    /// Requests to sources.
+    pub requests: usize,
+    /// Bytes from sources, where they are known.
+    pub bytes: Option<u64>,
+    /// Periods held at a time by the source.
+    pub in_flight: usize,
+    /// Why, a sentence each.
+    pub reasons: Vec<String>,
+}
+
+/// A dataset as it would stand after the run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PlannedSnapshot {
+    /// The head as it stands.
+    pub snapshot: Snapshot,
+    /// What the run would do to it.
+    pub changes: Vec<Item>,
+    /// What that costs.
+    pub work: Work,
+    /// Why, a sentence each.
+    pub reasons: Vec<String>,
+}
+
+impl Planned {
+    /// A plan with nothing to do.
+    #[must_use]
+    pub fn idle(document: PlannedDocument) -> Self {
+        Self { document, work: Work::default(), reasons: Vec::new() }
+    }
+}

@@ -1,0 +1,61 @@
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::data::{Action, DatasetId, PeriodRange, Periods, SnapshotId, Status};
+
+/// The work of one task of a segment: what one commit will settle.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Batch {
+    /// Its place among the batches of the run, from 0.
+    pub index: usize,
+    /// The part of the work that it is: one batch, with the items that it holds.
+    pub periods: Periods,
+}
+
+/// How a batch ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ended {
+    /// Every period is there.
+    Whole,
+    /// The source has no more: not an error.
+    Frontier,
+    /// An error ended it.
+    Failed,
+    /// The run was told to stop.
+    Cancelled,
+}
+
+/// One period of a [`Written`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PeriodLabel {
+    /// The periods, in a range of one.
+    pub period: PeriodRange,
+    /// What will be known of it.
+    pub status: Status,
+    /// What is done with it.
+    pub action: Action,
+}
+
+/// What the write half of a sink gives: chunk objects that nothing refers to yet, by reference.
+///
+/// It stands in the run log, so a crash between write and commit costs no fetch, and an executor
+/// elsewhere brings it back as a document.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Written {
+    /// The dataset.
+    pub dataset: DatasetId,
+    /// The place of its batch among those of the run.
+    pub index: usize,
+    /// The head that it was written against.
+    pub base: Option<SnapshotId>,
+    /// The periods it holds, in order.
+    pub labels: Vec<PeriodLabel>,
+    /// How the batch ended.
+    pub ended: Ended,
+    /// Template and chunk references: the sink's own, opaque to the engine.
+    pub body: Value,
+}

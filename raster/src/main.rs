@@ -1,0 +1,2 @@
+//! GDAL behind pipes.
+fn main() {}
