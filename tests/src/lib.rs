@@ -1,1 +1,5 @@
-//! To come.
+//! What the black-box tests share: where the programs are, where genuine data are, and a
+//! Python that reads cubes with libraries we did not write.
+
+pub mod programs;
+pub mod sandbox;

@@ -1,0 +1,91 @@
+//! A project in a folder of its own, for one test.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+use tempfile::TempDir;
+
+use crate::programs::{frazil, succeeded};
+
+/// A project in a temporary folder, deleted when dropped.
+#[derive(Debug)]
+pub struct Sandbox {
+    folder: TempDir,
+}
+
+impl Sandbox {
+    /// A project of these files, by their relative paths.
+    ///
+    /// # Panics
+    /// When they cannot be written.
+    #[must_use]
+    pub fn new(files: &[(&str, &str)]) -> Self {
+        let sandbox = Self { folder: tempfile::tempdir().expect("a temporary folder") };
+        for (path, text) in files {
+            sandbox.write(path, text);
+        }
+        sandbox
+    }
+
+    /// Writes a file.
+    ///
+    /// # Panics
+    /// When it cannot be written.
+    pub fn write(&self, path: &str, text: &str) {
+        let path = self.path(path);
+        std::fs::create_dir_all(path.parent().expect("a file has a folder")).expect("a folder");
+        std::fs::write(path, text).expect("a file");
+    }
+
+    /// An absolute path in the project.
+    #[must_use]
+    pub fn path(&self, path: impl AsRef<Path>) -> PathBuf {
+        self.folder.path().join(path)
+    }
+
+    /// The command line, run in the project's folder.
+    #[must_use]
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = frazil();
+        command.current_dir(self.folder.path()).args(args);
+        command
+    }
+
+    /// Runs the command line and waits for it.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    #[must_use]
+    pub fn run(&self, args: &[&str]) -> Output {
+        self.command(args).output().expect("frazil starts")
+    }
+
+    /// Standard output of a run that must succeed.
+    ///
+    /// # Panics
+    /// When it did not, with what it said.
+    #[must_use]
+    pub fn succeed(&self, args: &[&str]) -> String {
+        succeeded(&format!("frazil {}", args.join(" ")), &self.run(args))
+    }
+
+    /// Standard output and error of a run that must end with `code`.
+    ///
+    /// # Panics
+    /// When it ended otherwise, with what it said.
+    #[must_use]
+    pub fn fail(&self, code: i32, args: &[&str]) -> (String, String) {
+        let output = self.run(args);
+        let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(
+            output.status.code(),
+            Some(code),
+            "frazil {}\n--- stdout\n{stdout}\n--- stderr\n{stderr}",
+            args.join(" ")
+        );
+        (stdout, stderr)
+    }
+}
