@@ -21,9 +21,10 @@ fn sources(folder: &Path) -> Vec<(PathBuf, String)> {
 /// Whether code (not comments) names the crate.
 fn names(text: &str, name: &str) -> bool {
     let path = format!("{name}::");
-    text.lines()
-        .map(|line| line.split("//").next().unwrap_or_default())
-        .any(|line| line.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':')).any(|word| word.starts_with(&path)))
+    text.lines().map(|line| line.split("//").next().unwrap_or_default()).any(|line| {
+        line.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':'))
+            .any(|word| word.starts_with(&path))
+    })
 }
 
 fn manifest(package: &str) -> String {
