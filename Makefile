@@ -1,0 +1,29 @@
+# Two commands do all the set-up: `make demo` builds and runs the main job on input that it makes
+# itself, `make test` passes all tests. The rest is for those who change the code.
+.PHONY: demo test lint check-examples schemas bench clean-demo
+
+demo:
+	@scripts/install-system.sh
+	@scripts/demo.sh
+
+# Programs of other packages are not built by `cargo test`, so they are built first.
+test:
+	@scripts/install-system.sh
+	@python=$$(scripts/python-env.sh) && \
+	cargo build --workspace --bins --examples && \
+	FRAZIL_PYTHON=$$python cargo test --workspace
+
+lint:
+	@scripts/install-system.sh
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items
+
+check-examples:
+	cargo run -q -p frazil -- check pipelines examples
+
+schemas:
+	UPDATE=1 cargo test -p frazil-tests --test all schema
+
+clean-demo:
+	rm -rf .demo
