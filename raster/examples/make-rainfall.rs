@@ -66,7 +66,8 @@ fn rain(day: u32, x: usize, y: usize, width: usize, height: usize) -> f32 {
         return NODATA;
     }
     let t = f64::from(day);
-    let front = (6.0 * u - 0.37 * t).sin() + (5.0 * v + 0.23 * t).cos() + 0.6 * (17.0 * (u + v) - 1.1 * t).sin();
+    let front =
+        (6.0 * u - 0.37 * t).sin() + (5.0 * v + 0.23 * t).cos() + 0.6 * (17.0 * (u + v) - 1.1 * t).sin();
     let season = 1.0 + 0.8 * (t / 365.25 * std::f64::consts::TAU).sin();
     ((front - 0.9).max(0.0) * 14.0 * season * 100.0).round() as f32 / 100.0
 }
@@ -78,8 +79,12 @@ fn write(path: &Path, day: u32, width: usize, height: usize) -> Result<(), Box<d
     image.set_spatial_ref(&SpatialRef::from_epsg(4326)?)?;
     let values = (0..height).flat_map(|y| (0..width).map(move |x| rain(day, x, y, width, height))).collect();
     image.rasterband(1)?.write((0, 0), (width, height), &mut Buffer::new((width, height), values))?;
-    let options =
-        RasterCreationOptions::from_iter(["COMPRESS=DEFLATE", "PREDICTOR=3", "BLOCKSIZE=256", "OVERVIEWS=NONE"]);
+    let options = RasterCreationOptions::from_iter([
+        "COMPRESS=DEFLATE",
+        "PREDICTOR=3",
+        "BLOCKSIZE=256",
+        "OVERVIEWS=NONE",
+    ]);
     image.create_copy(&DriverManager::get_driver_by_name("COG")?, path, &options)?;
     Ok(())
 }
