@@ -1,5 +1,7 @@
 //! The step types of frazil, and the cube they share.
 
+pub mod cube;
+
 use frazil_engine::registry::Registry;
 
 /// The catalogue: every step type by name.

@@ -1,0 +1,148 @@
+//! The cube: an Icechunk repository with Zarr arrays `time, y, x`, and what stands in it.
+//!
+//! The only code that names Icechunk or zarrs. Step types read through [`Cube`], write through
+//! [`BatchWriter`] and publish through [`commit`].
+
+mod codec;
+mod commit;
+mod document;
+mod fault;
+mod history;
+mod read;
+mod repo;
+mod template;
+mod time;
+mod write;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use frazil_engine::{
+    context::Scope,
+    data::{Snapshot, SnapshotId},
+    dataset::{DatasetInfo, TimeAxis},
+    step::StepError,
+};
+use icechunk::{Repository, format::Path, repository::VersionInfo, session::Session};
+
+pub use commit::{CommitNotes, commit};
+pub use history::{Changes, Pending, Provenance, SourceState};
+pub use read::Window;
+pub use template::{Template, TemplateVariable};
+pub use time::TimeIndex;
+pub use write::BatchWriter;
+
+use codec::ChunkCodec;
+use document::{Nodes, not_a_cube};
+
+/// One state of a dataset, open for reading.
+#[derive(Debug)]
+pub struct Cube {
+    repository: Arc<Repository>,
+    session: Session,
+    id: icechunk::format::SnapshotId,
+    nodes: Nodes,
+    codecs: BTreeMap<String, Arc<ChunkCodec>>,
+    snapshot: Snapshot,
+    template: Template,
+    axis: TimeIndex,
+    provenance: Provenance,
+}
+
+impl Cube {
+    /// Opens the head of a dataset. None only when there is provably no repository, or when it
+    /// holds nothing but its initial snapshot. Looking creates nothing.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or holds something that is no cube of this dataset.
+    pub async fn open(info: &DatasetInfo, scope: &Scope) -> Result<Option<Self>, StepError> {
+        let Some(repository) = repo::open(info, scope).await? else { return Ok(None) };
+        match repo::head(&repository, info, scope).await? {
+            None => Ok(None),
+            Some(id) => Self::at(Arc::new(repository), id, info, scope).await.map(Some),
+        }
+    }
+
+    /// Opens one state of a dataset.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or has no such snapshot.
+    pub async fn open_at(info: &DatasetInfo, scope: &Scope, id: &SnapshotId) -> Result<Self, StepError> {
+        let none = || not_a_cube(format!("{} has no snapshot {id}", info.location.url));
+        let repository = repo::open(info, scope).await?.ok_or_else(none)?;
+        let id = icechunk::format::SnapshotId::try_from(id.0.as_str()).map_err(|_| none())?;
+        Self::at(Arc::new(repository), id, info, scope).await
+    }
+
+    async fn at(
+        repository: Arc<Repository>,
+        id: icechunk::format::SnapshotId,
+        info: &DatasetInfo,
+        scope: &Scope,
+    ) -> Result<Self, StepError> {
+        let opened = Self::load(repository, id, info).await;
+        opened.map_err(|error| repo::redacted(error, scope))
+    }
+
+    async fn load(
+        repository: Arc<Repository>,
+        id: icechunk::format::SnapshotId,
+        info: &DatasetInfo,
+    ) -> Result<Self, StepError> {
+        let TimeAxis::Regular(time) = &info.block.time else {
+            return Err(not_a_cube(format!("{} has no time axis", info.id)));
+        };
+        let what = repo::unreadable(info);
+        let about = repository.lookup_snapshot(&id).await.map_err(fault::icechunk(&what))?;
+        let session = repository
+            .readonly_session(&VersionInfo::SnapshotId(id.clone()))
+            .await
+            .map_err(fault::icechunk(&what))?;
+        let nodes = read::nodes(&session, &what).await?;
+        let loaded = read::contents(&session, &nodes, time.frequency(), &what).await?;
+        Ok(Self {
+            snapshot: repo::snapshot(info, Some(SnapshotId(id.to_string()))),
+            provenance: Provenance::read(&about.metadata),
+            template: loaded.template,
+            axis: loaded.axis,
+            codecs: loaded.codecs,
+            repository,
+            session,
+            id,
+            nodes,
+        })
+    }
+
+    /// This state, as it is passed along an edge; `base` is the state itself.
+    #[must_use]
+    pub const fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
+    }
+
+    /// Its name in the store.
+    #[must_use]
+    pub fn id(&self) -> SnapshotId {
+        SnapshotId(self.id.to_string())
+    }
+
+    /// The time axis.
+    #[must_use]
+    pub const fn axis(&self) -> &TimeIndex {
+        &self.axis
+    }
+
+    /// Grid, variables and layout as they are stored.
+    #[must_use]
+    pub const fn template(&self) -> &Template {
+        &self.template
+    }
+
+    /// What the head says of where its numbers come from.
+    #[must_use]
+    pub const fn provenance(&self) -> &Provenance {
+        &self.provenance
+    }
+}
+
+fn path(text: &str) -> Result<Path, StepError> {
+    Path::new(text).map_err(|_| not_a_cube(format!("`{text}` is no path of an array")))
+}

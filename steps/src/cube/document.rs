@@ -1,0 +1,161 @@
+//! `zarr.json` documents, read.
+
+use std::collections::BTreeMap;
+
+use frazil_engine::{
+    data::{Axis, Crs, DType, Frequency, Grid},
+    dataset::CellMethod,
+    step::{ErrorKind, StepError},
+};
+use serde_json::{Map, Value};
+
+use super::template::{Template, TemplateVariable};
+
+/// The nodes of a repository: path → `zarr.json`.
+pub(super) type Nodes = BTreeMap<String, Value>;
+
+/// A store that is no cube as frazil knows it.
+pub(super) fn not_a_cube(message: impl Into<String>) -> StepError {
+    StepError::permanent(ErrorKind::Store, message)
+}
+
+/// The group that holds the arrays, found by the `multiscales` attribute.
+pub(super) fn group(nodes: &Nodes) -> String {
+    let layout = nodes.get("/").map(|root| &root["attributes"]["multiscales"]["layout"]);
+    layout.and_then(|l| l[0]["asset"].as_str()).unwrap_or_default().to_owned()
+}
+
+/// What the stored documents say, with the coordinates of both axes and the step of the dataset.
+pub(super) fn template(
+    nodes: &Nodes,
+    step: Frequency,
+    y: Vec<f64>,
+    x: Vec<f64>,
+) -> Result<Template, StepError> {
+    let group = group(nodes);
+    let names = axes(nodes)?;
+    let variables = nodes
+        .iter()
+        .filter(|(path, document)| is_variable(path, document, &group, &names))
+        .map(|(path, document)| variable(path, document))
+        .collect::<Result<Vec<_>, _>>()?;
+    if variables.is_empty() {
+        return Err(not_a_cube(format!("no array with dimensions time, {}, {}", names.0, names.1)));
+    }
+    let axis = |name: &str, centres: Vec<f64>| Axis { name: name.to_owned(), cell: regular(&centres), centres };
+    let grid = Grid { crs: crs(nodes, &group), y: axis(&names.0, y), x: axis(&names.1, x) };
+    Ok(Template { group, step, grid, variables })
+}
+
+/// Names of the horizontal dimensions, y then x.
+pub(super) fn axes(nodes: &Nodes) -> Result<(String, String), StepError> {
+    let group = group(nodes);
+    let at = |path: &str| nodes.get(path).map(|d| &d["attributes"]["spatial:dimensions"]);
+    let declared = at("/").into_iter().chain(at(&format!("/{group}"))).find_map(|d| {
+        Some((d[0].as_str()?.to_owned(), d[1].as_str()?.to_owned()))
+    });
+    let found = || {
+        nodes.values().find_map(|document| {
+            let names = document["dimension_names"].as_array()?;
+            let [first, .., y, x] = names.as_slice() else { return None };
+            (first == "time" && names.len() >= 3)
+                .then(|| Some((y.as_str()?.to_owned(), x.as_str()?.to_owned())))?
+        })
+    };
+    declared.or_else(found).ok_or_else(|| not_a_cube("no array with dimensions time, y, x"))
+}
+
+fn is_variable(path: &str, document: &Value, group: &str, names: &(String, String)) -> bool {
+    let parent = path.rsplit_once('/').map_or("", |(parent, _)| parent).trim_start_matches('/');
+    let dims: Vec<&str> =
+        document["dimension_names"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    parent == group && dims == ["time", names.0.as_str(), names.1.as_str()]
+}
+
+fn variable(path: &str, document: &Value) -> Result<TemplateVariable, StepError> {
+    let name = path.rsplit('/').next().unwrap_or_default().to_owned();
+    let bad = |what: &str| not_a_cube(format!("{what} of `{name}` cannot be read"));
+    let dtype = document["data_type"].as_str();
+    let dtype = DType::ALL.iter().copied().find(|d| Some(d.name()) == dtype).ok_or_else(|| bad("the type"))?;
+    let attributes = document["attributes"].as_object().cloned().unwrap_or_default();
+    let unit = lengths(&document["chunk_grid"]["configuration"]["chunk_shape"])
+        .ok_or_else(|| bad("the chunk grid"))?;
+    let codecs = document["codecs"].as_array().cloned().unwrap_or_default();
+    let inner = codecs
+        .iter()
+        .find(|c| c["name"] == "sharding_indexed")
+        .map(|c| lengths(&c["configuration"]["chunk_shape"]).ok_or_else(|| bad("the shards")))
+        .transpose()?;
+    let number = |key: &str| attributes.get(key).and_then(Value::as_f64);
+    Ok(TemplateVariable {
+        dtype,
+        fill: if dtype.is_float() { None } else { number("_FillValue") },
+        scale_factor: number("scale_factor"),
+        add_offset: number("add_offset"),
+        units: attributes.get("units").and_then(Value::as_str).map(str::to_owned),
+        cell: attributes.get("cell_methods").and_then(Value::as_str).and_then(cell),
+        chunks: inner.unwrap_or(unit),
+        shards: inner.is_some().then_some(unit),
+        codecs,
+        attributes,
+        name,
+    })
+}
+
+fn lengths(value: &Value) -> Option<[u64; 3]> {
+    let lengths: Vec<u64> = value.as_array()?.iter().filter_map(Value::as_u64).collect();
+    lengths.try_into().ok()
+}
+
+/// What CF `cell_methods` says of time.
+fn cell(text: &str) -> Option<CellMethod> {
+    Some(match text.strip_prefix("time: ")?.split_whitespace().next()? {
+        "point" => CellMethod::Point,
+        "mean" => CellMethod::Mean,
+        "sum" => CellMethod::Total,
+        "minimum" => CellMethod::Minimum,
+        "maximum" => CellMethod::Maximum,
+        _ => return None,
+    })
+}
+
+/// CF `cell_methods` of a variable.
+pub(super) const fn cell_methods(cell: CellMethod) -> &'static str {
+    match cell {
+        CellMethod::Point => "time: point",
+        CellMethod::Mean => "time: mean",
+        CellMethod::Total => "time: sum",
+        CellMethod::Minimum => "time: minimum",
+        CellMethod::Maximum => "time: maximum",
+    }
+}
+
+fn crs(nodes: &Nodes, group: &str) -> Crs {
+    let attributes = |path: &str| nodes.get(path).map_or(&Value::Null, |d| &d["attributes"]);
+    let root = attributes("/");
+    let reference = attributes(&format!("{}/spatial_ref", if group.is_empty() { "" } else { "/0" }));
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    Crs {
+        code: text(&root["proj:code"]),
+        wkt: text(&reference["crs_wkt"]).or_else(|| text(&root["proj:wkt2"])).unwrap_or_default(),
+    }
+}
+
+/// The distance between centres, where they are evenly spaced.
+pub(super) fn regular(centres: &[f64]) -> Option<f64> {
+    let (first, last) = (*centres.first()?, *centres.last()?);
+    if centres.len() < 2 {
+        return None;
+    }
+    #[expect(clippy::cast_precision_loss, reason = "axes are far shorter than 2^52 cells")]
+    let cell = (last - first) / (centres.len() - 1) as f64;
+    #[expect(clippy::cast_precision_loss, reason = "axes are far shorter than 2^52 cells")]
+    let even = centres.iter().enumerate().all(|(i, c)| (first + i as f64 * cell - c).abs() <= 1e-3 * cell.abs());
+    even.then_some(cell)
+}
+
+
+/// The attributes of a node.
+pub(super) fn attributes(document: &Value) -> Map<String, Value> {
+    document["attributes"].as_object().cloned().unwrap_or_default()
+}

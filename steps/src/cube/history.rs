@@ -1,0 +1,215 @@
+use std::collections::BTreeMap;
+
+use frazil_engine::{
+    data::{DatasetId, Frequency, PeriodRange, SnapshotId},
+    step::StepError,
+};
+use futures::{StreamExt, TryStreamExt};
+use icechunk::{format::snapshot::SnapshotProperties, repository::VersionInfo};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use super::{Cube, fault, time::TimeIndex};
+
+/// Where the numbers of a cube come from, carried forward from commit to commit.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Provenance {
+    /// Digest of the definition that made the head.
+    pub definition: Option<String>,
+    /// The dataset's `version`.
+    pub version: Option<String>,
+    /// What was read of each source dataset.
+    pub sources: BTreeMap<DatasetId, SourceState>,
+    /// Work on newer source snapshots that is done in part.
+    pub pending: Option<Pending>,
+}
+
+/// What was read of a source dataset.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceState {
+    /// Where its repository is.
+    pub repository: String,
+    /// The snapshot that was read.
+    pub snapshot: SnapshotId,
+}
+
+/// Work that a commit did not finish.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pending {
+    /// The source snapshot that the work was on.
+    pub snapshot: SnapshotId,
+    /// Periods of this dataset that are done for it.
+    pub done: Vec<PeriodRange>,
+}
+
+/// What changed in a cube since one of its snapshots.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Changes {
+    /// These periods, from what the commits say.
+    Periods(Vec<PeriodRange>),
+    /// These periods at most: a commit that does not say what it did was read by its chunks.
+    Foreign(Vec<PeriodRange>),
+    /// The snapshot is not one of the ancestors of this one: anything may have changed.
+    NotAncestor,
+}
+
+/// The properties of one commit.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct CommitRecord {
+    pub(super) run: Option<String>,
+    pub(super) added: Vec<PeriodRange>,
+    pub(super) revised: Vec<PeriodRange>,
+    pub(super) filled: Vec<PeriodRange>,
+    pub(super) same: bool,
+}
+
+impl CommitRecord {
+    /// As properties of a commit, with what is carried forward.
+    pub(super) fn properties(&self, provenance: &Provenance) -> SnapshotProperties {
+        let mut properties = SnapshotProperties::new();
+        if let Some(run) = &self.run {
+            properties.insert("run".to_owned(), json!(run));
+        }
+        let ranges = |ranges: &[PeriodRange]| ranges.iter().map(|r| String::from(*r)).collect::<Vec<_>>();
+        let periods = json!({
+            "added": ranges(&self.added),
+            "revised": ranges(&self.revised),
+            "filled": ranges(&self.filled),
+        });
+        properties.insert("periods".to_owned(), periods);
+        properties.insert("values".to_owned(), json!(if self.same { "same" } else { "changed" }));
+        if let Ok(Value::Object(carried)) = serde_json::to_value(provenance) {
+            properties.extend(carried.into_iter().filter(|(_, value)| !value.is_null()));
+        }
+        properties
+    }
+
+    /// What a commit says of itself; none when it was not made by frazil.
+    fn read(properties: &SnapshotProperties) -> Option<Self> {
+        let periods = properties.get("periods")?;
+        let ranges = |key: &str| -> Option<Vec<PeriodRange>> {
+            periods.get(key)?.as_array()?.iter().map(|r| r.as_str()?.to_owned().try_into().ok()).collect()
+        };
+        Some(Self {
+            run: properties.get("run").and_then(Value::as_str).map(str::to_owned),
+            added: ranges("added")?,
+            revised: ranges("revised")?,
+            filled: ranges("filled")?,
+            same: properties.get("values").and_then(Value::as_str) == Some("same"),
+        })
+    }
+
+    fn ranges(&self) -> impl Iterator<Item = PeriodRange> + '_ {
+        self.added.iter().chain(&self.revised).chain(&self.filled).copied()
+    }
+}
+
+impl Provenance {
+    /// What the properties of a head say. What another program wrote says nothing.
+    pub(super) fn read(properties: &SnapshotProperties) -> Self {
+        let map: Map<String, Value> = properties.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
+        serde_json::from_value(Value::Object(map)).unwrap_or_default()
+    }
+}
+
+impl Cube {
+    /// What changed between `since` and this snapshot, as ascending ranges of periods.
+    ///
+    /// # Errors
+    /// When the history cannot be read.
+    pub async fn changes_since(&self, since: &SnapshotId) -> Result<Changes, StepError> {
+        let unreadable = format!("cannot read the history of {}", self.snapshot.repository);
+        let Ok(since) = icechunk::format::SnapshotId::try_from(since.0.as_str()) else {
+            return Ok(Changes::NotAncestor);
+        };
+        let mut ancestry = self
+            .repository
+            .ancestry(&VersionInfo::SnapshotId(self.id.clone()))
+            .await
+            .map_err(fault::icechunk(&unreadable))?
+            .boxed();
+        let mut changed: Vec<PeriodRange> = Vec::new();
+        let mut foreign = false;
+        loop {
+            let Some(commit) = ancestry.try_next().await.map_err(fault::icechunk(&unreadable))? else {
+                return Ok(Changes::NotAncestor);
+            };
+            if commit.id == since {
+                break;
+            }
+            match CommitRecord::read(&commit.metadata) {
+                Some(record) if record.same => {}
+                Some(record) => changed.extend(record.ranges()),
+                // The first snapshot holds nothing.
+                None if commit.is_initial() => {}
+                None => {
+                    foreign = true;
+                    let parent = commit.parent_id.clone();
+                    changed.extend(self.touched(parent, commit.id, &unreadable).await?);
+                }
+            }
+        }
+        let changed = merged(changed, self.axis.step());
+        Ok(if foreign { Changes::Foreign(changed) } else { Changes::Periods(changed) })
+    }
+
+    /// The periods of the chunks that a commit touched, on the axis as it is now. Whatever moved
+    /// chunks or arrays counts as a change of everything.
+    async fn touched(
+        &self,
+        parent: Option<icechunk::format::SnapshotId>,
+        commit: icechunk::format::SnapshotId,
+        unreadable: &str,
+    ) -> Result<Vec<PeriodRange>, StepError> {
+        let all = whole(&self.axis);
+        let Some(parent) = parent else { return Ok(all) };
+        let diff = self
+            .repository
+            .diff(&VersionInfo::SnapshotId(parent), &VersionInfo::SnapshotId(commit))
+            .await
+            .map_err(fault::icechunk(unreadable))?;
+        let time = self.template.path("time");
+        let rebuilt = !diff.new_arrays.is_empty()
+            || !diff.deleted_arrays.is_empty()
+            || !diff.moved_nodes.is_empty()
+            || diff.updated_chunks.keys().any(|path| path.to_string() == time)
+            || diff.updated_arrays.iter().any(|path| path.to_string() == time);
+        if rebuilt {
+            return Ok(all);
+        }
+        let mut ranges = Vec::new();
+        for variable in &self.template.variables {
+            let path = self.template.path(&variable.name);
+            let length = usize::try_from(variable.unit()[0]).unwrap_or(usize::MAX);
+            let chunks = diff.updated_chunks.iter().filter(|(p, _)| p.to_string() == path);
+            for chunk in chunks.flat_map(|(_, chunks)| chunks) {
+                let Some(&at) = chunk.0.first() else { continue };
+                let start = (at as usize).saturating_mul(length);
+                let end = start.saturating_add(length).min(self.axis.len());
+                ranges.extend(PeriodRange::collect(
+                    self.axis.periods().get(start..end).unwrap_or_default().iter().copied(),
+                ));
+            }
+        }
+        Ok(ranges)
+    }
+}
+
+fn whole(axis: &TimeIndex) -> Vec<PeriodRange> {
+    PeriodRange::collect(axis.periods().iter().copied())
+}
+
+/// The same periods as the fewest ascending ranges. Ranges of another step say nothing here.
+fn merged(mut ranges: Vec<PeriodRange>, step: Frequency) -> Vec<PeriodRange> {
+    ranges.retain(|r| r.frequency() == step && !r.is_empty());
+    ranges.sort_unstable();
+    let mut merged: Vec<PeriodRange> = Vec::new();
+    for range in ranges {
+        match merged.last_mut() {
+            Some(last) if range.first <= last.last.plus(1) => last.last = last.last.max(range.last),
+            _ => merged.push(range),
+        }
+    }
+    merged
+}

@@ -1,0 +1,298 @@
+use std::{collections::BTreeMap, ops::Range, sync::Arc};
+
+use frazil_engine::{
+    data::{Frequency, Values},
+    step::{ErrorKind, StepError},
+};
+use futures::{StreamExt, TryStreamExt, stream};
+use icechunk::{
+    format::{ByteRange, ChunkIndices, snapshot::NodeData},
+    session::Session,
+};
+use serde_json::Value;
+
+use super::{
+    Cube, codec::ChunkCodec, document, document::{Nodes, not_a_cube}, fault, path, template::Template, time::TimeIndex,
+};
+
+/// Chunks that are fetched and decoded at a time by one read: two keep two cores busy while a
+/// third is on its way; more would only hold memory.
+const CHUNKS_AT_A_TIME: usize = 3;
+
+/// Rows and columns of a read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Window {
+    /// Rows.
+    pub y: Range<usize>,
+    /// Columns.
+    pub x: Range<usize>,
+}
+
+/// All nodes of a session.
+pub(super) async fn nodes(session: &Session, what: &str) -> Result<Nodes, StepError> {
+    let listed = session.list_nodes(&path("/")?).await.map_err(fault::icechunk(what))?;
+    let mut nodes = Nodes::new();
+    for node in listed {
+        let node = node.map_err(fault::icechunk(what))?;
+        let document = serde_json::from_slice(&node.user_data)
+            .map_err(|error| not_a_cube(format!("{what}: the metadata of {}: {error}", node.path)))?;
+        nodes.insert(node.path.to_string(), document);
+    }
+    Ok(nodes)
+}
+
+/// What stands in a cube besides its numbers.
+pub(super) struct Contents {
+    pub(super) template: Template,
+    pub(super) axis: TimeIndex,
+    pub(super) codecs: BTreeMap<String, Arc<ChunkCodec>>,
+}
+
+/// Reads grid, axis and layout.
+pub(super) async fn contents(
+    session: &Session,
+    nodes: &Nodes,
+    step: Frequency,
+    what: &str,
+) -> Result<Contents, StepError> {
+    let group = document::group(nodes);
+    let prefix = if group.is_empty() { String::new() } else { format!("/{group}") };
+    let (y, x) = document::axes(nodes)?;
+    calendar(nodes, &format!("{prefix}/time"), step)?;
+    let read = |name: String| {
+        let path = format!("{prefix}/{name}");
+        async move { vector(session, nodes, &path, what).await }
+    };
+    let (labels, statuses, y, x) =
+        futures::try_join!(read("time".to_owned()), read("period_status".to_owned()), read(y), read(x))?;
+    let missing = |name: &str| not_a_cube(format!("{what}: it has no coordinate `{name}`"));
+    let labels = match labels.ok_or_else(|| missing("time"))? {
+        Values::Int64(labels) => labels,
+        other => return Err(not_a_cube(format!("{what}: `time` is {}, not int64", other.dtype().name()))),
+    };
+    let statuses = match statuses {
+        Some(Values::UInt8(codes)) => Some(codes),
+        None => None,
+        Some(other) => {
+            let found = other.dtype().name();
+            return Err(not_a_cube(format!("{what}: `period_status` is {found}, not uint8")));
+        }
+    };
+    let axis = TimeIndex::decode(step, &labels, statuses.as_deref())
+        .map_err(|error| not_a_cube(format!("{what}: {error}")))?;
+    let floats = |values: Option<Values>, name: &str| match values {
+        Some(Values::Float64(values)) => Ok(values),
+        Some(values) => Ok((0..values.len()).map(|i| values.get(i)).collect()),
+        None => Err(missing(name)),
+    };
+    let template = document::template(nodes, step, floats(y, "y")?, floats(x, "x")?)?;
+    let mut codecs = BTreeMap::new();
+    for variable in &template.variables {
+        let codec = codec(nodes, &template.path(&variable.name), what)?;
+        codecs.insert(variable.name.clone(), Arc::new(codec));
+    }
+    Ok(Contents { template, axis, codecs })
+}
+
+/// Refuses time axes that are not counted as ours are.
+fn calendar(nodes: &Nodes, time: &str, step: Frequency) -> Result<(), StepError> {
+    let attributes = nodes.get(time).map_or(&Value::Null, |d| &d["attributes"]);
+    let calendar = attributes["calendar"].as_str().unwrap_or("standard");
+    if !matches!(calendar, "proleptic_gregorian" | "standard" | "gregorian") {
+        let message = format!("`time` is in calendar `{calendar}`");
+        return Err(StepError::permanent(ErrorKind::Data, message)
+            .help("only the proleptic Gregorian calendar is known; another would shift dates silently"));
+    }
+    match attributes["units"].as_str() {
+        Some(units) if units.trim_end_matches(" 00:00:00") == step.unit() => Ok(()),
+        units => Err(StepError::permanent(
+            ErrorKind::Data,
+            format!("`time` is in `{}`, a step of {step} is stored in `{}`", units.unwrap_or("-"), step.unit()),
+        )
+        .help("write to another store, or make `time.step` that of the store")),
+    }
+}
+
+pub(super) fn codec(nodes: &Nodes, path: &str, what: &str) -> Result<ChunkCodec, StepError> {
+    let document = nodes.get(path).ok_or_else(|| not_a_cube(format!("{what}: there is no array {path}")))?;
+    ChunkCodec::new(document).map_err(|error| not_a_cube(format!("{what}: array {path}: {error}")))
+}
+
+/// A whole one-dimensional array; none where there is no such array.
+async fn vector(
+    session: &Session,
+    nodes: &Nodes,
+    name: &str,
+    what: &str,
+) -> Result<Option<Values>, StepError> {
+    if !nodes.contains_key(name) {
+        return Ok(None);
+    }
+    let codec = Arc::new(codec(nodes, name, what)?);
+    let node = session.get_array(&path(name)?).await.map_err(fault::icechunk(what))?;
+    let NodeData::Array { shape, .. } = node.node_data else { return Ok(None) };
+    let length = shape.get(0).map_or(0, |d| usize::try_from(d.array_length()).unwrap_or(usize::MAX));
+    let chunk = codec.numbers();
+    let mut bytes = Vec::with_capacity(length * codec.dtype.size());
+    for at in 0..length.div_ceil(chunk.max(1)) {
+        bytes.extend(match stored(session, name, &[at], what).await? {
+            None => codec.filled(chunk),
+            Some(encoded) => decoded(&codec, encoded, what).await?,
+        });
+    }
+    bytes.truncate(length * codec.dtype.size());
+    Ok(Values::from_le_bytes(codec.dtype, &bytes))
+}
+
+/// The bytes of a chunk as they are stored; none where it is not stored.
+pub(super) async fn stored(
+    session: &Session,
+    name: &str,
+    chunk: &[usize],
+    what: &str,
+) -> Result<Option<bytes::Bytes>, StepError> {
+    let at = ChunkIndices(chunk.iter().map(|i| u32::try_from(*i).unwrap_or(u32::MAX)).collect());
+    let reader = session
+        .get_chunk_reader(&path(name)?, &at, &ByteRange::ALL)
+        .await
+        .map_err(fault::icechunk(what))?;
+    match reader {
+        None => Ok(None),
+        Some(read) => read.await.map(Some).map_err(fault::icechunk(what)),
+    }
+}
+
+/// Decodes a chunk on a thread that may block.
+pub(super) async fn decoded(
+    codec: &Arc<ChunkCodec>,
+    encoded: bytes::Bytes,
+    what: &str,
+) -> Result<Vec<u8>, StepError> {
+    let codec = Arc::clone(codec);
+    match tokio::task::spawn_blocking(move || codec.decode(&encoded)).await {
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(error)) => Err(not_a_cube(format!("{what}: {error}"))),
+        Err(_) => Err(StepError::permanent(ErrorKind::Internal, "decoding a chunk stopped")),
+    }
+}
+
+impl Cube {
+    /// Stored numbers of the periods at positions `time`, shape (time, y, x); packed numbers stay
+    /// packed (see [`super::TemplateVariable::value`]). Holds the result and a few chunks.
+    ///
+    /// # Errors
+    /// When there is no such variable, when the range or the window is not inside, or when the
+    /// store cannot be read.
+    pub async fn read(
+        &self,
+        variable: &str,
+        time: Range<usize>,
+        window: Option<&Window>,
+    ) -> Result<Values, StepError> {
+        let what = format!("cannot read `{variable}` of {}", self.snapshot.repository);
+        let codec = self.codecs.get(variable).ok_or_else(|| not_a_cube(format!("{what}: no such variable")))?;
+        let (rows, columns) = self.template.grid.shape();
+        let whole = Window { y: 0..rows, x: 0..columns };
+        let window = window.unwrap_or(&whole);
+        if time.end > self.axis.len() || window.y.end > rows || window.x.end > columns {
+            return Err(StepError::permanent(
+                ErrorKind::Internal,
+                format!("{what}: positions {time:?}, rows {:?}, columns {:?} are not inside", window.y, window.x),
+            ));
+        }
+        let target = Block { ranges: [time, window.y.clone(), window.x.clone()] };
+        let chunks = target.chunks(&codec.lengths());
+        let name = self.template.path(variable);
+        let mut pending = stream::iter(chunks)
+            .map(|chunk| {
+                let (name, what) = (&name, &what);
+                async move {
+                    let bytes = match stored(&self.session, name, &chunk, what).await? {
+                        None => None,
+                        Some(encoded) => Some(decoded(codec, encoded, what).await?),
+                    };
+                    Ok::<_, StepError>((chunk, bytes))
+                }
+            })
+            .buffered(CHUNKS_AT_A_TIME);
+        let mut out: Option<Vec<u8>> = None;
+        while let Some((chunk, bytes)) = pending.try_next().await? {
+            let source = Block::of_chunk(&chunk, &codec.lengths());
+            match bytes {
+                // One chunk that is all that was asked for is the result as it is.
+                Some(bytes) if source == target => out = Some(bytes),
+                Some(bytes) => {
+                    let out = out.get_or_insert_with(|| codec.filled(target.numbers()));
+                    copy(&source, &bytes, &target, out, codec.dtype.size());
+                }
+                None => {}
+            }
+        }
+        let (numbers, codec) = (target.numbers(), Arc::clone(codec));
+        let made = tokio::task::spawn_blocking(move || {
+            Values::from_le_bytes(codec.dtype, &out.unwrap_or_else(|| codec.filled(numbers)))
+        });
+        made.await
+            .ok()
+            .flatten()
+            .ok_or_else(|| StepError::permanent(ErrorKind::Internal, format!("{what}: decoding stopped")))
+    }
+}
+
+/// A block of an array: a range of each dimension.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Block {
+    pub(super) ranges: [Range<usize>; 3],
+}
+
+impl Block {
+    /// The block that a chunk covers, edges beyond the array too.
+    pub(super) fn of_chunk(chunk: &[usize], lengths: &[usize]) -> Self {
+        let range = |d: usize| chunk[d] * lengths[d]..(chunk[d] + 1) * lengths[d];
+        Self { ranges: [range(0), range(1), range(2)] }
+    }
+
+    pub(super) fn numbers(&self) -> usize {
+        self.ranges.iter().map(|r| r.len()).product()
+    }
+
+    /// The chunks that it touches, in C order.
+    pub(super) fn chunks(&self, lengths: &[usize]) -> Vec<Vec<usize>> {
+        let along = |d: usize| {
+            let r = &self.ranges[d];
+            if r.is_empty() { 0..0 } else { r.start / lengths[d]..(r.end - 1) / lengths[d] + 1 }
+        };
+        let mut chunks = Vec::new();
+        for t in along(0) {
+            for y in along(1) {
+                chunks.extend(along(2).map(|x| vec![t, y, x]));
+            }
+        }
+        chunks
+    }
+}
+
+/// Copies what two blocks share from one to the other.
+pub(super) fn copy(from: &Block, source: &[u8], to: &Block, target: &mut [u8], size: usize) {
+    let shared: Vec<Range<usize>> = from
+        .ranges
+        .iter()
+        .zip(&to.ranges)
+        .map(|(a, b)| a.start.max(b.start)..a.end.min(b.end))
+        .collect();
+    let [times, rows, columns] = shared.as_slice() else { return };
+    if columns.is_empty() {
+        return;
+    }
+    let at = |block: &Block, t: usize, y: usize| {
+        let [bt, by, bx] = &block.ranges;
+        (((t - bt.start) * by.len() + (y - by.start)) * bx.len() + (columns.start - bx.start)) * size
+    };
+    let length = columns.len() * size;
+    for t in times.clone() {
+        for y in rows.clone() {
+            let (s, d) = (at(from, t, y), at(to, t, y));
+            target[d..d + length].copy_from_slice(&source[s..s + length]);
+        }
+    }
+}
