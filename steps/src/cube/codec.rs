@@ -4,7 +4,8 @@ use frazil_engine::data::DType;
 use serde_json::Value;
 use zarrs::{
     array::{
-        Array, ArrayBytes, ArrayMetadata, ArrayToBytesCodecTraits, CodecChain, CodecOptions, DataType, FillValue,
+        Array, ArrayBytes, ArrayMetadata, ArrayToBytesCodecTraits, CodecChain, CodecOptions, DataType,
+        FillValue,
     },
     storage::store::MemoryStore,
 };

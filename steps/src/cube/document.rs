@@ -42,7 +42,8 @@ pub(super) fn template(
     if variables.is_empty() {
         return Err(not_a_cube(format!("no array with dimensions time, {}, {}", names.0, names.1)));
     }
-    let axis = |name: &str, centres: Vec<f64>| Axis { name: name.to_owned(), cell: regular(&centres), centres };
+    let axis =
+        |name: &str, centres: Vec<f64>| Axis { name: name.to_owned(), cell: regular(&centres), centres };
     let grid = Grid { crs: crs(nodes, &group), y: axis(&names.0, y), x: axis(&names.1, x) };
     Ok(Template { group, step, grid, variables })
 }
@@ -51,9 +52,10 @@ pub(super) fn template(
 pub(super) fn axes(nodes: &Nodes) -> Result<(String, String), StepError> {
     let group = group(nodes);
     let at = |path: &str| nodes.get(path).map(|d| &d["attributes"]["spatial:dimensions"]);
-    let declared = at("/").into_iter().chain(at(&format!("/{group}"))).find_map(|d| {
-        Some((d[0].as_str()?.to_owned(), d[1].as_str()?.to_owned()))
-    });
+    let declared = at("/")
+        .into_iter()
+        .chain(at(&format!("/{group}")))
+        .find_map(|d| Some((d[0].as_str()?.to_owned(), d[1].as_str()?.to_owned())));
     let found = || {
         nodes.values().find_map(|document| {
             let names = document["dimension_names"].as_array()?;
@@ -76,7 +78,8 @@ fn variable(path: &str, document: &Value) -> Result<TemplateVariable, StepError>
     let name = path.rsplit('/').next().unwrap_or_default().to_owned();
     let bad = |what: &str| not_a_cube(format!("{what} of `{name}` cannot be read"));
     let dtype = document["data_type"].as_str();
-    let dtype = DType::ALL.iter().copied().find(|d| Some(d.name()) == dtype).ok_or_else(|| bad("the type"))?;
+    let dtype =
+        DType::ALL.iter().copied().find(|d| Some(d.name()) == dtype).ok_or_else(|| bad("the type"))?;
     let attributes = document["attributes"].as_object().cloned().unwrap_or_default();
     let unit = lengths(&document["chunk_grid"]["configuration"]["chunk_shape"])
         .ok_or_else(|| bad("the chunk grid"))?;
@@ -150,10 +153,10 @@ pub(super) fn regular(centres: &[f64]) -> Option<f64> {
     #[expect(clippy::cast_precision_loss, reason = "axes are far shorter than 2^52 cells")]
     let cell = (last - first) / (centres.len() - 1) as f64;
     #[expect(clippy::cast_precision_loss, reason = "axes are far shorter than 2^52 cells")]
-    let even = centres.iter().enumerate().all(|(i, c)| (first + i as f64 * cell - c).abs() <= 1e-3 * cell.abs());
+    let even =
+        centres.iter().enumerate().all(|(i, c)| (first + i as f64 * cell - c).abs() <= 1e-3 * cell.abs());
     even.then_some(cell)
 }
-
 
 /// The attributes of a node.
 pub(super) fn attributes(document: &Value) -> Map<String, Value> {

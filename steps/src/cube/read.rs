@@ -12,7 +12,13 @@ use icechunk::{
 use serde_json::Value;
 
 use super::{
-    Cube, codec::ChunkCodec, document, document::{Nodes, not_a_cube}, fault, path, template::Template, time::TimeIndex,
+    Cube,
+    codec::ChunkCodec,
+    document,
+    document::{Nodes, not_a_cube},
+    fault, path,
+    template::Template,
+    time::TimeIndex,
 };
 
 /// Chunks that are fetched and decoded at a time by one read: two keep two cores busy while a
@@ -107,7 +113,11 @@ fn calendar(nodes: &Nodes, time: &str, step: Frequency) -> Result<(), StepError>
         Some(units) if units.trim_end_matches(" 00:00:00") == step.unit() => Ok(()),
         units => Err(StepError::permanent(
             ErrorKind::Data,
-            format!("`time` is in `{}`, a step of {step} is stored in `{}`", units.unwrap_or("-"), step.unit()),
+            format!(
+                "`time` is in `{}`, a step of {step} is stored in `{}`",
+                units.unwrap_or("-"),
+                step.unit()
+            ),
         )
         .help("write to another store, or make `time.step` that of the store")),
     }
@@ -152,10 +162,8 @@ pub(super) async fn stored(
     what: &str,
 ) -> Result<Option<bytes::Bytes>, StepError> {
     let at = ChunkIndices(chunk.iter().map(|i| u32::try_from(*i).unwrap_or(u32::MAX)).collect());
-    let reader = session
-        .get_chunk_reader(&path(name)?, &at, &ByteRange::ALL)
-        .await
-        .map_err(fault::icechunk(what))?;
+    let reader =
+        session.get_chunk_reader(&path(name)?, &at, &ByteRange::ALL).await.map_err(fault::icechunk(what))?;
     match reader {
         None => Ok(None),
         Some(read) => read.await.map(Some).map_err(fault::icechunk(what)),
@@ -190,14 +198,18 @@ impl Cube {
         window: Option<&Window>,
     ) -> Result<Values, StepError> {
         let what = format!("cannot read `{variable}` of {}", self.snapshot.repository);
-        let codec = self.codecs.get(variable).ok_or_else(|| not_a_cube(format!("{what}: no such variable")))?;
+        let codec =
+            self.codecs.get(variable).ok_or_else(|| not_a_cube(format!("{what}: no such variable")))?;
         let (rows, columns) = self.template.grid.shape();
         let whole = Window { y: 0..rows, x: 0..columns };
         let window = window.unwrap_or(&whole);
         if time.end > self.axis.len() || window.y.end > rows || window.x.end > columns {
             return Err(StepError::permanent(
                 ErrorKind::Internal,
-                format!("{what}: positions {time:?}, rows {:?}, columns {:?} are not inside", window.y, window.x),
+                format!(
+                    "{what}: positions {time:?}, rows {:?}, columns {:?} are not inside",
+                    window.y, window.x
+                ),
             ));
         }
         let target = Block { ranges: [time, window.y.clone(), window.x.clone()] };
@@ -274,12 +286,8 @@ impl Block {
 
 /// Copies what two blocks share from one to the other.
 pub(super) fn copy(from: &Block, source: &[u8], to: &Block, target: &mut [u8], size: usize) {
-    let shared: Vec<Range<usize>> = from
-        .ranges
-        .iter()
-        .zip(&to.ranges)
-        .map(|(a, b)| a.start.max(b.start)..a.end.min(b.end))
-        .collect();
+    let shared: Vec<Range<usize>> =
+        from.ranges.iter().zip(&to.ranges).map(|(a, b)| a.start.max(b.start)..a.end.min(b.end)).collect();
     let [times, rows, columns] = shared.as_slice() else { return };
     if columns.is_empty() {
         return;

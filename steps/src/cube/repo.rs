@@ -201,11 +201,8 @@ pub(super) fn creation(chunks_per_manifest: u32) -> RepositoryConfig {
 
 /// How a repository is opened: without reading manifests ahead in tasks of its own.
 fn reading() -> RepositoryConfig {
-    let preload = ManifestPreloadConfig {
-        max_total_refs: Some(0),
-        preload_if: None,
-        max_arrays_to_scan: Some(0),
-    };
+    let preload =
+        ManifestPreloadConfig { max_total_refs: Some(0), preload_if: None, max_arrays_to_scan: Some(0) };
     RepositoryConfig {
         manifest: Some(ManifestConfig { preload: Some(preload), ..ManifestConfig::default() }),
         ..RepositoryConfig::default()

@@ -34,7 +34,11 @@ impl TimeIndex {
     }
 
     /// Decodes stored labels. A store made elsewhere has no statuses: all its periods are final.
-    pub(super) fn decode(step: Frequency, labels: &[i64], statuses: Option<&[u8]>) -> Result<Self, TimeError> {
+    pub(super) fn decode(
+        step: Frequency,
+        labels: &[i64],
+        statuses: Option<&[u8]>,
+    ) -> Result<Self, TimeError> {
         let mut periods: Vec<Period> = Vec::with_capacity(labels.len());
         for (at, &label) in labels.iter().enumerate() {
             let period = match periods.last() {
