@@ -9,9 +9,11 @@
 pub mod context;
 pub mod data;
 pub mod dataset;
+pub mod event;
 pub mod pipeline;
 pub mod plan;
 pub mod project;
 pub mod registry;
 pub mod step;
+pub mod store;
 pub mod template;

@@ -1,0 +1,300 @@
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+
+use super::{Accepted, Event, RunEvent, RunStatus, VERSION};
+use crate::{
+    data::{NodeId, PeriodRange, Snapshot},
+    step::{Document, Ended, StepError, Written},
+};
+
+/// A run as its log tells it.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct RunState {
+    /// What it is; none before the first event.
+    pub accepted: Option<Accepted>,
+    /// When it was accepted.
+    pub since: Option<DateTime<Utc>>,
+    /// How many processes worked on it.
+    pub opened: u32,
+    /// Its units, by name.
+    pub units: BTreeMap<NodeId, UnitState>,
+    /// Why it was told to stop, where it was.
+    pub cancelling: Option<String>,
+    /// How it ended, and when.
+    pub finished: Option<(RunStatus, DateTime<Utc>)>,
+    /// How many events there are.
+    pub len: usize,
+}
+
+/// One unit of a run.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct UnitState {
+    /// Where it is.
+    pub phase: Phase,
+    /// Tries so far.
+    pub attempts: u32,
+    /// When its first try started.
+    pub started: Option<DateTime<Utc>>,
+    /// When it ended.
+    pub ended: Option<DateTime<Utc>>,
+    /// What it gave.
+    pub output: Option<Document>,
+    /// What stopped it, or the last reason to try again.
+    pub error: Option<StepError>,
+    /// The node at which it stopped.
+    pub at: Option<NodeId>,
+    /// What is missing, where it was skipped.
+    pub because: Vec<NodeId>,
+    /// Its batches, if it is a segment.
+    pub segment: SegmentState,
+}
+
+/// Where a unit is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Phase {
+    /// Not started.
+    #[default]
+    Waiting,
+    /// Started and not over.
+    Running,
+    /// Over, with an output, an error or both.
+    Done,
+    /// Will not run.
+    Skipped,
+}
+
+/// How far a segment is.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct SegmentState {
+    /// Batches of which something is known, by their place.
+    pub batches: BTreeMap<usize, BatchState>,
+    /// From this place on nothing is settled by this run, and why.
+    pub discarded: Option<(usize, String)>,
+    /// How often its work was listed again.
+    pub relisted: u32,
+}
+
+/// One batch.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BatchState {
+    /// The periods written, as ranges.
+    pub periods: Vec<PeriodRange>,
+    /// How it ended.
+    pub ended: Ended,
+    /// What was written; let go once it is settled.
+    pub pending: Option<Written>,
+    /// The head after its commit.
+    pub snapshot: Option<Snapshot>,
+}
+
+/// An event that cannot follow those before it: a log that is damaged, or a fault of frazil.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("event {at} of the run log cannot follow those before it: {why}")]
+pub struct IllegalEvent {
+    /// Its place in the log, from 0.
+    pub at: usize,
+    /// What is wrong with it.
+    pub why: String,
+}
+
+impl RunState {
+    /// The state that these events tell.
+    ///
+    /// # Errors
+    /// At the first event that cannot follow those before it.
+    pub fn fold<'a>(events: impl IntoIterator<Item = &'a RunEvent>) -> Result<Self, IllegalEvent> {
+        let mut state = Self::default();
+        for event in events {
+            state.apply(event)?;
+        }
+        Ok(state)
+    }
+
+    /// The state after one more event. Nothing changes when it is refused.
+    ///
+    /// # Errors
+    /// When it cannot follow those before it.
+    pub fn apply(&mut self, event: &RunEvent) -> Result<(), IllegalEvent> {
+        self.transition(event).map_err(|why| IllegalEvent { at: self.len, why })?;
+        self.len += 1;
+        Ok(())
+    }
+
+    fn transition(&mut self, RunEvent { v, at, event }: &RunEvent) -> Result<(), String> {
+        if *v != VERSION {
+            return Err(format!("it is of version {v}, and this frazil knows {VERSION}"));
+        }
+        if let Some((status, _)) = self.finished {
+            return Err(format!("the run is {} already", status.name()));
+        }
+        match (event, self.accepted.is_some()) {
+            (Event::Accepted(accepted), false) => self.accept(accepted, *at),
+            (Event::Accepted(_), true) => return Err("the run is accepted already".to_owned()),
+            (_, false) => return Err("the run is not accepted yet".to_owned()),
+            (Event::Opened { .. }, true) => self.opened += 1,
+            (Event::Cancelling { reason }, true) => {
+                self.cancelling.get_or_insert_with(|| reason.clone());
+            }
+            (Event::Finished { status }, true) => self.finished = Some((*status, *at)),
+            (Event::Relisted { unit, error }, true) => self.relist(unit, error)?,
+            (event, true) => self.unit_transition(event, *at)?,
+        }
+        Ok(())
+    }
+
+    fn accept(&mut self, accepted: &Accepted, at: DateTime<Utc>) {
+        self.units = accepted.units.iter().map(|head| (head.unit.clone(), UnitState::default())).collect();
+        self.since = Some(at);
+        self.accepted = Some(accepted.clone());
+    }
+
+    /// A relisted segment waits again; what it had written and not settled is let go.
+    fn relist(&mut self, unit: &NodeId, error: &StepError) -> Result<(), String> {
+        let state = running(&mut self.units, unit)?;
+        state.phase = Phase::Waiting;
+        state.error = Some(error.clone());
+        state.segment = SegmentState { relisted: state.segment.relisted + 1, ..SegmentState::default() };
+        Ok(())
+    }
+
+    fn unit_transition(&mut self, event: &Event, now: DateTime<Utc>) -> Result<(), String> {
+        match event {
+            Event::Started { unit, attempt } => {
+                let state = known(&mut self.units, unit)?;
+                if !matches!(state.phase, Phase::Waiting | Phase::Running) {
+                    return Err(format!("`{unit}` is over and starts again"));
+                }
+                state.phase = Phase::Running;
+                state.attempts = *attempt;
+                state.started.get_or_insert(now);
+            }
+            Event::Retrying { unit, attempt, error, .. } => {
+                let state = running(&mut self.units, unit)?;
+                state.attempts = attempt + 1;
+                state.error = Some(error.clone());
+            }
+            Event::Written { unit, written } => {
+                running(&mut self.units, unit)?.segment.written(written)?;
+            }
+            Event::Committed { unit, index, snapshot } => {
+                running(&mut self.units, unit)?.segment.committed(*index, snapshot.clone())?;
+            }
+            Event::Discarded { unit, first, why } => {
+                running(&mut self.units, unit)?.segment.discard(*first, why);
+            }
+            Event::Ended { unit, output, error, at } => {
+                let state = running(&mut self.units, unit)?;
+                state.phase = Phase::Done;
+                state.ended = Some(now);
+                state.output.clone_from(output);
+                state.error.clone_from(error);
+                state.at.clone_from(at);
+            }
+            Event::Skipped { unit, because } => {
+                let state = known(&mut self.units, unit)?;
+                if state.phase != Phase::Waiting {
+                    return Err(format!("`{unit}` is skipped although it started"));
+                }
+                state.phase = Phase::Skipped;
+                state.ended = Some(now);
+                state.because.clone_from(because);
+            }
+            Event::Accepted(_)
+            | Event::Opened { .. }
+            | Event::Relisted { .. }
+            | Event::Cancelling { .. }
+            | Event::Finished { .. } => return Err("it is about no unit".to_owned()),
+        }
+        Ok(())
+    }
+
+    /// Whether a task failed; one that was told to stop did not.
+    #[must_use]
+    pub fn failed(&self) -> bool {
+        self.units.values().any(|unit| {
+            unit.phase == Phase::Done && !matches!(unit.error, None | Some(StepError::Cancelled))
+        })
+    }
+
+    /// Whether every unit is over.
+    #[must_use]
+    pub fn complete(&self) -> bool {
+        self.units.values().all(UnitState::is_over)
+    }
+}
+
+impl UnitState {
+    /// Whether nothing more becomes of it.
+    #[must_use]
+    pub const fn is_over(&self) -> bool {
+        matches!(self.phase, Phase::Done | Phase::Skipped)
+    }
+}
+
+impl SegmentState {
+    fn written(&mut self, written: &Written) -> Result<(), String> {
+        if let Some((first, _)) = &self.discarded {
+            return Err(format!("batch {} is written after {first} was discarded", written.index));
+        }
+        if self.batches.contains_key(&written.index) {
+            return Err(format!("batch {} is written twice", written.index));
+        }
+        let state = BatchState {
+            periods: PeriodRange::collect(written.labels.iter().flat_map(|label| label.period.iter())),
+            ended: written.ended,
+            pending: Some(written.clone()),
+            snapshot: None,
+        };
+        self.batches.insert(written.index, state);
+        Ok(())
+    }
+
+    fn committed(&mut self, index: usize, snapshot: Option<Snapshot>) -> Result<(), String> {
+        if self.pending().next().is_none_or(|written| written.index != index) {
+            return Err(format!("batch {index} is committed out of order"));
+        }
+        if let Some(batch) = self.batches.get_mut(&index) {
+            batch.pending = None;
+            batch.snapshot = snapshot;
+        }
+        Ok(())
+    }
+
+    fn discard(&mut self, first: usize, why: &str) {
+        self.batches.retain(|index, batch| *index < first || batch.pending.is_none());
+        self.discarded.get_or_insert_with(|| (first, why.to_owned()));
+    }
+
+    /// What was written and is not settled, in the order in which it must be.
+    pub fn pending(&self) -> impl Iterator<Item = &Written> {
+        self.batches.values().filter_map(|batch| batch.pending.as_ref())
+    }
+
+    /// Batches of which something is known: the next one to be written has this place.
+    #[must_use]
+    pub fn next(&self) -> usize {
+        self.batches.keys().next_back().map_or(0, |last| last + 1)
+    }
+
+    /// Whether no further batch may start.
+    #[must_use]
+    pub fn stopped(&self) -> bool {
+        self.discarded.is_some() || self.batches.values().any(|batch| batch.ended != Ended::Whole)
+    }
+}
+
+fn known<'a>(
+    units: &'a mut BTreeMap<NodeId, UnitState>,
+    unit: &NodeId,
+) -> Result<&'a mut UnitState, String> {
+    units.get_mut(unit).ok_or_else(|| format!("`{unit}` is no unit of this run"))
+}
+
+fn running<'a>(
+    units: &'a mut BTreeMap<NodeId, UnitState>,
+    unit: &NodeId,
+) -> Result<&'a mut UnitState, String> {
+    let state = known(units, unit)?;
+    if state.phase == Phase::Running { Ok(state) } else { Err(format!("`{unit}` is not running")) }
+}

@@ -1,0 +1,135 @@
+//! Where run logs are kept.
+
+pub mod conformance;
+mod memory;
+mod retention;
+mod sqlite;
+
+use std::fmt::Debug;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+
+pub use memory::MemoryStore;
+pub use retention::{Retention, prune};
+pub use sqlite::SqliteStore;
+
+use crate::{
+    data::{PipelineId, RunId},
+    event::{RunEvent, RunStatus},
+    step::{ErrorKind, StepError},
+};
+
+/// Keeps run logs. Every implementation passes [`conformance::check`].
+#[async_trait]
+pub trait RunStore: Debug + Send + Sync {
+    /// Makes a log that begins with `events`, the first of which says what was accepted; durable
+    /// on return.
+    async fn create(&self, run: &RunId, events: &[RunEvent]) -> Result<(), RunStoreError>;
+
+    /// Appends to a log that holds `after` events, all or none; durable on return.
+    async fn append(&self, run: &RunId, after: usize, events: &[RunEvent]) -> Result<(), RunStoreError>;
+
+    /// The whole log.
+    async fn load(&self, run: &RunId) -> Result<Vec<RunEvent>, RunStoreError>;
+
+    /// Runs, newest first.
+    async fn list(&self, query: &RunQuery) -> Result<Vec<RunSummary>, RunStoreError>;
+
+    /// Forgets a run.
+    async fn remove(&self, run: &RunId) -> Result<(), RunStoreError>;
+}
+
+/// Which runs are listed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RunQuery {
+    /// Of this pipeline alone.
+    pub pipeline: Option<PipelineId>,
+    /// Only those that are not finished.
+    pub unfinished: bool,
+    /// At most so many.
+    pub limit: Option<usize>,
+}
+
+/// A run in a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunSummary {
+    /// The run.
+    pub run: RunId,
+    /// Its pipeline.
+    pub pipeline: PipelineId,
+    /// Its scheduled instant.
+    pub instant: DateTime<Utc>,
+    /// When it was accepted.
+    pub accepted: DateTime<Utc>,
+    /// How it ended and when; none while it is not finished.
+    pub finished: Option<(RunStatus, DateTime<Utc>)>,
+}
+
+/// Why a log could not be kept or read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunStoreError {
+    /// No run of this name.
+    #[error("no run `{0}`")]
+    NoRun(RunId),
+    /// A run of this name is there already.
+    #[error("run `{0}` is there already")]
+    Exists(RunId),
+    /// Somebody else appended: two processes work on one run.
+    #[error("the log of run `{run}` holds {found} events where {expected} were known: another process works on it")]
+    Moved {
+        /// The run.
+        run: RunId,
+        /// Events that were known.
+        expected: usize,
+        /// Events that are there.
+        found: usize,
+    },
+    /// The log begins with anything but an acceptance.
+    #[error("the log of a run must begin with its acceptance")]
+    NotAccepted,
+    /// What is stored cannot be understood.
+    #[error("the run history {place} is damaged: {why}")]
+    Damaged {
+        /// Where it is.
+        place: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// Made by a later frazil.
+    #[error("the run history {place} has version {found}, and this frazil knows {known}")]
+    Newer {
+        /// Where it is.
+        place: String,
+        /// Its version.
+        found: i64,
+        /// The newest that is known.
+        known: i64,
+    },
+    /// The folder or the disk does not let us.
+    #[error("cannot {doing} the run history {place}: {why}")]
+    Unusable {
+        /// Where it is.
+        place: String,
+        /// What was tried: `open`, `read` or `write`.
+        doing: &'static str,
+        /// What the system said.
+        why: String,
+    },
+}
+
+impl From<RunStoreError> for StepError {
+    fn from(error: RunStoreError) -> Self {
+        let help = match &error {
+            RunStoreError::NoRun(_) => "`frazil runs` lists them",
+            RunStoreError::Damaged { .. } => {
+                "move the file away: the cubes hold what is done, only the history of runs is lost"
+            }
+            RunStoreError::Newer { .. } => "use a frazil of that version or later",
+            RunStoreError::Unusable { .. } => "`state` in frazil.yaml names the folder: it must be writable",
+            _ => return Self::permanent(ErrorKind::Internal, error.to_string()),
+        };
+        Self::permanent(ErrorKind::Store, error.to_string()).help(help)
+    }
+}

@@ -1,0 +1,133 @@
+//! What every [`RunStore`] must do, as functions that tests run on each of them.
+
+use chrono::{DateTime, Utc};
+use serde_json::Map;
+
+use super::{Retention, RunQuery, RunStore, RunStoreError, prune};
+use crate::{
+    data::{Duration, NodeId, RunId},
+    event::{Accepted, Event, RunEvent, RunStatus, UnitHead},
+};
+
+macro_rules! ensure {
+    ($condition:expr) => {
+        if !$condition {
+            return Err(format!("line {}: not so: {}", line!(), stringify!($condition)));
+        }
+    };
+}
+
+/// Runs the whole suite on a store that holds nothing.
+///
+/// # Errors
+/// What the store does otherwise.
+pub async fn check(store: &dyn RunStore) -> Result<(), String> {
+    logs_keep_their_order(store).await?;
+    refusals_change_nothing(store).await?;
+    lists_are_newest_first(store).await?;
+    retention_forgets_finished_runs_alone(store).await
+}
+
+fn text(error: impl std::fmt::Display) -> String {
+    error.to_string()
+}
+
+fn at(seconds: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp(seconds, 1_000).unwrap_or_default()
+}
+
+fn id(name: &str) -> Result<RunId, String> {
+    name.parse().map_err(text)
+}
+
+fn unit() -> Result<NodeId, String> {
+    "step".parse().map_err(text)
+}
+
+/// An acceptance at an instant.
+fn accepted(pipeline: &str, seconds: i64) -> Result<RunEvent, String> {
+    let accepted = Accepted {
+        pipeline: pipeline.parse().map_err(text)?,
+        digest: "digest".to_owned(),
+        instant: at(seconds),
+        params: Map::new(),
+        units: vec![UnitHead { unit: unit()?, nodes: vec![(unit()?, "fake".to_owned())] }],
+    };
+    Ok(RunEvent::new(at(seconds), Event::Accepted(accepted)))
+}
+
+fn finished(seconds: i64) -> RunEvent {
+    RunEvent::new(at(seconds), Event::Finished { status: RunStatus::Successful })
+}
+
+async fn logs_keep_their_order(store: &dyn RunStore) -> Result<(), String> {
+    let run = id("order")?;
+    let mut all = vec![accepted("p", 10)?];
+    store.create(&run, &all).await.map_err(text)?;
+    for round in 0..20u32 {
+        let events: Vec<_> = (0..round % 4)
+            .map(|n| Ok(RunEvent::new(at(11), Event::Started { unit: unit()?, attempt: n + round })))
+            .collect::<Result<_, String>>()?;
+        store.append(&run, all.len(), &events).await.map_err(text)?;
+        all.extend(events);
+        ensure!(store.load(&run).await.map_err(text)? == all);
+    }
+    Ok(())
+}
+
+async fn refusals_change_nothing(store: &dyn RunStore) -> Result<(), String> {
+    let (run, none) = (id("refused")?, id("none")?);
+    let first = accepted("p", 20)?;
+    ensure!(matches!(store.create(&run, &[finished(20)]).await, Err(RunStoreError::NotAccepted)));
+    ensure!(matches!(store.load(&run).await, Err(RunStoreError::NoRun(_))));
+    store.create(&run, std::slice::from_ref(&first)).await.map_err(text)?;
+    ensure!(matches!(
+        store.create(&run, std::slice::from_ref(&first)).await,
+        Err(RunStoreError::Exists(_))
+    ));
+    for after in [0, 2] {
+        ensure!(matches!(
+            store.append(&run, after, &[finished(21)]).await,
+            Err(RunStoreError::Moved { found: 1, .. })
+        ));
+    }
+    ensure!(matches!(store.append(&none, 0, &[finished(21)]).await, Err(RunStoreError::NoRun(_))));
+    ensure!(matches!(store.remove(&none).await, Err(RunStoreError::NoRun(_))));
+    ensure!(store.load(&run).await.map_err(text)? == [first]);
+    Ok(())
+}
+
+async fn lists_are_newest_first(store: &dyn RunStore) -> Result<(), String> {
+    for (name, pipeline, seconds) in [("b", "q", 40), ("a", "r", 50), ("c", "q", 30)] {
+        store.create(&id(name)?, &[accepted(pipeline, seconds)?]).await.map_err(text)?;
+    }
+    store.append(&id("a")?, 1, &[finished(51)]).await.map_err(text)?;
+    let all = store.list(&RunQuery::default()).await.map_err(text)?;
+    let names: Vec<_> = all.iter().map(|run| run.run.as_str()).collect();
+    ensure!(names == ["a", "b", "c", "refused", "order"]);
+    ensure!(all[0].finished == Some((RunStatus::Successful, at(51))));
+    ensure!(all[0].instant == at(50) && all[0].accepted == at(50) && all[0].pipeline.as_str() == "r");
+    let some = RunQuery { limit: Some(2), ..RunQuery::default() };
+    ensure!(store.list(&some).await.map_err(text)? == all[..2]);
+    let of = RunQuery { pipeline: Some("q".parse().map_err(text)?), ..RunQuery::default() };
+    ensure!(store.list(&of).await.map_err(text)? == all[1..3]);
+    let unfinished = RunQuery { unfinished: true, ..RunQuery::default() };
+    ensure!(store.list(&unfinished).await.map_err(text)? == all[1..]);
+    Ok(())
+}
+
+async fn retention_forgets_finished_runs_alone(store: &dyn RunStore) -> Result<(), String> {
+    for n in 0..6 {
+        let name = id(&format!("old{n}"))?;
+        store.create(&name, &[accepted("old", 1_000 + n)?, finished(1_000 + n)]).await.map_err(text)?;
+    }
+    let keep = Retention { runs: 4, age: Duration::from_secs(3) };
+    let gone = prune(store, keep, at(1_006)).await.map_err(text)?;
+    let mut names: Vec<_> = gone.iter().map(RunId::as_str).collect();
+    names.sort_unstable();
+    // Two are too many, one more is too old, and the one from long before is both.
+    ensure!(names == ["a", "old0", "old1", "old2"]);
+    ensure!(store.load(&gone[0]).await.is_err());
+    ensure!(store.load(&id("b")?).await.is_ok());
+    Ok(())
+}

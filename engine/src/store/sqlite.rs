@@ -1,0 +1,121 @@
+//! Run logs in SQLite: one writer thread per process that gathers what waits into one transaction,
+//! and processes kept apart by `BEGIN IMMEDIATE` with a busy timeout.
+
+mod tables;
+mod writer;
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use async_trait::async_trait;
+use rusqlite::Connection;
+
+use super::{RunQuery, RunStore, RunStoreError, RunSummary};
+use crate::{data::RunId, event::RunEvent};
+use writer::{Change, Writer};
+
+/// Run logs in a SQLite file.
+#[derive(Debug)]
+pub struct SqliteStore {
+    place: Arc<PathBuf>,
+    reader: Arc<Mutex<Connection>>,
+    writer: Writer,
+}
+
+impl SqliteStore {
+    /// Opens the run history in a state folder; makes both where they are not there.
+    ///
+    /// # Errors
+    /// When the folder cannot be written, or the file is damaged or of a later version.
+    pub async fn open(state: &Path) -> Result<Self, RunStoreError> {
+        let state = state.to_owned();
+        blocking("open", state.join(tables::FILE), move || {
+            std::fs::create_dir_all(&state).map_err(|error| RunStoreError::Unusable {
+                place: state.display().to_string(),
+                doing: "open",
+                why: error.to_string(),
+            })?;
+            Self::connect(state.join(tables::FILE))
+        })
+        .await
+    }
+
+    /// Opens the run history in a state folder if there is one: looking never makes it.
+    ///
+    /// # Errors
+    /// When it is there and cannot be used.
+    pub async fn open_existing(state: &Path) -> Result<Option<Self>, RunStoreError> {
+        let place = state.join(tables::FILE);
+        match place.try_exists() {
+            Ok(false) => Ok(None),
+            Ok(true) => Self::open(state).await.map(Some),
+            Err(error) => Err(RunStoreError::Unusable {
+                place: place.display().to_string(),
+                doing: "open",
+                why: error.to_string(),
+            }),
+        }
+    }
+
+    fn connect(place: PathBuf) -> Result<Self, RunStoreError> {
+        let writer = Writer::start(tables::open(&place)?, place.clone())?;
+        let reader = tables::open(&place)?;
+        Ok(Self { place: Arc::new(place), reader: Arc::new(Mutex::new(reader)), writer })
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Connection) -> Result<T, tables::Failed> + Send + 'static,
+    ) -> Result<T, RunStoreError> {
+        let (reader, place) = (Arc::clone(&self.reader), Arc::clone(&self.place));
+        blocking("read", self.place.to_path_buf(), move || {
+            let connection = reader.lock().unwrap_or_else(PoisonError::into_inner);
+            read(&connection).map_err(|failed| failed.at("read", &place))
+        })
+        .await
+    }
+}
+
+/// Runs file work on a thread that may wait.
+async fn blocking<T: Send + 'static>(
+    doing: &'static str,
+    place: PathBuf,
+    work: impl FnOnce() -> Result<T, RunStoreError> + Send + 'static,
+) -> Result<T, RunStoreError> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| {
+        Err(RunStoreError::Unusable { place: place.display().to_string(), doing, why: error.to_string() })
+    })
+}
+
+#[async_trait]
+impl RunStore for SqliteStore {
+    async fn create(&self, run: &RunId, events: &[RunEvent]) -> Result<(), RunStoreError> {
+        let summary = tables::Head::of(events).ok_or(RunStoreError::NotAccepted)?;
+        self.writer.submit(Change::Create { run: run.clone(), head: summary, lines: tables::encode(events) }).await
+    }
+
+    async fn append(&self, run: &RunId, after: usize, events: &[RunEvent]) -> Result<(), RunStoreError> {
+        let finished = tables::finish(events);
+        let lines = tables::encode(events);
+        self.writer.submit(Change::Append { run: run.clone(), after, lines, finished }).await
+    }
+
+    async fn load(&self, run: &RunId) -> Result<Vec<RunEvent>, RunStoreError> {
+        let run = run.clone();
+        self.read(move |connection| tables::load(connection, &run)).await
+    }
+
+    async fn list(&self, query: &RunQuery) -> Result<Vec<RunSummary>, RunStoreError> {
+        let query = query.clone();
+        self.read(move |connection| tables::list(connection, &query)).await
+    }
+
+    async fn remove(&self, run: &RunId) -> Result<(), RunStoreError> {
+        self.writer.submit(Change::Remove { run: run.clone() }).await
+    }
+}
+
+#[cfg(test)]
+mod tests;

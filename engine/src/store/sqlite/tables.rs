@@ -1,0 +1,275 @@
+use std::{path::Path, time::Duration};
+
+use chrono::{DateTime, Utc};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, params};
+
+use crate::{
+    data::{PipelineId, RunId},
+    event::{Event, RunEvent, RunStatus},
+    store::{RunQuery, RunStoreError, RunSummary},
+};
+
+pub(super) const FILE: &str = "runs.sqlite";
+
+/// Version of the tables, in `user_version`.
+const SCHEMA: i64 = 1;
+
+/// Longest wait for another process's transaction. They last milliseconds; a disk that syncs
+/// slowly under load may take seconds.
+const BUSY: Duration = Duration::from_secs(30);
+
+const TABLES: &str = "
+    CREATE TABLE runs (
+        run TEXT PRIMARY KEY,
+        pipeline TEXT NOT NULL,
+        instant TEXT NOT NULL,
+        accepted TEXT NOT NULL,
+        status TEXT,
+        finished TEXT,
+        events INTEGER NOT NULL
+    ) WITHOUT ROWID;
+    CREATE INDEX runs_by_time ON runs (accepted DESC, run DESC);
+    CREATE TABLE events (
+        run TEXT NOT NULL REFERENCES runs (run) ON DELETE CASCADE,
+        place INTEGER NOT NULL,
+        line TEXT NOT NULL,
+        PRIMARY KEY (run, place)
+    );
+    PRAGMA user_version = 1;
+";
+
+/// What went wrong inside a transaction.
+#[derive(Debug)]
+pub(super) enum Failed {
+    /// SQLite said so.
+    Sql(rusqlite::Error),
+    /// We said so.
+    Known(RunStoreError),
+    /// A stored text is not what we wrote.
+    Text(String),
+}
+
+impl From<rusqlite::Error> for Failed {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sql(error)
+    }
+}
+
+impl Failed {
+    pub(super) fn at(self, doing: &'static str, place: &Path) -> RunStoreError {
+        let place = place.display().to_string();
+        match self {
+            Self::Known(error) => error,
+            Self::Text(why) => RunStoreError::Damaged { place, why },
+            Self::Sql(error) => refused(&error, doing, Path::new(&place)),
+        }
+    }
+}
+
+/// What SQLite said, as what it means to who keeps the history.
+pub(super) fn refused(error: &rusqlite::Error, doing: &'static str, place: &Path) -> RunStoreError {
+    let (place, why) = (place.display().to_string(), error.to_string());
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => RunStoreError::Damaged { place, why },
+        _ => RunStoreError::Unusable { place, doing, why },
+    }
+}
+
+/// Opens a connection and makes the tables where there are none.
+pub(super) fn open(place: &Path) -> Result<Connection, RunStoreError> {
+    let mut connection = Connection::open(place).map_err(|error| Failed::from(error).at("open", place))?;
+    match prepare(&mut connection) {
+        Ok(SCHEMA) => Ok(connection),
+        Ok(found) => {
+            Err(RunStoreError::Newer { place: place.display().to_string(), found, known: SCHEMA })
+        }
+        Err(error) => Err(Failed::from(error).at("open", place)),
+    }
+}
+
+fn prepare(connection: &mut Connection) -> Result<i64, rusqlite::Error> {
+    connection.busy_timeout(BUSY)?;
+    connection.pragma_update(None, "journal_mode", "wal")?;
+    connection.pragma_update(None, "synchronous", "full")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    let version = |connection: &Connection| {
+        connection.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0))
+    };
+    let found = version(connection)?;
+    if found != 0 {
+        return Ok(found);
+    }
+    let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    // Another process may have made them while this one waited.
+    if version(&transaction)? == 0 {
+        transaction.execute_batch(TABLES)?;
+    }
+    transaction.commit()?;
+    version(connection)
+}
+
+/// What the list of runs holds of a log.
+#[derive(Debug)]
+pub(super) struct Head {
+    pipeline: PipelineId,
+    instant: DateTime<Utc>,
+    accepted: DateTime<Utc>,
+    finished: Option<(RunStatus, DateTime<Utc>)>,
+}
+
+impl Head {
+    pub(super) fn of(events: &[RunEvent]) -> Option<Self> {
+        let first = events.first()?;
+        let Event::Accepted(accepted) = &first.event else { return None };
+        Some(Self {
+            pipeline: accepted.pipeline.clone(),
+            instant: accepted.instant,
+            accepted: first.at,
+            finished: finish(events),
+        })
+    }
+}
+
+/// How and when a log that ends with these events is finished.
+pub(super) fn finish(events: &[RunEvent]) -> Option<(RunStatus, DateTime<Utc>)> {
+    events.last().and_then(|event| match event.event {
+        Event::Finished { status } => Some((status, event.at)),
+        _ => None,
+    })
+}
+
+/// Lines of the log. An event always encodes: it holds nothing that JSON cannot.
+pub(super) fn encode(events: &[RunEvent]) -> Vec<Result<String, String>> {
+    events.iter().map(|event| serde_json::to_string(event).map_err(|error| error.to_string())).collect()
+}
+
+pub(super) fn create(
+    connection: &Connection,
+    run: &RunId,
+    head: &Head,
+    lines: &[Result<String, String>],
+) -> Result<(), Failed> {
+    let mut insert = connection.prepare_cached(
+        "INSERT INTO runs (run, pipeline, instant, accepted, status, finished, events)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0) ON CONFLICT DO NOTHING",
+    )?;
+    let inserted = insert.execute(params![
+        run.as_str(),
+        head.pipeline.as_str(),
+        stamp(head.instant),
+        stamp(head.accepted),
+        head.finished.map(|(status, _)| status.name()),
+        head.finished.map(|(_, at)| stamp(at)),
+    ])?;
+    if inserted == 0 {
+        return Err(Failed::Known(RunStoreError::Exists(run.clone())));
+    }
+    append(connection, run, 0, lines, None)
+}
+
+pub(super) fn append(
+    connection: &Connection,
+    run: &RunId,
+    after: usize,
+    lines: &[Result<String, String>],
+    finished: Option<(RunStatus, DateTime<Utc>)>,
+) -> Result<(), Failed> {
+    let found: Option<i64> = connection
+        .prepare_cached("SELECT events FROM runs WHERE run = ?1")?
+        .query_row([run.as_str()], |row| row.get(0))
+        .optional()?;
+    let found = found.ok_or_else(|| Failed::Known(RunStoreError::NoRun(run.clone())))?;
+    let place = |place: usize| i64::try_from(place).unwrap_or(i64::MAX);
+    if found != place(after) {
+        let found = usize::try_from(found).unwrap_or(0);
+        return Err(Failed::Known(RunStoreError::Moved { run: run.clone(), expected: after, found }));
+    }
+    let mut insert =
+        connection.prepare_cached("INSERT INTO events (run, place, line) VALUES (?1, ?2, ?3)")?;
+    for (at, line) in (after..).zip(lines) {
+        let line = line.as_ref().map_err(|why| Failed::Text(why.clone()))?;
+        insert.execute(params![run.as_str(), place(at), line])?;
+    }
+    connection
+        .prepare_cached(
+            "UPDATE runs SET events = ?2, status = coalesce(?3, status), finished = coalesce(?4, finished)
+             WHERE run = ?1",
+        )?
+        .execute(params![
+            run.as_str(),
+            place(after + lines.len()),
+            finished.map(|(status, _)| status.name()),
+            finished.map(|(_, at)| stamp(at)),
+        ])?;
+    Ok(())
+}
+
+pub(super) fn remove(connection: &Connection, run: &RunId) -> Result<(), Failed> {
+    match connection.prepare_cached("DELETE FROM runs WHERE run = ?1")?.execute([run.as_str()])? {
+        0 => Err(Failed::Known(RunStoreError::NoRun(run.clone()))),
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn load(connection: &Connection, run: &RunId) -> Result<Vec<RunEvent>, Failed> {
+    let mut select = connection.prepare_cached("SELECT line FROM events WHERE run = ?1 ORDER BY place")?;
+    let lines = select.query_map([run.as_str()], |row| row.get::<_, String>(0))?;
+    let mut events = Vec::new();
+    for (place, line) in lines.enumerate() {
+        let event = serde_json::from_str(&line?).map_err(|error| {
+            Failed::Text(format!("event {place} of run `{run}` cannot be read: {error}"))
+        })?;
+        events.push(event);
+    }
+    if events.is_empty() {
+        return Err(Failed::Known(RunStoreError::NoRun(run.clone())));
+    }
+    Ok(events)
+}
+
+pub(super) fn list(connection: &Connection, query: &RunQuery) -> Result<Vec<RunSummary>, Failed> {
+    let mut select = connection.prepare_cached(
+        "SELECT run, pipeline, instant, accepted, status, finished FROM runs
+         WHERE (?1 IS NULL OR pipeline = ?1) AND (NOT ?2 OR status IS NULL)
+         ORDER BY accepted DESC, run DESC LIMIT ?3",
+    )?;
+    let limit = query.limit.map_or(-1, |limit| i64::try_from(limit).unwrap_or(i64::MAX));
+    let pipeline = query.pipeline.as_ref().map(PipelineId::as_str);
+    let mut rows = select.query(params![pipeline, query.unfinished, limit])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(summary(row)?);
+    }
+    Ok(found)
+}
+
+fn summary(row: &Row<'_>) -> Result<RunSummary, Failed> {
+    let run: String = row.get(0)?;
+    let pipeline: String = row.get(1)?;
+    let status: Option<String> = row.get(4)?;
+    let finished = match (status, row.get::<_, Option<String>>(5)?) {
+        (Some(status), Some(at)) => {
+            let status = RunStatus::from_name(&status)
+                .ok_or_else(|| Failed::Text(format!("run `{run}` has the status `{status}`")))?;
+            Some((status, unstamp(&at)?))
+        }
+        _ => None,
+    };
+    let bad = |error: crate::data::InvalidId| Failed::Text(error.to_string());
+    Ok(RunSummary {
+        run: run.parse().map_err(bad)?,
+        pipeline: pipeline.parse().map_err(bad)?,
+        instant: unstamp(&row.get::<_, String>(2)?)?,
+        accepted: unstamp(&row.get::<_, String>(3)?)?,
+        finished,
+    })
+}
+
+/// Instants as text of one length, so that they sort as they follow each other.
+fn stamp(instant: DateTime<Utc>) -> String {
+    instant.to_rfc3339_opts(chrono::SecondsFormat::Nanos, true)
+}
+
+fn unstamp(text: &str) -> Result<DateTime<Utc>, Failed> {
+    text.parse().map_err(|_| Failed::Text(format!("`{text}` is no instant")))
+}
