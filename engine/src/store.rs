@@ -77,7 +77,9 @@ pub enum RunStoreError {
     #[error("run `{0}` is there already")]
     Exists(RunId),
     /// Somebody else appended: two processes work on one run.
-    #[error("the log of run `{run}` holds {found} events where {expected} were known: another process works on it")]
+    #[error(
+        "the log of run `{run}` holds {found} events where {expected} were known: another process works on it"
+    )]
     Moved {
         /// The run.
         run: RunId,

@@ -212,9 +212,9 @@ impl RunState {
     /// Whether a task failed; one that was told to stop did not.
     #[must_use]
     pub fn failed(&self) -> bool {
-        self.units.values().any(|unit| {
-            unit.phase == Phase::Done && !matches!(unit.error, None | Some(StepError::Cancelled))
-        })
+        self.units
+            .values()
+            .any(|unit| unit.phase == Phase::Done && !matches!(unit.error, None | Some(StepError::Cancelled)))
     }
 
     /// Whether every unit is over.
@@ -284,10 +284,7 @@ impl SegmentState {
     }
 }
 
-fn known<'a>(
-    units: &'a mut BTreeMap<NodeId, UnitState>,
-    unit: &NodeId,
-) -> Result<&'a mut UnitState, String> {
+fn known<'a>(units: &'a mut BTreeMap<NodeId, UnitState>, unit: &NodeId) -> Result<&'a mut UnitState, String> {
     units.get_mut(unit).ok_or_else(|| format!("`{unit}` is no unit of this run"))
 }
 

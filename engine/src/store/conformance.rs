@@ -81,10 +81,7 @@ async fn refusals_change_nothing(store: &dyn RunStore) -> Result<(), String> {
     ensure!(matches!(store.create(&run, &[finished(20)]).await, Err(RunStoreError::NotAccepted)));
     ensure!(matches!(store.load(&run).await, Err(RunStoreError::NoRun(_))));
     store.create(&run, std::slice::from_ref(&first)).await.map_err(text)?;
-    ensure!(matches!(
-        store.create(&run, std::slice::from_ref(&first)).await,
-        Err(RunStoreError::Exists(_))
-    ));
+    ensure!(matches!(store.create(&run, std::slice::from_ref(&first)).await, Err(RunStoreError::Exists(_))));
     for after in [0, 2] {
         ensure!(matches!(
             store.append(&run, after, &[finished(21)]).await,

@@ -93,7 +93,9 @@ async fn blocking<T: Send + 'static>(
 impl RunStore for SqliteStore {
     async fn create(&self, run: &RunId, events: &[RunEvent]) -> Result<(), RunStoreError> {
         let summary = tables::Head::of(events).ok_or(RunStoreError::NotAccepted)?;
-        self.writer.submit(Change::Create { run: run.clone(), head: summary, lines: tables::encode(events) }).await
+        self.writer
+            .submit(Change::Create { run: run.clone(), head: summary, lines: tables::encode(events) })
+            .await
     }
 
     async fn append(&self, run: &RunId, after: usize, events: &[RunEvent]) -> Result<(), RunStoreError> {

@@ -80,9 +80,7 @@ pub(super) fn open(place: &Path) -> Result<Connection, RunStoreError> {
     let mut connection = Connection::open(place).map_err(|error| Failed::from(error).at("open", place))?;
     match prepare(&mut connection) {
         Ok(SCHEMA) => Ok(connection),
-        Ok(found) => {
-            Err(RunStoreError::Newer { place: place.display().to_string(), found, known: SCHEMA })
-        }
+        Ok(found) => Err(RunStoreError::Newer { place: place.display().to_string(), found, known: SCHEMA }),
         Err(error) => Err(Failed::from(error).at("open", place)),
     }
 }
@@ -92,9 +90,8 @@ fn prepare(connection: &mut Connection) -> Result<i64, rusqlite::Error> {
     connection.pragma_update(None, "journal_mode", "wal")?;
     connection.pragma_update(None, "synchronous", "full")?;
     connection.pragma_update(None, "foreign_keys", true)?;
-    let version = |connection: &Connection| {
-        connection.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0))
-    };
+    let version =
+        |connection: &Connection| connection.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0));
     let found = version(connection)?;
     if found != 0 {
         return Ok(found);
@@ -216,9 +213,8 @@ pub(super) fn load(connection: &Connection, run: &RunId) -> Result<Vec<RunEvent>
     let lines = select.query_map([run.as_str()], |row| row.get::<_, String>(0))?;
     let mut events = Vec::new();
     for (place, line) in lines.enumerate() {
-        let event = serde_json::from_str(&line?).map_err(|error| {
-            Failed::Text(format!("event {place} of run `{run}` cannot be read: {error}"))
-        })?;
+        let event = serde_json::from_str(&line?)
+            .map_err(|error| Failed::Text(format!("event {place} of run `{run}` cannot be read: {error}")))?;
         events.push(event);
     }
     if events.is_empty() {

@@ -40,8 +40,11 @@ async fn looking_makes_nothing() {
 #[tokio::test]
 async fn what_cannot_be_read_is_not_empty() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join(tables::FILE), "this is no database, and longer than a header ".repeat(99))
-        .unwrap();
+    std::fs::write(
+        folder.path().join(tables::FILE),
+        "this is no database, and longer than a header ".repeat(99),
+    )
+    .unwrap();
     let error = SqliteStore::open_existing(folder.path()).await.unwrap_err();
     assert!(matches!(error, RunStoreError::Damaged { .. }), "{error}");
 

@@ -17,14 +17,20 @@ const WAITING: usize = 64;
 /// A change to the run history.
 #[derive(Debug)]
 pub(super) enum Change {
-    Create { run: RunId, head: Head, lines: Vec<Result<String, String>> },
+    Create {
+        run: RunId,
+        head: Head,
+        lines: Vec<Result<String, String>>,
+    },
     Append {
         run: RunId,
         after: usize,
         lines: Vec<Result<String, String>>,
         finished: Option<(RunStatus, DateTime<Utc>)>,
     },
-    Remove { run: RunId },
+    Remove {
+        run: RunId,
+    },
 }
 
 type Answer = oneshot::Sender<Result<(), RunStoreError>>;
