@@ -48,7 +48,12 @@ impl Template {
     /// # Errors
     /// When an expression cannot be evaluated.
     pub fn render(&self, scope: &Scope, locals: &Locals) -> Result<String, StepError> {
-        match evaluate(&self.0, &names(scope, locals))? {
+        let mut names = names(scope, locals);
+        let secrets = secrets(&self.0, scope)?;
+        if let Some(map) = names.as_object_mut() {
+            map.insert("secrets".to_owned(), secrets);
+        }
+        match evaluate(&self.0, &names)? {
             Value::String(text) => Ok(text),
             other => Ok(other.to_string()),
         }
@@ -147,6 +152,18 @@ pub fn evaluate(text: &str, names: &Value) -> Result<Value, StepError> {
         .render_str(text, minijinja::Value::from(minijinja::value::Serde(names)))
         .map(Value::String)
         .map_err(failed)
+}
+
+/// The secrets that `text` speaks of, resolved now; those that it does not need stay unread.
+fn secrets(text: &str, scope: &Scope) -> Result<Value, StepError> {
+    let mut map = Map::new();
+    for name in scope.secrets.names() {
+        if text.contains(&format!("secrets.{name}")) {
+            let value = scope.secrets.get(&name)?.expose().to_owned();
+            map.insert(name, Value::String(value));
+        }
+    }
+    Ok(Value::Object(map))
 }
 
 fn names(scope: &Scope, locals: &Locals) -> Value {

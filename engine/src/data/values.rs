@@ -25,6 +25,12 @@ macro_rules! values {
             pub const fn size(self) -> usize {
                 match self { $(Self::$variant => size_of::<$rust>()),* }
             }
+
+            /// The number of this type nearest to `value`, in little-endian bytes.
+            #[must_use]
+            pub fn le_bytes(self, value: f64) -> Vec<u8> {
+                match self { $(Self::$variant => (value as $rust).to_le_bytes().to_vec()),* }
+            }
         }
 
         /// Numbers of one type, in C order.

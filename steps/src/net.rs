@@ -1,0 +1,126 @@
+//! Bytes of sources over HTTP, S3 and local files. Failures are told by what to do next:
+//! missing is an answer, not an error; what may pass is transient; the rest is permanent.
+
+mod access;
+mod answer;
+mod http;
+mod local;
+mod object;
+mod place;
+
+use std::{ops::Range, path::Path, sync::Arc};
+
+use bytes::Bytes;
+use frazil_engine::{
+    context::{Clock, Context, Scope},
+    step::{ErrorKind, StepError},
+};
+
+pub(crate) use access::Access;
+pub use access::{Auth, S3};
+pub(crate) use place::Place;
+
+/// The most that is read whole from a server that does not honour ranges.
+const WHOLE_AT_MOST: u64 = 64 << 20;
+
+/// The most that one source file may hold.
+const FILE_AT_MOST: u64 = 64 << 30;
+
+/// Reads from sources on behalf of one step. All its clones share connections.
+#[derive(Debug, Clone)]
+pub(crate) struct Net {
+    client: reqwest::Client,
+    access: Arc<Access>,
+    buckets: Arc<object::Buckets>,
+    scope: Scope,
+    clock: Arc<dyn Clock>,
+}
+
+/// A part of a source file.
+#[derive(Debug, Clone)]
+pub(crate) struct Part {
+    /// Where in the file it begins: at 0, whatever was asked for, when all of it came.
+    pub(crate) start: u64,
+    /// Its bytes; fewer than asked for at the end of the file.
+    pub(crate) bytes: Bytes,
+    /// Bytes of the whole file.
+    pub(crate) size: u64,
+    /// What the server calls this version of the file.
+    pub(crate) tag: Option<String>,
+}
+
+impl Net {
+    /// What the step `cx` needs, with `access` to its sources.
+    ///
+    /// # Errors
+    /// When the TLS library cannot be set up.
+    pub(crate) fn new(access: Access, cx: &Context) -> Result<Self, StepError> {
+        Ok(Self {
+            client: http::client(!access.headers.is_empty())?,
+            access: Arc::new(access),
+            buckets: Arc::default(),
+            scope: cx.scope.clone(),
+            clock: Arc::clone(&cx.clock),
+        })
+    }
+
+    /// Bytes `range` of a source file; `None` when there is no such file.
+    ///
+    /// # Errors
+    /// Anything but an answer to that; a server that ignores ranges is read whole when the file
+    /// is small enough, else refused.
+    pub(crate) async fn part(&self, place: &Place, range: Range<u64>) -> Result<Option<Part>, StepError> {
+        let part = match place {
+            Place::Http(url) => self.http_part(place, url, range).await?,
+            Place::S3 { bucket, key } => self.object_part(place, bucket, key, range).await?,
+            Place::File(path) => local::part(place, path.clone(), range).await?,
+        };
+        if part.as_ref().is_some_and(|part| part.size == 0) {
+            return Err(self.empty(place));
+        }
+        Ok(part)
+    }
+
+    /// Whether there is such a source file. No bytes of it are read.
+    ///
+    /// # Errors
+    /// When that could not be found out.
+    pub(crate) async fn exists(&self, place: &Place) -> Result<bool, StepError> {
+        match place {
+            Place::Http(url) => self.http_exists(place, url).await,
+            Place::S3 { bucket, key } => self.object_exists(place, bucket, key).await,
+            Place::File(path) => local::exists(place, path).await,
+        }
+    }
+
+    /// Brings a whole source file to `to`, which is created; `None` when there is no such file.
+    /// Gives its length, which is what the server announced.
+    ///
+    /// # Errors
+    /// Anything but an answer to that; `to` may then hold a part.
+    pub(crate) async fn download(&self, place: &Place, to: &Path) -> Result<Option<u64>, StepError> {
+        let length = match place {
+            Place::Http(url) => self.http_download(place, url, to).await?,
+            Place::S3 { bucket, key } => self.object_download(place, bucket, key, to).await?,
+            Place::File(path) => local::copy(place, path, to).await?,
+        };
+        if length == Some(0) {
+            return Err(self.empty(place));
+        }
+        Ok(length)
+    }
+
+    fn empty(&self, place: &Place) -> StepError {
+        self.transient(format!("{place} is empty"))
+    }
+
+    /// An error that may pass, without secrets.
+    fn transient(&self, message: impl AsRef<str>) -> StepError {
+        StepError::transient(ErrorKind::Network, self.scope.secrets.redact(message.as_ref()))
+    }
+
+    /// An error that does not pass, without secrets.
+    fn permanent(&self, kind: ErrorKind, message: impl AsRef<str>) -> StepError {
+        StepError::permanent(kind, self.scope.secrets.redact(message.as_ref()))
+    }
+}

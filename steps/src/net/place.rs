@@ -1,0 +1,104 @@
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
+
+use frazil_engine::step::{ErrorKind, StepError};
+use url::Url;
+
+/// Where a source file is.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Place {
+    /// On a web server.
+    Http(Url),
+    /// In a bucket.
+    S3 {
+        /// The bucket.
+        bucket: String,
+        /// The object in it.
+        key: String,
+    },
+    /// On this machine.
+    File(PathBuf),
+}
+
+impl Place {
+    /// Reads a URL, or a path relative to `root`.
+    ///
+    /// # Errors
+    /// When it is neither, or a URL of another scheme.
+    pub(crate) fn parse(text: &str, root: &Path) -> Result<Self, StepError> {
+        let wrong = |what: &str| StepError::permanent(ErrorKind::Data, format!("`{text}` {what}"));
+        let Some((scheme, rest)) = text.split_once("://") else {
+            return if text.is_empty() { Err(wrong("is no place")) } else { Ok(Self::File(root.join(text))) };
+        };
+        match scheme {
+            "http" | "https" => {
+                let url: Url = text.parse().map_err(|error| wrong(&format!("is no URL: {error}")))?;
+                if !url.username().is_empty() || url.password().is_some() {
+                    return Err(StepError::permanent(
+                        ErrorKind::Credentials,
+                        "a URL holds a user or password",
+                    )
+                    .help("write `auth: { basic: { user: …, password: \"{{ secrets.… }}\" } }` beside it"));
+                }
+                Ok(Self::Http(url))
+            }
+            "s3" => match rest.split_once('/') {
+                Some((bucket, key)) if !bucket.is_empty() && !key.is_empty() => {
+                    Ok(Self::S3 { bucket: bucket.to_owned(), key: key.to_owned() })
+                }
+                _ => Err(wrong("names no object in a bucket: write s3://bucket/key")),
+            },
+            "file" => {
+                let url: Url = text.parse().map_err(|error| wrong(&format!("is no URL: {error}")))?;
+                url.to_file_path().map(Self::File).map_err(|()| wrong("is no path of this machine"))
+            }
+            _ => {
+                Err(wrong("is of a scheme that cannot be fetched from").help("use http, https, s3 or a path"))
+            }
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Http(url) => {
+                // What follows the path may be a signature: it is not for messages.
+                let mut shown = url.clone();
+                let hidden = url.query().is_some();
+                shown.set_query(None);
+                shown.set_fragment(None);
+                write!(f, "{shown}{}", if hidden { "?…" } else { "" })
+            }
+            Self::S3 { bucket, key } => write!(f, "s3://{bucket}/{key}"),
+            Self::File(path) => write!(f, "{}", path.display()),
+        }
+    }
+}
+
+impl fmt::Debug for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_and_paths_are_places() {
+        let root = Path::new("/project");
+        let place = |text: &str| Place::parse(text, root).map(|p| p.to_string());
+        assert_eq!(place("data/x.tif").unwrap(), "/project/data/x.tif");
+        assert_eq!(place("/data/x.tif").unwrap(), "/data/x.tif");
+        assert_eq!(place("file:///data/x%20y.tif").unwrap(), "/data/x y.tif");
+        assert_eq!(place("s3://b/a/x.tif").unwrap(), "s3://b/a/x.tif");
+        assert_eq!(place("https://h/x.tif?sig=abc").unwrap(), "https://h/x.tif?…");
+        for bad in ["", "ftp://h/x", "s3://b", "s3:///x", "http://", "https://me:pw@h/x"] {
+            assert!(place(bad).is_err(), "{bad}");
+        }
+    }
+}
