@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub use time::{Available, RegularTime, TimeAxis};
+pub use time::{Available, RegularTime, TimeAxis, Whole};
 pub use variable::{CellMethod, Variable};
 
 use crate::data::DatasetId;

@@ -2,9 +2,12 @@
 
 pub mod crs;
 pub mod cube;
+mod enumerate_periods;
 mod fetch;
 mod net;
 mod scratch;
+#[expect(dead_code, reason = "used by steps that are not registered yet")]
+mod units;
 
 use frazil_engine::registry::Registry;
 
@@ -13,5 +16,8 @@ pub use fetch::Fetch;
 /// The catalogue: every step type by name.
 #[must_use]
 pub fn registry() -> Registry {
-    Registry::new().source::<Fetch>()
+    Registry::new()
+        // one line each, by name
+        .node::<enumerate_periods::EnumeratePeriods>()
+        .source::<Fetch>()
 }

@@ -1,0 +1,259 @@
+//! What should exist by now, less what is done.
+
+mod batches;
+mod decide;
+mod settings;
+#[cfg(test)]
+mod tests;
+
+use chrono::{DateTime, Utc};
+use frazil_engine::{
+    context::{Context, Scope},
+    data::{Action, DatasetId, Duration, Frequency, Item, Period, PeriodRange, Periods, Snapshot, Status},
+    dataset::{Dataset, DatasetInfo, Datasets, RegularTime, TimeAxis},
+    plan::{Planned, PlannedDocument, PlannedSnapshot, Work},
+    step::{ErrorKind, Finding, Node, Outcome, Step, StepError},
+};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::cube::Cube;
+use batches::Cut;
+use decide::{Decision, Request, decide};
+use settings::{BatchSize, Bound, Lookback, Only};
+
+/// Lists the periods that a dataset should hold by the run's instant and does not, or may have
+/// newer, and cuts them into commits.
+///
+/// A period that is not on the time axis is added, a provisional one revised, a gap filled. What
+/// cannot be had yet is left out. Periods before the axis are inserted, newest first.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct EnumeratePeriods {
+    /// The dataset that is to hold them.
+    dataset: DatasetId,
+    /// The first period: of any step, a coarser one means its first. The first that the dataset
+    /// ever has where none is said.
+    start: Option<Bound>,
+    /// The last period: of any step, a coarser one means its last inside; or `latest`, the newest
+    /// that can be had.
+    end: Option<Bound>,
+    /// `missing`: what holds no numbers, gaps of any age too, and nothing is revised. `all`: every
+    /// period of the range again. Neither: what is missing, provisional, or a gap within `refill`.
+    only: Option<Only>,
+    /// How long after their end provisional periods are asked for again, always where nothing is
+    /// said; `{ all: 90d }` asks for final ones too.
+    lookback: Option<Lookback>,
+    /// How long after their end gaps and incomplete periods are asked for again.
+    #[serde(default = "default_refill")]
+    refill: Duration,
+    /// The least that one commit holds; it ends on the next boundary of the stored chunks.
+    #[serde(default = "default_batch")]
+    batch: BatchSize,
+}
+
+const fn default_refill() -> Duration {
+    Duration::from_days(90)
+}
+
+const fn default_batch() -> BatchSize {
+    BatchSize::Count(32)
+}
+
+impl Step for EnumeratePeriods {
+    const USES: &'static str = "enumerate-periods";
+    const SUMMARY: &'static str = "what should exist by the run's instant, less what is done";
+    const REVISION: u32 = 1;
+
+    fn reads(&self) -> Vec<DatasetId> {
+        vec![self.dataset.clone()]
+    }
+
+    fn check(&self, datasets: &Datasets) -> Vec<Finding> {
+        let Some(info) = datasets.get(&self.dataset) else { return Vec::new() };
+        let finding = |pointer: &str, message: String, help: &str| Finding {
+            code: "FZ510",
+            pointer: pointer.to_owned(),
+            message,
+            help: Some(help.to_owned()),
+        };
+        let TimeAxis::Regular(time) = &info.block.time else {
+            let message = format!("`{}` has no time axis, so it has no periods", self.dataset);
+            return vec![finding("/dataset", message, "give the dataset `time: { step: … }`")];
+        };
+        let mut found = Vec::new();
+        let ends = [("/start", &self.start), ("/end", &self.end)];
+        for (pointer, bound) in ends.into_iter().filter_map(|(p, b)| Some((p, b.as_ref()?))) {
+            // What an expression gives is known when the run begins.
+            let wrong = if bound.0.contains("{{") { None } else { bound.first(time.frequency()).err() };
+            found.extend(wrong.map(|message| finding(pointer, message, "or write `latest`")));
+        }
+        if self.start.is_none() && time.start.is_none() {
+            let message = format!("nothing says where `{}` begins", self.dataset);
+            found.push(finding("", message, "say `start` here, or `time: { start: … }` in the dataset"));
+        }
+        if found.is_empty()
+            && let Ok((Some(start), Some(end))) = self.range(time, DateTime::<Utc>::MAX_UTC)
+            && end < start
+        {
+            let message = format!("the range ends at {end}, before it begins at {start}");
+            found.push(finding("/end", message, "let `end` be `start` or later"));
+        }
+        found
+    }
+}
+
+impl Node for EnumeratePeriods {
+    type Input = Option<Snapshot>;
+    type Output = Periods;
+
+    async fn plan(&self, input: Vec<Planned>, scope: &Scope) -> Result<Planned, StepError> {
+        let upstream = input.into_iter().find_map(|planned| match planned.document {
+            PlannedDocument::Snapshot(snapshot) => Some(snapshot),
+            _ => None,
+        });
+        let (periods, reasons) = self.list(upstream, scope).await?;
+        Ok(Planned { document: PlannedDocument::Periods(periods), work: Work::default(), reasons })
+    }
+
+    async fn run(&self, input: Option<Snapshot>, cx: &Context) -> Outcome<Periods> {
+        let upstream = input.map(|snapshot| PlannedSnapshot {
+            snapshot,
+            changes: Vec::new(),
+            work: Work::default(),
+            reasons: Vec::new(),
+        });
+        let listed = self.list(upstream, &cx.scope).await;
+        if let Ok((periods, reasons)) = &listed {
+            for reason in reasons {
+                tracing::info!(dataset = %self.dataset, "{reason}");
+            }
+            tracing::info!(dataset = %self.dataset, periods = periods.count(), batches = periods.batches.len());
+        }
+        listed.map(|(periods, _)| periods).into()
+    }
+}
+
+impl EnumeratePeriods {
+    async fn list(
+        &self,
+        upstream: Option<PlannedSnapshot>,
+        scope: &Scope,
+    ) -> Result<(Periods, Vec<String>), StepError> {
+        let info = scope.dataset(&self.dataset)?;
+        let TimeAxis::Regular(time) = &info.block.time else {
+            return Err(StepError::permanent(ErrorKind::Data, format!("{} has no time axis", info.id)));
+        };
+        let cube = Cube::open(info, scope).await?;
+        let axis: Vec<(Period, Status)> = cube.as_ref().map_or_else(Vec::new, |c| c.axis().iter().collect());
+        let base = cube.as_ref().map(Cube::id);
+        let periods = |decision: Decision| Periods {
+            dataset: info.id.clone(),
+            step: time.frequency(),
+            base,
+            items: decision.items,
+            batches: decision.batches,
+        };
+        let source = match upstream {
+            None => None,
+            Some(upstream) => match available_upstream(&upstream, time.frequency(), scope).await? {
+                Some(range) => Some(range),
+                None => {
+                    let reasons = vec![format!("{} holds nothing yet", upstream.snapshot.dataset)];
+                    return Ok((periods(Decision::default()), reasons));
+                }
+            },
+        };
+        let (start, end) = self.range(time, scope.instant)?;
+        let request = Request {
+            start,
+            end,
+            upstream: source,
+            only: self.only,
+            lookback: self.lookback,
+            refill: self.refill,
+            cut: self.cut(info, cube.as_ref(), scope.memory),
+        };
+        let mut decision = decide(&axis, time, &request, scope.instant)?;
+        let reasons = std::mem::take(&mut decision.reasons);
+        Ok((periods(decision), reasons))
+    }
+
+    /// Both ends of the request; `latest` is what can be had at `instant`, and none as an end.
+    fn range(
+        &self,
+        time: &RegularTime,
+        instant: DateTime<Utc>,
+    ) -> Result<(Option<Period>, Option<Period>), StepError> {
+        let step = time.frequency();
+        let wrong = |message: String| StepError::permanent(ErrorKind::Data, message);
+        let start = match &self.start {
+            Some(bound) if bound.is_latest() && instant < DateTime::<Utc>::MAX_UTC => {
+                Some(time.latest(instant))
+            }
+            Some(bound) => bound.first(step).map_err(wrong)?,
+            None => None,
+        };
+        let end = self.end.as_ref().map(|bound| bound.last(step).map_err(wrong)).transpose()?.flatten();
+        Ok((start, end))
+    }
+
+    fn cut(&self, info: &DatasetInfo, cube: Option<&Cube>, memory: u64) -> Cut {
+        let (unit, bytes) = cube.map_or_else(
+            || (declared_unit(&info.block), declared_bytes(&info.block)),
+            |cube| (cube.template().write_unit(), Some(cube.template().period_bytes())),
+        );
+        let most = bytes.map(|bytes| usize::try_from(memory / bytes.max(1)).unwrap_or(usize::MAX));
+        Cut { size: self.batch, unit: unit.max(1), most }
+    }
+}
+
+/// What the source dataset has, or would have after the run: from its first to its last period.
+async fn available_upstream(
+    upstream: &PlannedSnapshot,
+    step: Frequency,
+    scope: &Scope,
+) -> Result<Option<PeriodRange>, StepError> {
+    let snapshot = &upstream.snapshot;
+    let info = scope.dataset(&snapshot.dataset)?;
+    let mut ends = Vec::new();
+    if let Some(id) = &snapshot.id {
+        let cube = Cube::open_at(info, scope, id).await?;
+        if cube.axis().step() != step {
+            return Err(StepError::permanent(
+                ErrorKind::Data,
+                format!(
+                    "{} is of step {}, its source {} of {}",
+                    "the dataset",
+                    step,
+                    info.id,
+                    cube.axis().step()
+                ),
+            ));
+        }
+        let has = |(period, status): (Period, Status)| status.has_values().then_some(period);
+        ends.extend(cube.axis().iter().find_map(has));
+        ends.extend(cube.axis().iter().rev().find_map(has));
+    }
+    let changed =
+        |item: &Item| (item.action != Action::Revise).then_some([item.range.first, item.range.last]);
+    ends.extend(upstream.changes.iter().filter_map(changed).flatten());
+    Ok(ends.iter().min().zip(ends.iter().max()).map(|(&first, &last)| PeriodRange { first, last }))
+}
+
+/// What a dataset that has no store yet will write together along time.
+fn declared_unit(block: &Dataset) -> u64 {
+    let default = match &block.time {
+        TimeAxis::Regular(time) => time.frequency().default_time_chunk(),
+        TimeAxis::None => 1,
+    };
+    block.shards.get("time").or_else(|| block.chunks.get("time")).copied().unwrap_or(default)
+}
+
+/// Bytes of a period, where grid and number types are declared.
+fn declared_bytes(block: &Dataset) -> Option<u64> {
+    let [rows, columns] = block.grid.as_ref()?.shape;
+    let sizes = block.variables.values().map(|v| v.dtype.map(|dtype| dtype.size() as u64));
+    let number = sizes.sum::<Option<u64>>()?;
+    Some(rows.saturating_mul(columns).saturating_mul(number))
+}
