@@ -57,6 +57,8 @@ fn describe_one(band: &RasterBand<'_>) -> Answer<Band> {
         dtype,
         description: band.description().unwrap_or_default(),
         nodata: nodata.map(Number),
+        scale: band.scale().map(Number),
+        offset: band.offset().map(Number),
         metadata,
     })
 }

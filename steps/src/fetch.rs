@@ -1,6 +1,7 @@
 //! `fetch`: periods in, slices out, one source file at a time.
 
 mod cog;
+mod file;
 mod frontier;
 mod numbers;
 mod recipe;
@@ -109,7 +110,7 @@ impl Fetch {
     fn opener(&self) -> Arc<dyn Opener> {
         match self.source {
             SourceKind::Cog => Arc::new(cog::CogOpener),
-            SourceKind::File => Arc::new(source::NoOpener),
+            SourceKind::File => Arc::new(file::FileOpener::default()),
         }
     }
 

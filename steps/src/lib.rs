@@ -5,6 +5,7 @@ pub mod cube;
 mod enumerate_periods;
 mod fetch;
 mod net;
+mod raster;
 mod scratch;
 #[expect(dead_code, reason = "used by steps that are not registered yet")]
 mod units;

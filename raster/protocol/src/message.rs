@@ -203,6 +203,10 @@ pub struct Band {
     pub description: String,
     /// The number that marks missing data.
     pub nodata: Option<Number>,
+    /// Stored × scale …
+    pub scale: Option<Number>,
+    /// … + offset is the value.
+    pub offset: Option<Number>,
     /// Its metadata (`GRIB_ELEMENT`, `GRIB_VALID_TIME`, `GRIB_UNIT`, …).
     pub metadata: BTreeMap<String, String>,
 }

@@ -98,22 +98,3 @@ pub(crate) struct Piece {
     /// What the file itself says (`expver`); final where it says nothing.
     pub(crate) status: Status,
 }
-
-/// Stands where a kind of source is not built in.
-#[derive(Debug)]
-pub(crate) struct NoOpener;
-
-#[async_trait]
-impl Opener for NoOpener {
-    async fn open(
-        &self,
-        _: &Arc<Request>,
-        _: &Net,
-        _: &Context,
-    ) -> Result<Option<Box<dyn SourceFile>>, StepError> {
-        Err(StepError::permanent(
-            frazil_engine::step::ErrorKind::Internal,
-            "this kind of source is not built in",
-        ))
-    }
-}

@@ -1,0 +1,118 @@
+//! Where the numbers of a file lie, and which of them are kept.
+
+use std::sync::Arc;
+
+use frazil_engine::{
+    data::{Axis, Crs, Grid},
+    step::{ErrorKind, StepError},
+};
+use frazil_raster_protocol::CrsText;
+
+use super::layout::{Layout, Reference, Side, tidy};
+use crate::{
+    crs,
+    fetch::{
+        source::Request,
+        window::{Cells, Pick, columns, proper, rows},
+    },
+    raster::Helpers,
+};
+
+/// The part of a file that is kept.
+#[derive(Debug)]
+pub(super) struct Window {
+    pub(super) rows: Pick,
+    pub(super) columns: Pick,
+    pub(super) grid: Arc<Grid>,
+}
+
+impl Side {
+    fn cells(&self) -> Cells<'_> {
+        match self {
+            Self::Regular { origin, cell, len } => Cells::Regular { origin: *origin, cell: *cell, len: *len },
+            Self::Centres(centres) => Cells::Centres(centres),
+        }
+    }
+}
+
+/// The cells that overlap the bbox.
+///
+/// # Errors
+/// When there are none, or the file's grid is not one that can be cut.
+pub(super) async fn window(layout: &Layout, request: &Request, helpers: &Helpers) -> Result<Window, StepError> {
+    let wrong = |what: String| StepError::permanent(ErrorKind::Data, format!("{}: {what}", request.place));
+    let crs = reference(&layout.crs, request, helpers).await?;
+    let globe = crs::is_geographic(&crs);
+    if let Some(bbox) = request.bbox {
+        proper(bbox).map_err(&wrong)?;
+        if !globe {
+            let code = crs.code.as_deref().unwrap_or("a projection");
+            return Err(wrong(format!("its grid is in {code}, the bbox in degrees"))
+                .help("leave `bbox` out: windows are cut from sources in degrees only"));
+        }
+    }
+    let [y_name, x_name] = &request.names;
+    let (south_north, west_east) = match request.bbox {
+        Some([west, south, east, north]) => (Some((south, north)), Some((west, east))),
+        None => (None, None),
+    };
+    let mut rows = rows(layout.y.cells(), south_north, y_name).map_err(&wrong)?;
+    let mut columns = columns(layout.x.cells(), west_east, globe, x_name).map_err(&wrong)?;
+    settle(&mut rows.axis, &layout.y);
+    settle(&mut columns.axis, &layout.x);
+    if globe && let Some(gap) = gap(&columns.axis) {
+        return Err(wrong(format!("its columns leave a gap between {} and {} degrees", gap.0, gap.1))
+            .help("it reaches over the date line: give a `bbox` on one side of it"));
+    }
+    let grid = Arc::new(Grid { crs, y: rows.axis.clone(), x: columns.axis.clone() });
+    Ok(Window { rows, columns, grid })
+}
+
+/// Coordinates stay bit for bit what the file says; what arithmetic on them made (a turn by 360
+/// degrees, the distance of neighbours) is freed of the noise that it leaves.
+fn settle(axis: &mut Axis, side: &Side) {
+    let Side::Centres(source) = side else { return };
+    if axis.centres.first().is_some_and(|first| !source.contains(first))
+        || axis.centres.last().is_some_and(|last| !source.contains(last))
+    {
+        for centre in &mut axis.centres {
+            if !source.contains(centre) {
+                *centre = tidy(*centre);
+            }
+        }
+    }
+    axis.cell = axis.cell.map(tidy);
+}
+
+/// Neighbours that are farther apart than others: what was cut out between them is missing.
+fn gap(axis: &Axis) -> Option<(f64, f64)> {
+    let cell = axis.cell?.abs();
+    let far = |pair: &&[f64]| pair[1] - pair[0] > cell * 1.5;
+    axis.centres.windows(2).find(far).map(|pair| (pair[0], pair[1]))
+}
+
+async fn reference(found: &Reference, request: &Request, helpers: &Helpers) -> Result<Crs, StepError> {
+    match found {
+        Reference::Told(text) => Ok(told(text)),
+        Reference::Degrees => crs::epsg(4326).ok_or_else(|| {
+            StepError::permanent(ErrorKind::Internal, "no longitudes and latitudes are known".to_owned())
+        }),
+        Reference::Untold => match &request.crs {
+            None => Err(StepError::permanent(
+                ErrorKind::Data,
+                format!("{} does not name its reference system", request.place),
+            )
+            .help("write `crs: EPSG:n` at the dataset")),
+            Some(name) => match crs::named(name) {
+                Some(crs) => Ok(crs),
+                None => Ok(told(&helpers.crs(name).await?)),
+            },
+        },
+    }
+}
+
+/// The same text for the same system, whoever read it.
+fn told(text: &CrsText) -> Crs {
+    let known = text.code.as_deref().and_then(crs::named);
+    known.unwrap_or_else(|| Crs { code: text.code.clone(), wkt: text.wkt.clone() })
+}

@@ -1,0 +1,147 @@
+//! Asks frazil-gdal, a program of its own: frazil does not link GDAL.
+//!
+//! A helper process serves one source file at a time and is kept for the next. It is killed when
+//! whoever asked stops waiting; one that died in the middle is a transient error that names the
+//! file, and the next try starts another.
+
+mod helper;
+
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use frazil_engine::step::{ErrorKind, StepError};
+use frazil_raster_protocol::{CrsText, Fault, FaultKind, Reply, Request};
+
+use helper::{Broken, Helper};
+
+/// The helper's file name.
+const PROGRAM: &str = "frazil-gdal";
+
+/// Helpers of one step. Cheap to clone; all clones share the processes.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Helpers {
+    /// Those that wait for work; never more than were busy at a time.
+    idle: Arc<Mutex<Vec<Helper>>>,
+}
+
+/// An answer, or what became of it.
+pub(crate) type Told<T> = Result<T, Untold>;
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub(crate) enum Untold {
+    /// The helper says that it cannot be done: the file is at fault.
+    Fault(Fault),
+    /// The helper is gone, or cannot be had.
+    Error(StepError),
+}
+
+impl Helpers {
+    /// A helper for one source file.
+    pub(crate) fn take(&self) -> Lease {
+        let waiting = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        Lease { helpers: self.clone(), helper: waiting }
+    }
+
+    /// A coordinate reference system by code or WKT, as PROJ's tables have it.
+    ///
+    /// # Errors
+    /// When they do not have it, or there is no helper.
+    pub(crate) async fn crs(&self, definition: &str) -> Result<CrsText, StepError> {
+        let request = Request::Crs { definition: definition.to_owned() };
+        match self.take().ask(&request, definition).await {
+            Ok((Reply::Crs(text), _)) => Ok(text),
+            Ok(_) => Err(misunderstood(definition)),
+            Err(Untold::Error(error)) => Err(error),
+            Err(Untold::Fault(fault)) => Err(StepError::permanent(
+                ErrorKind::Data,
+                format!("no coordinate reference system `{definition}`: {}", fault.message),
+            )),
+        }
+    }
+}
+
+/// A helper in use; given back when dropped between two questions.
+#[derive(Debug)]
+pub(crate) struct Lease {
+    helpers: Helpers,
+    helper: Option<Helper>,
+}
+
+impl Lease {
+    /// Asks about `file`, and waits for the answer and its numbers.
+    ///
+    /// A wait that is given up kills the process: what it would still say is not for the next one.
+    pub(crate) async fn ask(&mut self, request: &Request, file: &str) -> Told<(Reply, Vec<u8>)> {
+        // Out of its place while it works, so that a dropped future drops it.
+        let mut helper = match self.helper.take() {
+            Some(helper) => helper,
+            None => Helper::start(&program()?).map_err(Untold::Error)?,
+        };
+        let answer = match helper.ask(request).await {
+            Ok(answer) => answer,
+            Err(broken) => return Err(Untold::Error(died(&mut helper, broken, file).await)),
+        };
+        self.helper = Some(helper);
+        match answer {
+            (Reply::Failed(fault), _) => Err(Untold::Fault(fault)),
+            answer => Ok(answer),
+        }
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if let Some(helper) = self.helper.take() {
+            self.helpers.idle.lock().unwrap_or_else(PoisonError::into_inner).push(helper);
+        }
+    }
+}
+
+async fn died(helper: &mut Helper, broken: Broken, file: &str) -> StepError {
+    let (status, said) = helper.end().await;
+    let mut text = format!("{file}: {PROGRAM} broke off ({status}; {broken})");
+    if let Some(line) = said.lines().rev().find(|line| !line.trim().is_empty()) {
+        text.push_str(&format!(": {line}"));
+    }
+    StepError::transient(ErrorKind::Data, text)
+        .help("the file may be broken; where it is not, please report it together with the file")
+}
+
+/// An answer to another question.
+pub(crate) fn misunderstood(file: &str) -> StepError {
+    StepError::permanent(
+        ErrorKind::Internal,
+        format!("{file}: {PROGRAM} gave an answer to another question: is it of another version?"),
+    )
+}
+
+/// What a fault of a file means for the step.
+pub(crate) fn faulty(fault: &Fault, file: &str) -> StepError {
+    let error = StepError::permanent(ErrorKind::Data, format!("{file}: {}", fault.message));
+    match fault.kind {
+        FaultKind::TooLarge => error.help("cut it with `bbox`"),
+        _ => error,
+    }
+}
+
+/// Beside our own program, or where `FRAZIL_GDAL` says.
+fn program() -> Told<PathBuf> {
+    let own = std::env::current_exe().ok();
+    // Cargo runs tests from a folder below the one in which it puts programs.
+    let beside = own.iter().flat_map(|own| own.ancestors().skip(1).take(2)).enumerate();
+    let beside = beside
+        .filter(|(up, folder)| *up == 0 || folder.join("deps").is_dir())
+        .map(|(_, folder)| folder.join(PROGRAM));
+    beside.chain(std::env::var_os("FRAZIL_GDAL").map(PathBuf::from)).find(|path| path.is_file()).ok_or_else(
+        || {
+            Untold::Error(
+                StepError::permanent(ErrorKind::Refused, format!("{PROGRAM} is not there")).help(format!(
+                    "put {PROGRAM} beside the frazil program, or name it in the environment variable FRAZIL_GDAL"
+                )),
+            )
+        },
+    )
+}
