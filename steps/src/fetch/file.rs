@@ -21,7 +21,9 @@ use frazil_engine::{
     data::{Field, Period, Status},
     step::{ErrorKind, StepError},
 };
-use frazil_raster_protocol::{Description, FaultKind, Part as Ask, Reply, Request as Question, Window as Cut};
+use frazil_raster_protocol::{
+    Description, FaultKind, Part as Ask, Reply, Request as Question, Window as Cut,
+};
 
 use super::{
     numbers::{self, settle},
@@ -162,9 +164,9 @@ async fn recognise(place: &Source, path: &Path) -> Result<PathBuf, StepError> {
 }
 
 fn question(path: &Path, place: &Source) -> Result<String, StepError> {
-    path.to_str().map(str::to_owned).ok_or_else(|| {
-        StepError::permanent(ErrorKind::Data, format!("{place}: its path is not in UTF-8"))
-    })
+    path.to_str()
+        .map(str::to_owned)
+        .ok_or_else(|| StepError::permanent(ErrorKind::Data, format!("{place}: its path is not in UTF-8")))
 }
 
 async fn describe(lease: &mut Lease, path: &Path, place: &Source) -> Result<Description, Untold> {
@@ -278,7 +280,9 @@ impl WholeFile {
         let meaning = Meaning::of(&series.decode);
         let (rows, columns) = (self.window.rows.clone(), self.window.columns.clone());
         let units = series.units.clone();
-        let done = tokio::task::spawn_blocking(move || meant(&block, step, &rows, &columns, &meaning, &wanted, units));
+        let done = tokio::task::spawn_blocking(move || {
+            meant(&block, step, &rows, &columns, &meaning, &wanted, units)
+        });
         done.await.ok().flatten().ok_or_else(|| misunderstood(&self.request.place.to_string()))
     }
 }

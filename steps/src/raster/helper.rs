@@ -47,7 +47,9 @@ impl Helper {
     pub(super) fn start(program: &Path) -> Result<Self, StepError> {
         let failed = |what: String| {
             StepError::permanent(ErrorKind::Refused, format!("cannot start {}: {what}", program.display()))
-                .help("GDAL's library (libgdal) must be installed for files other than Cloud Optimized GeoTIFF")
+                .help(
+                    "GDAL's library (libgdal) must be installed for files other than Cloud Optimized GeoTIFF",
+                )
         };
         let mut child = Command::new(program)
             .stdin(Stdio::piped())
@@ -114,8 +116,10 @@ impl Helper {
 
 /// What GDAL and PROJ need to find their tables, and nothing that may be a secret.
 fn passed_on(name: &str) -> bool {
-    matches!(name, "PATH" | "HOME" | "LANG" | "TZ" | "TMPDIR" | "LD_LIBRARY_PATH" | "GDAL_DATA" | "GDAL_DRIVER_PATH")
-        || name.starts_with("LC_")
+    matches!(
+        name,
+        "PATH" | "HOME" | "LANG" | "TZ" | "TMPDIR" | "LD_LIBRARY_PATH" | "GDAL_DATA" | "GDAL_DRIVER_PATH"
+    ) || name.starts_with("LC_")
         || name.starts_with("PROJ_")
         || name.starts_with("ECCODES_")
 }

@@ -30,7 +30,8 @@ pub(super) fn instants(
     numbers
         .iter()
         .map(|number| {
-            let instant = after(epoch, *number, step).ok_or_else(|| format!("holds {number}, which is no time"))?;
+            let instant =
+                after(epoch, *number, step).ok_or_else(|| format!("holds {number}, which is no time"))?;
             if calendar != "proleptic_gregorian" && instant.date_naive() < first_gregorian {
                 return Err(format!("begins before 1582-10-15 in the calendar `{calendar}`"));
             }

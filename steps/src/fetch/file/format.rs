@@ -56,7 +56,9 @@ mod tests {
         assert_eq!(Format::of(b"CDF\x02...."), Some(Format::NetCdf3));
         assert_eq!(Format::of(b"\x89HDF\r\n\x1a\n"), Some(Format::Hdf5));
         assert_eq!(Format::of(b"****0000012345****\nGRIB...\x02"), Some(Format::Grib));
-        for bad in [&b""[..], b"<!DOCTYPE html>", b"II", b"CDF\x09", b"{\"detail\": \"not found\"}", b"PK\x03\x04"] {
+        for bad in
+            [&b""[..], b"<!DOCTYPE html>", b"II", b"CDF\x09", b"{\"detail\": \"not found\"}", b"PK\x03\x04"]
+        {
             assert_eq!(Format::of(bad), None);
         }
     }

@@ -39,7 +39,11 @@ impl Side {
 ///
 /// # Errors
 /// When there are none, or the file's grid is not one that can be cut.
-pub(super) async fn window(layout: &Layout, request: &Request, helpers: &Helpers) -> Result<Window, StepError> {
+pub(super) async fn window(
+    layout: &Layout,
+    request: &Request,
+    helpers: &Helpers,
+) -> Result<Window, StepError> {
     let wrong = |what: String| StepError::permanent(ErrorKind::Data, format!("{}: {what}", request.place));
     let crs = reference(&layout.crs, request, helpers).await?;
     let globe = crs::is_geographic(&crs);

@@ -46,7 +46,10 @@ impl Index {
                 told(&[*instant], stamp, frequency, file).map(Self::Told)
             }
             Steps::Zero(_) => {
-                tracing::warn!(file, "its time is written as 0, which is not the period asked for: not believed");
+                tracing::warn!(
+                    file,
+                    "its time is written as 0, which is not the period asked for: not believed"
+                );
                 Ok(Self::Asked)
             }
             Steps::Unknown if wanted.len() > 1 => Err(StepError::permanent(
@@ -146,7 +149,8 @@ mod tests {
             assert_eq!(find(&steps, Stamp::End, "2025-02-01"), Place::At(0), "{hour}");
         }
         let hours = at(&["2025-02-01T00:00:00", "2025-02-01T01:00:00"]);
-        let wanted = [Period::parse("2025-01-31T23", HOUR).unwrap(), Period::parse("2025-02-01T01", HOUR).unwrap()];
+        let wanted =
+            [Period::parse("2025-01-31T23", HOUR).unwrap(), Period::parse("2025-02-01T01", HOUR).unwrap()];
         let index = Index::of(&hours, Stamp::End, &wanted, "f").unwrap();
         assert_eq!((index.find(wanted[0]), index.find(wanted[1])), (Place::At(0), Place::After));
     }

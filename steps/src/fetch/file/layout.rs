@@ -13,8 +13,8 @@ use frazil_engine::{
 use frazil_raster_protocol::{Content, CrsText, Description, NumberType};
 
 use super::unpack::Packing;
-pub(super) use bands::tidy;
 use crate::fetch::source::{Request, Wanted};
+pub(super) use bands::tidy;
 
 /// A file as its wanted variables need it.
 #[derive(Debug)]
@@ -91,11 +91,7 @@ pub(super) enum Decode {
     /// As CF attributes say.
     Cf(Packing),
     /// As a GeoTIFF says.
-    Band {
-        nodata: Option<f64>,
-        scale: Option<f64>,
-        offset: Option<f64>,
-    },
+    Band { nodata: Option<f64>, scale: Option<f64>, offset: Option<f64> },
 }
 
 /// The cells of a horizontal axis, in the file's order.

@@ -80,7 +80,11 @@ impl Packing {
         }
         let values = self.in_double(raw);
         #[expect(clippy::cast_possible_truncation, reason = "rounded once, because the dataset says so")]
-        if single { values.into_iter().map(|value| value as f32).collect::<Vec<_>>().into() } else { values.into() }
+        if single {
+            values.into_iter().map(|value| value as f32).collect::<Vec<_>>().into()
+        } else {
+            values.into()
+        }
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "the packing is written in single precision")]
@@ -110,7 +114,8 @@ impl Packing {
         let marks = self.marks();
         let fill = self.fill.or_else(|| marks.first().copied());
         let dtype = self.declared.unwrap_or(self.stored);
-        let unchanged = dtype == self.stored && fill.is_none_or(|fill| marks.iter().all(|mark| *mark == fill));
+        let unchanged =
+            dtype == self.stored && fill.is_none_or(|fill| marks.iter().all(|mark| *mark == fill));
         if unchanged {
             return Unpacked { values: raw, fill };
         }
@@ -123,9 +128,8 @@ impl Packing {
 /// `number` as `dtype` holds it; none where it holds nothing like it.
 #[expect(clippy::cast_possible_truncation, reason = "the nearest single is what a file of singles holds")]
 fn held(number: f64, dtype: DType) -> Option<f64> {
-    let whole = |low: f64, high: f64| {
-        (number.fract() == 0.0 && (low..=high).contains(&number)).then_some(number)
-    };
+    let whole =
+        |low: f64, high: f64| (number.fract() == 0.0 && (low..=high).contains(&number)).then_some(number);
     match dtype {
         DType::Float32 => Some(f64::from(number as f32)),
         DType::Float64 => Some(number),

@@ -37,10 +37,13 @@ pub(super) fn of_dimension<'a>(arrays: &'a [Array], dim: &str) -> Option<&'a Arr
     if own.is_some() {
         return own;
     }
-    let telling: Vec<&Array> = arrays.iter().filter(along).filter(|array| kind(array) != Kind::Other).collect();
+    let telling: Vec<&Array> =
+        arrays.iter().filter(along).filter(|array| kind(array) != Kind::Other).collect();
     match telling.as_slice() {
         [one] => Some(one),
-        several => ["valid_time", "time"].iter().find_map(|name| several.iter().find(|array| array.name == *name).copied()),
+        several => ["valid_time", "time"]
+            .iter()
+            .find_map(|name| several.iter().find(|array| array.name == *name).copied()),
     }
 }
 
@@ -59,7 +62,9 @@ pub(super) fn kind(array: &Array) -> Kind {
     }
     match units {
         "degrees_east" | "degree_east" | "degrees_E" | "degree_E" | "degreesE" | "degreeE" => return Kind::X,
-        "degrees_north" | "degree_north" | "degrees_N" | "degree_N" | "degreesN" | "degreeN" => return Kind::Y,
+        "degrees_north" | "degree_north" | "degrees_N" | "degree_N" | "degreesN" | "degreeN" => {
+            return Kind::Y;
+        }
         _ => {}
     }
     match text(array, "axis").unwrap_or_default() {
@@ -84,7 +89,8 @@ pub(super) fn is_degrees(array: &Array) -> bool {
     matches!(standard, "longitude" | "latitude")
         || (standard.is_empty() || standard == "unknown")
             && (units.starts_with("degree") && (units.contains('_') || units.len() > "degrees".len())
-                || matches!(name.as_str(), "lon" | "lat" | "longitude" | "latitude") && !units.starts_with('m'))
+                || matches!(name.as_str(), "lon" | "lat" | "longitude" | "latitude")
+                    && !units.starts_with('m'))
 }
 
 /// The cells of a horizontal coordinate.
@@ -137,14 +143,21 @@ pub(super) fn statuses(arrays: &[Array], time: Option<&str>) -> Result<Vec<Statu
     let words: Vec<String> = match &array.values {
         Some(Column::Texts(texts)) => texts.clone(),
         Some(Column::Numbers(numbers)) => numbers.iter().map(|n| n.0.to_string()).collect(),
-        None => return Err(Wrong::new("its `expver` cannot be read, so final and provisional cannot be told apart")),
+        None => {
+            return Err(Wrong::new(
+                "its `expver` cannot be read, so final and provisional cannot be told apart",
+            ));
+        }
     };
     words
         .iter()
         .map(|word| match word.trim().trim_start_matches('0') {
             "5" => Ok(Status::Provisional),
             "1" => Ok(Status::Final),
-            _ => Err(Wrong::new(format!("its `expver` is {}, neither 1 (final) nor 5 (provisional)", listed(&[word])))),
+            _ => Err(Wrong::new(format!(
+                "its `expver` is {}, neither 1 (final) nor 5 (provisional)",
+                listed(&[word])
+            ))),
         })
         .collect()
 }

@@ -39,7 +39,9 @@ pub(super) fn layout(arrays: &[Array], wanted: &[Wanted]) -> Result<Layout, Wron
         x: coordinates::side(shared.x)?,
         crs: match shared.array.crs.clone() {
             Some(crs) => Reference::Told(crs),
-            None if coordinates::is_degrees(shared.y) && coordinates::is_degrees(shared.x) => Reference::Degrees,
+            None if coordinates::is_degrees(shared.y) && coordinates::is_degrees(shared.x) => {
+                Reference::Degrees
+            }
             None => Reference::Untold,
         },
     })
@@ -180,7 +182,9 @@ fn extra(kinds: &[Kinded<'_>], array: &Array, wanted: &Wanted) -> Result<Vec<Rol
     let shown: Vec<String> =
         open.iter().map(|at| format!("{} ({})", kinds[*at].dim.name, kinds[*at].dim.len)).collect();
     Err(Wrong::new(format!("`{}` has more dimensions than time, y and x: {}", array.name, listed(&shown)))
-        .help("choose one index of each: `level:` by the value of its coordinate, `band:` by its number from 1"))
+        .help(
+            "choose one index of each: `level:` by the value of its coordinate, `band:` by its number from 1",
+        ))
 }
 
 /// The one dimension of height or depth, or the only one there is.

@@ -56,7 +56,10 @@ pub(super) fn choose(
         let all = surfaces(bands, &found);
         found.retain(|at| is_at(&bands[*at], level));
         if found.is_empty() {
-            return Err(Wrong::new(format!("its `{name}` is not at level {level}, only at {}", listed(&all))));
+            return Err(Wrong::new(format!(
+                "its `{name}` is not at level {level}, only at {}",
+                listed(&all)
+            )));
         }
     }
     let surfaces = surfaces(bands, &found);
@@ -75,7 +78,9 @@ fn named(bands: &[Band], name: &str) -> Result<Vec<usize>, Wrong> {
     if !by_element.is_empty() {
         return Ok(by_element);
     }
-    if let Some((_, element, surface)) = SHORT_NAMES.iter().find(|(short, ..)| short.eq_ignore_ascii_case(name)) {
+    if let Some((_, element, surface)) =
+        SHORT_NAMES.iter().find(|(short, ..)| short.eq_ignore_ascii_case(name))
+    {
         let by_alias = those(&|band| {
             item(band, "GRIB_ELEMENT") == *element
                 && (surface.is_empty() || item(band, "GRIB_SHORT_NAME") == *surface)

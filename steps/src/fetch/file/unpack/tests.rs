@@ -1,7 +1,15 @@
 use super::*;
 
 fn packing(stored: DType) -> Packing {
-    Packing { stored, missing: Vec::new(), scale: None, offset: None, declared: None, fill: None, single: false }
+    Packing {
+        stored,
+        missing: Vec::new(),
+        scale: None,
+        offset: None,
+        declared: None,
+        fill: None,
+        single: false,
+    }
 }
 
 const fn factor(value: f64, dtype: DType) -> Option<Factor> {
@@ -60,7 +68,8 @@ fn the_type_of_the_arithmetic_is_xarrays() {
         (Float64, None, None, Float64),
     ] {
         let as_factor = |dtype: DType| Factor { value: 1.0, dtype };
-        let packing = Packing { scale: scale.map(as_factor), offset: offset.map(as_factor), ..packing(stored) };
+        let packing =
+            Packing { scale: scale.map(as_factor), offset: offset.map(as_factor), ..packing(stored) };
         assert_eq!(packing.arithmetic(), expected, "{stored:?} {scale:?} {offset:?}");
     }
 }
