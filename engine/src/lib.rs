@@ -9,11 +9,14 @@
 pub mod context;
 pub mod data;
 pub mod dataset;
+pub mod diagnostic;
+mod document;
 pub mod event;
 pub mod pipeline;
 pub mod plan;
 pub mod project;
 pub mod registry;
+pub mod schema;
 pub mod step;
 pub mod store;
 pub mod template;

@@ -3,6 +3,21 @@
 //! Only checking makes a [`Pipeline`], so whoever holds one never meets an unknown name, a wrong
 //! edge or a cycle.
 
+mod draft;
+mod file;
+mod finish;
+mod graph;
+mod params;
+mod settings;
+
+pub(crate) use draft::{Draft, draft, is_prose};
+pub use file::{Defaults, Names, PipelineFile, StepBlock};
+pub(crate) use finish::{check_findings, check_references, check_values, finish};
+pub(crate) use graph::check as check_graph;
+pub use params::ParamError;
+pub(crate) use params::sides_fit;
+pub(crate) use settings::{Walk, check as check_settings, literal};
+
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;

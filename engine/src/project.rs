@@ -1,5 +1,17 @@
 //! A project: `frazil.yaml`, and all files as one graph.
 
+mod check;
+mod config;
+mod datasets;
+mod files;
+mod graph;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use config::{absolute, bad_name, decode, is_crs, is_name};
+pub(crate) use datasets::Blocks;
+pub use files::{Checked, LoadOptions, load};
+
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use schemars::JsonSchema;
@@ -13,7 +25,7 @@ use crate::{
 };
 
 /// `frazil.yaml`, one to one; every field has a default.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ProjectFile {
     /// Version of the format: 1.
@@ -175,6 +187,8 @@ pub struct ProjectConfig {
     pub catalog: PathBuf,
     /// The most that a run may take, in bytes.
     pub memory: u64,
+    /// Places for cubes, by name.
+    pub stores: BTreeMap<String, crate::dataset::Location>,
     /// Limits shared by all pipelines.
     pub pools: BTreeMap<String, Pool>,
     /// Values for expressions.

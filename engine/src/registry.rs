@@ -10,6 +10,7 @@ use schemars::{Schema, SchemaGenerator};
 use serde_json::Value;
 
 pub use erased::{AnyFilter, AnyNode, AnySink, AnySource};
+pub(crate) use erased::pointer;
 use erased::{Bind, FilterTwin, NodeTwin, SinkTwin, SourceTwin};
 
 use crate::{

@@ -2,7 +2,9 @@
 //!
 //! A value that is exactly one `"{{ … }}"` keeps the type of its expression; anything else is text.
 
-use std::{borrow::Cow, collections::BTreeMap};
+pub(crate) mod known;
+
+use std::{borrow::Cow, collections::BTreeMap, sync::LazyLock};
 
 use chrono::{DateTime, Datelike, Timelike, Utc};
 use minijinja::{Environment, UndefinedBehavior};
@@ -11,8 +13,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    context::Scope,
+    context::{Scope, Secrets},
     data::Period,
+    project::ProjectConfig,
     step::{ErrorKind, StepError},
 };
 
@@ -48,24 +51,46 @@ impl Template {
     /// # Errors
     /// When an expression cannot be evaluated.
     pub fn render(&self, scope: &Scope, locals: &Locals) -> Result<String, StepError> {
-        let mut names = names(scope, locals);
-        let secrets = secrets(&self.0, scope)?;
-        if let Some(map) = names.as_object_mut() {
-            map.insert("secrets".to_owned(), secrets);
-        }
-        match evaluate(&self.0, &names)? {
-            Value::String(text) => Ok(text),
+        match evaluate(&self.0, &names_of(scope, locals))? {
+            Value::String(text) => reveal(&text, &*scope.secrets),
             other => Ok(other.to_string()),
         }
     }
 }
 
-/// Settings with their expressions evaluated, but for those at `per_period` pointers.
+/// Settings with their expressions evaluated, but for those at `per_period` pointers. Secrets stay
+/// by name, as `{{ secrets.name }}`: [`reveal`] puts them in at the moment of use.
 ///
 /// # Errors
 /// When an expression cannot be evaluated.
 pub fn settings(with: &Value, per_period: &[&str], scope: &Scope) -> Result<Value, StepError> {
-    walk(with, "", per_period, &names(scope, &Locals::default()))
+    walk(with, "", per_period, &names_of(scope, &Locals::default()))
+}
+
+/// A value with all its expressions evaluated over `names`.
+///
+/// # Errors
+/// When an expression cannot be evaluated.
+pub(crate) fn evaluate_all(value: &Value, names: &Value) -> Result<Value, StepError> {
+    walk(value, "", &[], names)
+}
+
+/// Text with its `{{ secrets.name }}` replaced by their values: for the wire alone, never for a log.
+///
+/// # Errors
+/// When a secret is not there.
+pub fn reveal(text: &str, secrets: &dyn Secrets) -> Result<String, StepError> {
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find("{{ secrets.") {
+        let name = &rest[at + "{{ secrets.".len()..];
+        let Some(end) = name.find(" }}") else { break };
+        shown.push_str(&rest[..at]);
+        shown.push_str(secrets.get(&name[..end])?.expose());
+        rest = &name[end + " }}".len()..];
+    }
+    shown.push_str(rest);
+    Ok(shown)
 }
 
 fn walk(value: &Value, pointer: &str, per_period: &[&str], names: &Value) -> Result<Value, StepError> {
@@ -84,12 +109,17 @@ fn walk(value: &Value, pointer: &str, per_period: &[&str], names: &Value) -> Res
         Value::Object(map) => Value::Object(
             map.iter()
                 .map(|(key, item)| {
-                    Ok((key.clone(), walk(item, &format!("{pointer}/{key}"), per_period, names)?))
+                    Ok((key.clone(), walk(item, &child(pointer, key), per_period, names)?))
                 })
                 .collect::<Result<Map<_, _>, StepError>>()?,
         ),
         other => other.clone(),
     })
+}
+
+/// The JSON pointer of what stands under `key`.
+pub(crate) fn child(pointer: &str, key: &str) -> String {
+    format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1"))
 }
 
 /// Whether `pointer` is one that `pattern`, in which `*` stands for any one key, stands for.
@@ -112,13 +142,15 @@ pub fn sole_expression(text: &str) -> Option<&str> {
     (!inner.contains("{{") && !inner.contains("}}")).then(|| inner.trim())
 }
 
-/// An environment with the filters that pipelines may use.
-#[must_use]
-pub fn environment() -> Environment<'static> {
-    let mut environment = Environment::new();
-    environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    environment.add_filter("date", date);
-    environment
+/// The environment with the filters that pipelines may use.
+pub(crate) fn environment() -> &'static Environment<'static> {
+    static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
+        let mut environment = Environment::new();
+        environment.set_undefined_behavior(UndefinedBehavior::Strict);
+        environment.add_filter("date", date);
+        environment
+    });
+    &ENVIRONMENT
 }
 
 /// Evaluates `text` over `names`.
@@ -154,37 +186,38 @@ pub fn evaluate(text: &str, names: &Value) -> Result<Value, StepError> {
         .map_err(failed)
 }
 
-/// The secrets that `text` speaks of, resolved now; those that it does not need stay unread.
-fn secrets(text: &str, scope: &Scope) -> Result<Value, StepError> {
-    let mut map = Map::new();
-    for name in scope.secrets.names() {
-        if text.contains(&format!("secrets.{name}")) {
-            let value = scope.secrets.get(&name)?.expose().to_owned();
-            map.insert(name, Value::String(value));
-        }
-    }
-    Ok(Value::Object(map))
-}
-
-fn names(scope: &Scope, locals: &Locals) -> Value {
-    let project = &scope.project;
-    let mut names = json!({
-        "params": *scope.params,
-        "project": {
-            "id": project.id,
-            "title": project.title,
-            "extent": project.extent,
-            "crs": project.crs,
-        },
-        "vars": project.vars,
-        "now": scope.instant.to_rfc3339(),
-        "run": { "instant": scope.instant.to_rfc3339(), "pipeline": scope.pipeline },
-    });
+fn names_of(scope: &Scope, locals: &Locals) -> Value {
+    let mut names = names(&scope.project, &scope.params, scope.instant, scope.pipeline.as_str());
     if let (Some(period), Some(map)) = (locals.period, names.as_object_mut()) {
         map.insert("period".to_owned(), period_names(period));
         map.extend(locals.over.clone());
     }
     names
+}
+
+/// What every expression sees.
+pub(crate) fn names(
+    project: &ProjectConfig,
+    params: &Map<String, Value>,
+    instant: DateTime<Utc>,
+    pipeline: &str,
+) -> Value {
+    // A secret evaluates to its own reference, so that settings and logs hold its name alone.
+    let secrets: Map<String, Value> =
+        project.secrets.keys().map(|name| (name.clone(), json!(format!("{{{{ secrets.{name} }}}}")))).collect();
+    json!({
+        "params": params,
+        "project": project_names(project),
+        "vars": project.vars,
+        "secrets": secrets,
+        "now": instant.to_rfc3339(),
+        "run": { "instant": instant.to_rfc3339(), "pipeline": pipeline },
+    })
+}
+
+/// What an expression sees of the project.
+pub(crate) fn project_names(project: &ProjectConfig) -> Value {
+    json!({ "id": project.id, "title": project.title, "extent": project.extent, "crs": project.crs })
 }
 
 /// What an expression sees of a period. Numbers are not padded.

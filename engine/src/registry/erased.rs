@@ -125,7 +125,8 @@ pub(super) fn bound<S: Step>(step: Arc<S>, role: Role) -> BoundStep {
     BoundStep { about, role }
 }
 
-fn pointer(path: &serde_path_to_error::Path) -> String {
+/// A path as a JSON pointer.
+pub(crate) fn pointer(path: &serde_path_to_error::Path) -> String {
     use serde_path_to_error::Segment;
     let mut pointer = String::new();
     for segment in path {

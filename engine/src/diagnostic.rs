@@ -1,0 +1,157 @@
+//! Problems in files: a stable code, places with line and column, and what to do.
+
+mod code;
+mod nearest;
+mod source;
+
+use serde_json::{Value, json};
+
+pub use code::{CODES, Code, codes};
+pub(crate) use nearest::{did_you_mean, nearest};
+pub use source::{Position, Source, Sources, Span};
+
+/// Version of the JSON form of a problem.
+const JSON_VERSION: u32 = 1;
+
+/// Whether a problem stops a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    /// Nothing runs until it is mended.
+    Error,
+    /// Worth a look.
+    Warning,
+}
+
+/// One place of a problem.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Label {
+    /// Where.
+    pub span: Span,
+    /// What is there; may be empty.
+    pub text: String,
+}
+
+/// A problem in a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// The stable code, such as `FZ203`.
+    pub code: &'static str,
+    /// Whether it stops a run.
+    pub severity: Severity,
+    /// What is wrong, in one line.
+    pub message: String,
+    /// Where it is wrong; none when a file cannot be read.
+    pub primary: Option<Label>,
+    /// Other places that belong to it.
+    pub others: Vec<Label>,
+    /// What to do.
+    pub help: Option<String>,
+}
+
+impl Diagnostic {
+    /// An error at one place.
+    pub(crate) fn error(code: &'static str, span: Span, message: impl Into<String>) -> Self {
+        let primary = Some(Label { span, text: String::new() });
+        Self {
+            code,
+            severity: Severity::Error,
+            message: message.into(),
+            primary,
+            others: Vec::new(),
+            help: None,
+        }
+    }
+
+    /// An error at no place in a file.
+    pub(crate) fn nowhere(code: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            severity: Severity::Error,
+            message: message.into(),
+            primary: None,
+            others: Vec::new(),
+            help: None,
+        }
+    }
+
+    /// The same as a warning.
+    pub(crate) fn warning(mut self) -> Self {
+        self.severity = Severity::Warning;
+        self
+    }
+
+    /// With words at its place.
+    pub(crate) fn label(mut self, text: impl Into<String>) -> Self {
+        if let Some(primary) = &mut self.primary {
+            primary.text = text.into();
+        }
+        self
+    }
+
+    /// With a second place.
+    pub(crate) fn other(mut self, span: Span, text: impl Into<String>) -> Self {
+        self.others.push(Label { span, text: text.into() });
+        self
+    }
+
+    /// With what to do.
+    pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// With what to do, where something is known.
+    pub(crate) fn maybe_help(mut self, help: Option<String>) -> Self {
+        self.help = help.or(self.help);
+        self
+    }
+
+    /// As one versioned JSON object; lines and columns count from 1, columns in characters.
+    #[must_use]
+    pub fn to_json(&self, sources: &Sources) -> Value {
+        let place = |label: &Label| {
+            let (start, end) = (sources.position(label.span.start()), sources.position(label.span.end()));
+            json!({
+                "file": sources.name(label.span.source),
+                "line": start.line, "column": start.column,
+                "end-line": end.line, "end-column": end.column,
+                "text": label.text,
+            })
+        };
+        json!({
+            "version": JSON_VERSION,
+            "type": "problem",
+            "code": self.code,
+            "severity": match self.severity { Severity::Error => "error", Severity::Warning => "warning" },
+            "message": self.message,
+            "place": self.primary.as_ref().map(place),
+            "others": self.others.iter().map(place).collect::<Vec<_>>(),
+            "help": self.help,
+        })
+    }
+
+    /// Where it stands, to put problems in order.
+    pub(crate) fn order(&self) -> (usize, usize, &'static str) {
+        self.primary.as_ref().map_or((0, 0, self.code), |l| (l.span.source, l.span.from, self.code))
+    }
+}
+
+/// Problems as plain lines, for tests.
+#[cfg(test)]
+pub(crate) fn plain(problems: &[Diagnostic], sources: &Sources) -> String {
+    use std::fmt::Write;
+    let mut text = String::new();
+    for p in problems {
+        let severity = if p.severity == Severity::Warning { "warning" } else { "error" };
+        writeln!(text, "{severity}[{}]: {}", p.code, p.message).unwrap();
+        for label in p.primary.iter().chain(&p.others) {
+            let at = sources.position(label.span.start());
+            let name = sources.name(label.span.source);
+            writeln!(text, "  {name}:{}:{} `{}` {}", at.line, at.column, sources.text(label.span), label.text).unwrap();
+        }
+        if let Some(help) = &p.help {
+            writeln!(text, "  help: {help}").unwrap();
+        }
+    }
+    text
+}

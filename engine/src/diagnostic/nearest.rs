@@ -1,0 +1,63 @@
+/// The candidate that `word` was most likely meant to be, if one is near enough.
+pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let folded = fold(word);
+    let limit = (folded.len() / 3).clamp(1, 3);
+    candidates
+        .into_iter()
+        .map(|candidate| (distance(&folded, &fold(candidate)), candidate))
+        .filter(|(distance, _)| *distance <= limit)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+/// `did you mean …?`, or the list where it is short.
+pub(crate) fn did_you_mean(word: &str, candidates: &[&str]) -> Option<String> {
+    if let Some(found) = nearest(word, candidates.iter().copied()) {
+        return Some(format!("did you mean `{found}`?"));
+    }
+    let list: Vec<String> = candidates.iter().map(|c| format!("`{c}`")).collect();
+    match list.len() {
+        0 => None,
+        1 => Some(format!("there is only {}", list[0])),
+        2..=12 => Some(format!("one of {}", list.join(", "))),
+        _ => None,
+    }
+}
+
+/// `in_flight`, `inFlight` and `in-flight` are one word to a reader.
+fn fold(word: &str) -> Vec<char> {
+    word.chars().filter(|c| *c != '-' && *c != '_').flat_map(char::to_lowercase).take(64).collect()
+}
+
+/// Edit distance in which two neighbours that changed places count once.
+fn distance(a: &[char], b: &[char]) -> usize {
+    let mut before = vec![0; b.len() + 1];
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for i in 1..=a.len() {
+        let mut next = vec![i; b.len() + 1];
+        for j in 1..=b.len() {
+            let change = row[j - 1] + usize::from(a[i - 1] != b[j - 1]);
+            next[j] = change.min(row[j] + 1).min(next[j - 1] + 1);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                next[j] = next[j].min(before[j - 2] + 1);
+            }
+        }
+        before = std::mem::replace(&mut row, next);
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_word_is_found() {
+        let words = ["append-commit", "fetch", "derived-resample"];
+        assert_eq!(nearest("apend-commit", words), Some("append-commit"));
+        assert_eq!(nearest("append_commit", words), Some("append-commit"));
+        assert_eq!(nearest("fecth", words), Some("fetch"));
+        assert_eq!(nearest("zonal", words), None);
+        assert_eq!(nearest("", words), None);
+    }
+}

@@ -1,0 +1,73 @@
+/// A stretch of a file, in bytes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Span {
+    /// The file, as its place among [`Sources`].
+    pub source: usize,
+    /// First byte.
+    pub from: usize,
+    /// First byte after it.
+    pub to: usize,
+}
+
+impl Span {
+    pub(crate) const fn start(self) -> (usize, usize) {
+        (self.source, self.from)
+    }
+    pub(crate) const fn end(self) -> (usize, usize) {
+        (self.source, self.to)
+    }
+}
+
+/// A line and a column, both from 1; columns count characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Position {
+    /// From 1.
+    pub line: usize,
+    /// From 1, in characters.
+    pub column: usize,
+}
+
+/// A file that was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// Its path as people write it.
+    pub name: String,
+    /// What stands in it.
+    pub text: String,
+}
+
+/// The files that were read, in the order in which they were read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sources(pub Vec<Source>);
+
+impl Sources {
+    /// Adds a file and gives its place.
+    pub(crate) fn add(&mut self, name: String, text: String) -> usize {
+        self.0.push(Source { name, text });
+        self.0.len() - 1
+    }
+
+    /// The path of a file.
+    #[must_use]
+    pub fn name(&self, source: usize) -> &str {
+        self.0.get(source).map_or("?", |s| &s.name)
+    }
+
+    /// What stands in `span`.
+    #[must_use]
+    pub fn text(&self, span: Span) -> &str {
+        self.0.get(span.source).and_then(|s| s.text.get(span.from..span.to)).unwrap_or("")
+    }
+
+    /// Line and column of a byte of a file.
+    #[must_use]
+    pub fn position(&self, (source, byte): (usize, usize)) -> Position {
+        let text = self.0.get(source).map_or("", |s| &s.text);
+        let before = text.get(..byte).unwrap_or(text);
+        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        Position {
+            line: before.bytes().filter(|b| *b == b'\n').count() + 1,
+            column: before[line_start..].chars().count() + 1,
+        }
+    }
+}

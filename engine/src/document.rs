@@ -1,0 +1,8 @@
+//! The YAML of a file as a tree of nodes that know their places; the only code that names the
+//! YAML crate.
+
+mod read;
+mod tree;
+
+pub(crate) use read::read;
+pub(crate) use tree::{Entry, Node, Tree};

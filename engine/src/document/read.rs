@@ -1,0 +1,358 @@
+use std::fmt;
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error as _, MapAccess, SeqAccess, Visitor},
+};
+use serde_json::Number;
+use serde_saphyr::{Location, Options, Spanned, options::{DuplicateKeyPolicy, MergeKeyPolicy}};
+
+use super::{Entry, Node, Tree};
+use crate::diagnostic::{Diagnostic, Span, codes};
+
+/// The largest file that is read.
+const MAX_BYTES: usize = 4 * 1024 * 1024;
+/// Nodes of one file, aliases counted as often as they are used: far above any file that a person
+/// writes, far below what would hurt.
+const MAX_NODES: usize = 200_000;
+
+/// What the YAML reader gives, before keys and numbers are judged.
+#[derive(Debug)]
+enum Raw {
+    Null,
+    Bool(bool),
+    Number(Number),
+    Text(String),
+    List(Vec<Spanned<Raw>>),
+    Map(Vec<(Spanned<Raw>, Spanned<Raw>)>),
+}
+
+impl<'de> Deserialize<'de> for Raw {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(RawVisitor)
+    }
+}
+
+struct RawVisitor;
+
+impl<'de> Visitor<'de> for RawVisitor {
+    type Value = Raw;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("a value")
+    }
+    fn visit_unit<E>(self) -> Result<Raw, E> {
+        Ok(Raw::Null)
+    }
+    fn visit_none<E>(self) -> Result<Raw, E> {
+        Ok(Raw::Null)
+    }
+    fn visit_bool<E>(self, value: bool) -> Result<Raw, E> {
+        Ok(Raw::Bool(value))
+    }
+    fn visit_i64<E>(self, value: i64) -> Result<Raw, E> {
+        Ok(Raw::Number(value.into()))
+    }
+    fn visit_u64<E>(self, value: u64) -> Result<Raw, E> {
+        Ok(Raw::Number(value.into()))
+    }
+    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Raw, E> {
+        Number::from_f64(value).map(Raw::Number).ok_or_else(|| E::custom("a number that is not finite"))
+    }
+    fn visit_str<E>(self, value: &str) -> Result<Raw, E> {
+        Ok(Raw::Text(value.to_owned()))
+    }
+    fn visit_string<E>(self, value: String) -> Result<Raw, E> {
+        Ok(Raw::Text(value))
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Raw, A::Error> {
+        let mut items = Vec::new();
+        while let Some(item) = seq.next_element()? {
+            items.push(item);
+            if items.len() > MAX_NODES {
+                return Err(A::Error::custom("a list that is too long"));
+            }
+        }
+        Ok(Raw::List(items))
+    }
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Raw, A::Error> {
+        let mut entries = Vec::new();
+        while let Some(entry) = map.next_entry()? {
+            entries.push(entry);
+        }
+        Ok(Raw::Map(entries))
+    }
+}
+
+fn options() -> Options {
+    serde_saphyr::options! {
+        // Both policies hand every entry over as it stands, so that both places can be shown.
+        duplicate_keys: DuplicateKeyPolicy::LastWins,
+        merge_keys: MergeKeyPolicy::AsOrdinary,
+        strict_booleans: true,
+        with_snippet: false,
+        budget: serde_saphyr::budget! {
+            max_nodes: MAX_NODES,
+            max_events: 3 * MAX_NODES,
+            max_documents: 1,
+            max_total_scalar_bytes: 4 * MAX_BYTES,
+        },
+        alias_limits: serde_saphyr::alias_limits! {
+            max_total_replayed_events: MAX_NODES,
+            max_replay_stack_depth: 16,
+        },
+    }
+}
+
+/// Reads a file into a tree. With a tree there may still be problems: duplicate keys, braces
+/// without quotes, numbers that readers understand differently.
+pub(crate) fn read(source: usize, text: &str) -> (Option<Node>, Vec<Diagnostic>) {
+    if text.len() > MAX_BYTES {
+        let span = Span { source, from: 0, to: 0 };
+        return (None, vec![Diagnostic::error(codes::UNREADABLE, span, "the file is larger than 4 MiB")]);
+    }
+    let mut judge = Judge { source, text, problems: Vec::new() };
+    match serde_saphyr::from_str_with_options::<Spanned<Raw>>(text, options()) {
+        Ok(raw) => {
+            let node = judge.node(raw);
+            (Some(node), judge.problems)
+        }
+        Err(error) => (None, vec![judge.unreadable(&error)]),
+    }
+}
+
+struct Judge<'a> {
+    source: usize,
+    text: &'a str,
+    problems: Vec<Diagnostic>,
+}
+
+impl Judge<'_> {
+    fn span(&self, location: &Location) -> Span {
+        let span = location.span();
+        let place = |n: Option<u64>| n.and_then(|n| usize::try_from(n).ok());
+        let from = place(span.byte_offset()).unwrap_or(0).min(self.text.len());
+        let to = (from + place(span.byte_len()).unwrap_or(0)).min(self.text.len());
+        Span { source: self.source, from, to }
+    }
+
+    fn node(&mut self, raw: Spanned<Raw>) -> Node {
+        let span = self.span(&raw.defined);
+        let tree = match raw.value {
+            Raw::Null => Tree::Null,
+            Raw::Bool(b) => Tree::Bool(b),
+            Raw::Number(n) => self.number(span, n),
+            Raw::Text(text) => Tree::Text(text),
+            Raw::List(items) => Tree::List(items.into_iter().map(|item| self.node(item)).collect()),
+            Raw::Map(entries) => self.map(span, entries),
+        };
+        Node { span, tree }
+    }
+
+    fn number(&mut self, span: Span, number: Number) -> Tree {
+        let written = self.text.get(span.from..span.to).unwrap_or("");
+        if !written.is_empty() && !plain_number(written) {
+            let help = format!("write it plainly, or put quotes around it: \"{written}\"");
+            let message = format!("`{written}` is a number that readers understand differently");
+            self.problems.push(Diagnostic::error(codes::NUMBER, span, message).help(help));
+        }
+        Tree::Number(number)
+    }
+
+    fn map(&mut self, span: Span, entries: Vec<(Spanned<Raw>, Spanned<Raw>)>) -> Tree {
+        let mut own: Vec<Entry> = Vec::with_capacity(entries.len());
+        let mut merged: Vec<Entry> = Vec::new();
+        for (key, value) in entries {
+            let key_span = self.span(&key.defined);
+            let key = match key.value {
+                Raw::Text(key) => key,
+                Raw::Number(_) | Raw::Bool(_) => {
+                    self.text.get(key_span.from..key_span.to).unwrap_or("").to_owned()
+                }
+                Raw::Null => "null".to_owned(),
+                Raw::Map(_) | Raw::List(_) => {
+                    self.braces(span);
+                    continue;
+                }
+            };
+            let value = self.node(value);
+            if key == "<<" {
+                self.merge(value, &mut merged);
+            } else if let Some(first) = own.iter().find(|e| e.key == key) {
+                self.problems.push(
+                    Diagnostic::error(codes::DUPLICATE_KEY, key_span, format!("`{key}` stands twice in one map"))
+                        .label("here again")
+                        .other(first.key_span, "first here")
+                        .help("rename or remove one of them"),
+                );
+            } else {
+                own.push(Entry { key, key_span, value });
+            }
+        }
+        for entry in merged {
+            if !own.iter().any(|e| e.key == entry.key) {
+                own.push(entry);
+            }
+        }
+        Tree::Map(own)
+    }
+
+    /// Takes over what `<<` names: a map, or maps of which the first wins.
+    fn merge(&mut self, value: Node, merged: &mut Vec<Entry>) {
+        match value.tree {
+            Tree::Map(entries) => {
+                for entry in entries {
+                    if !merged.iter().any(|e| e.key == entry.key) {
+                        merged.push(entry);
+                    }
+                }
+            }
+            Tree::List(items) => items.into_iter().for_each(|item| self.merge(item, merged)),
+            _ => self.problems.push(Diagnostic::error(
+                codes::TYPE,
+                value.span,
+                "`<<` takes a map, or a list of maps, by an alias such as `*name`",
+            )),
+        }
+    }
+
+    fn braces(&mut self, span: Span) {
+        let line = self.text.get(span.from..).unwrap_or("").lines().next().unwrap_or("");
+        let end = line.find("}}").map_or(line.trim_end().len(), |at| at + 2);
+        let written = &line[..end];
+        let span = Span { to: span.from + end, ..span };
+        let problem = if written.starts_with("{{") {
+            Diagnostic::error(codes::BRACES, span, "an expression needs quotes: YAML reads braces as a map")
+                .help(format!("write \"{written}\""))
+        } else {
+            Diagnostic::error(codes::TYPE, span, "a key that is a map or a list").help("keys are plain text")
+        };
+        self.problems.push(problem);
+    }
+
+    fn unreadable(&mut self, error: &serde_saphyr::Error) -> Diagnostic {
+        let error = error.without_snippet();
+        let span = error.location().map_or(Span { source: self.source, from: 0, to: 0 }, |l| self.span(&l));
+        // The reader stops at what follows an unquoted `{{ x }}`, and says nothing of braces.
+        if let Some(found) = self.unquoted_braces(span) {
+            let written = self.text.get(found.from..found.to).unwrap_or("");
+            return Diagnostic::error(
+                codes::BRACES,
+                found,
+                "an expression needs quotes: YAML reads braces as a map",
+            )
+            .help(format!("write \"{written}\""));
+        }
+        let text = error.to_string();
+        let message = text.lines().next().unwrap_or("it cannot be read");
+        let message = message.split(" at line ").next().unwrap_or(message).trim_start_matches("error: ");
+        let message = message.split_once(": ").filter(|(head, _)| head.starts_with("line ")).map_or(message, |(_, m)| m);
+        Diagnostic::error(codes::SYNTAX, span, format!("this is not YAML: {message}"))
+    }
+
+    /// A value that begins with `{{` without quotes in the line of `span` or the one before it.
+    fn unquoted_braces(&self, span: Span) -> Option<Span> {
+        let start = self.text.get(..span.from)?.rfind('\n').map_or(0, |at| at + 1);
+        let before = self.text.get(..start.saturating_sub(1))?.rfind('\n').map_or(0, |at| at + 1);
+        for line_start in [start, before] {
+            let line = self.text.get(line_start..)?.lines().next()?;
+            for (at, _) in line.match_indices("{{") {
+                let lead = line[..at].trim_end();
+                if lead.ends_with(':') || lead.ends_with('-') || lead.ends_with('[') || lead.ends_with(',') {
+                    let rest = line[at..].trim_end();
+                    let to = rest.rfind("}}").map_or(rest.len(), |end| {
+                        rest[end + 2..].find([',', ' ', ']', '}']).map_or(rest.len(), |n| end + 2 + n)
+                    });
+                    return Some(Span { source: self.source, from: line_start + at, to: line_start + at + to });
+                }
+            }
+        }
+        None
+    }
+}
+
+/// Whether `text` is a number to every reader, as JSON writes it.
+fn plain_number(text: &str) -> bool {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let whole = digits.split(['.', 'e', 'E']).next().unwrap_or("");
+    let leading_zero = whole.len() > 1 && whole.starts_with('0');
+    !whole.is_empty() && !leading_zero && !text.contains('_') && serde_json::from_str::<Number>(text).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::diagnostic::{Sources, plain};
+
+    fn tree(text: &str) -> (Option<serde_json::Value>, String) {
+        let mut sources = Sources::default();
+        let at = sources.add("a.yaml".into(), text.into());
+        let (node, problems) = read(at, text);
+        (node.map(|n| n.json()), plain(&problems, &sources))
+    }
+
+    fn good(text: &str) -> serde_json::Value {
+        let (value, problems) = tree(text);
+        assert_eq!(problems, "");
+        value.unwrap()
+    }
+
+    #[test]
+    fn values_keep_their_type_and_no_is_text() {
+        let value = good("a: NO\nb: true\nc: 1\nd: 1.5\ne: 2024-01-01\nf:\ng: on\nh: '1'\ni: 1e3\nj: 12:30\n");
+        let wanted = json!({"a": "NO", "b": true, "c": 1, "d": 1.5, "e": "2024-01-01", "f": null, "g": "on",
+            "h": "1", "i": 1000.0, "j": "12:30"});
+        assert_eq!(value, wanted);
+    }
+
+    #[test]
+    fn merges_take_over_what_is_not_said() {
+        let value = good("x-base: &b { a: 1, b: 2 }\nx-more: &m { b: 3, c: 4 }\nd: { <<: [*b, *m], a: 9 }\ne:\n  <<: *b\n  c: 5\n");
+        assert_eq!(value["d"], json!({"a": 9, "b": 2, "c": 4}));
+        assert_eq!(value["e"], json!({"c": 5, "a": 1, "b": 2}));
+    }
+
+    #[test]
+    fn places_are_exact() {
+        let text = "ä: 1\nsteps:\n  one: { uses: fetch, needs: [a, 'bc'] }\n";
+        let (node, _) = read(0, text);
+        let node = node.unwrap();
+        let at = |pointer: &str| {
+            let span = node.place(pointer);
+            &text[span.from..span.to]
+        };
+        assert_eq!(at("/steps/one/uses"), "fetch");
+        assert_eq!(at("/steps/one/needs/1"), "'bc'");
+        assert_eq!(at("/steps/one"), "one");
+        assert_eq!(at("/steps/one/nothing"), "one");
+        assert_eq!(at("/ä"), "1");
+    }
+
+    #[test]
+    fn bad_yaml_is_told_at_its_place() {
+        let mut all = String::new();
+        for text in [
+            "a: 1\nb: 2\na: 3\n",
+            "a: { b: 1, b: 2 }\nc: 1\nc: 2\n",
+            "p: { 1: a, 1: b }\n",
+            "a: {{ params.start }}\nb: 1\n",
+            "a: {{ params.start }}/x\nb: 1\n",
+            "a: [{{ x }}, 2]\n",
+            "a: 012\nb: 1_000\nc: 0x1F\nd: .5\ne: +1\nf: 0o17\n",
+            "a: [1, 2\nb: 3\n",
+            "a: 'x\n",
+            "a: 1\n b: 2\n",
+            "a: *nothing\n",
+            "a: .nan\n",
+            "a: 1\n---\nb: 2\n",
+            "a: &a [x,x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b,*b]\nd: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c,*c]\ne: &e [*d,*d,*d,*d,*d,*d,*d,*d,*d,*d]\nf: [*e,*e,*e,*e,*e,*e,*e,*e,*e,*e]\n",
+        ] {
+            let (value, problems) = tree(text);
+            let text: String = text.chars().take(60).collect();
+            all.push_str(&format!("--- {text:?}: {}\n{problems}", if value.is_some() { "a tree" } else { "nothing" }));
+        }
+        insta::assert_snapshot!(all);
+    }
+}

@@ -1,0 +1,230 @@
+//! What is checked once the settings are known, and the pipeline that comes out.
+
+use croner::parser::{CronParser, Seconds};
+use serde_json::Value;
+
+use super::{
+    Param, ParamKind, Pipeline, PipelineNode, Trigger,
+    draft::{Draft, DraftStep},
+    graph,
+    settings::credential,
+};
+use crate::{
+    data::DatasetId,
+    dataset::Datasets,
+    diagnostic::{CODES, Diagnostic, Span, codes, did_you_mean},
+    document::Node,
+    project::{Blocks, ProjectConfig},
+    step::PortKind,
+};
+
+/// Checks parameters and triggers.
+pub(crate) fn check_values(draft: &Draft<'_>, _project: &ProjectConfig, out: &mut Vec<Diagnostic>) {
+    for (name, param) in &draft.params {
+        let Some(node) = draft.root.get("params").and_then(|p| p.get(name)) else { continue };
+        check_param(param, node, out);
+    }
+    let triggers = draft.root.get("triggers").map_or(&[][..], Node::items);
+    if triggers.len() == draft.triggers.len() {
+        for (trigger, node) in draft.triggers.iter().zip(triggers) {
+            check_trigger(trigger, node, draft, out);
+        }
+    }
+}
+
+fn check_param(param: &Param, node: &Node, out: &mut Vec<Diagnostic>) {
+    if param.kind == ParamKind::Enum && param.values.is_empty() {
+        let message = "an `enum` says which values it has";
+        out.push(Diagnostic::error(codes::PARAM, node.place("/type"), message).help("add `values: [a, b]`"));
+        return;
+    }
+    if param.pattern.as_deref().is_some_and(|p| regex::Regex::new(p).is_err()) {
+        out.push(Diagnostic::error(codes::PARAM, node.place("/pattern"), "this is not a regular expression"));
+        return;
+    }
+    if let (Some(min), Some(max)) = (param.min, param.max)
+        && min > max {
+            out.push(Diagnostic::error(codes::PARAM, node.place("/min"), format!("{min} is more than {max}")));
+        }
+    let Some(default) = &param.default else { return };
+    if default.to_string().contains("{{") {
+        return;
+    }
+    if let Err(message) = param.accept(default) {
+        out.push(Diagnostic::error(codes::PARAM, node.place("/default"), message));
+    }
+    if let (ParamKind::String, Value::String(text)) = (param.kind, default)
+        && let Some(problem) = node.get("default").and_then(|n| credential("", text, n)) {
+            out.push(problem);
+        }
+}
+
+fn check_trigger(trigger: &Trigger, node: &Node, draft: &Draft<'_>, out: &mut Vec<Diagnostic>) {
+    let spot = node.spot();
+    let has_http = node.entry("http").is_some();
+    let said = [trigger.cron.is_some(), has_http, trigger.dataset.is_some()].iter().filter(|b| **b).count();
+    if said != 1 {
+        let message = format!("a trigger says exactly one of `cron`, `http` and `dataset`, not {said}");
+        out.push(Diagnostic::error(codes::TRIGGER, spot, message));
+    }
+    if trigger.cron.is_none() {
+        for key in ["timezone", "missed", "dst", "jitter"] {
+            if let Some(entry) = node.entry(key) {
+                let message = format!("`{key}` belongs to a `cron` trigger");
+                out.push(Diagnostic::error(codes::TRIGGER, entry.key_span, message));
+            }
+        }
+    }
+    if let Some(cron) = &trigger.cron {
+        let parser = CronParser::builder().seconds(Seconds::Disallowed).build();
+        if let Err(error) = parser.parse(cron) {
+            let help = "five fields: minute, hour, day of the month, month, day of the week";
+            out.push(
+                Diagnostic::error(codes::CRON, node.place("/cron"), format!("`{cron}` is not a cron line: {error}"))
+                    .help(help),
+            );
+        }
+    }
+    if let Some(zone) = &trigger.timezone
+        && zone.parse::<chrono_tz::Tz>().is_err() {
+            let names = chrono_tz::TZ_VARIANTS.iter().map(|tz| tz.name());
+            let help = crate::diagnostic::nearest(zone, names).map(|name| format!("did you mean `{name}`?"));
+            out.push(
+                Diagnostic::error(codes::TIMEZONE, node.place("/timezone"), format!("`{zone}` is not a time zone"))
+                    .maybe_help(help),
+            );
+        }
+    for (name, value) in &trigger.params {
+        let place = node.place(&format!("/params/{name}"));
+        match draft.params.iter().find(|(known, _)| known == name) {
+            Some((_, param)) => {
+                if let Err(message) = param.accept(value) {
+                    out.push(Diagnostic::error(codes::PARAM, place, message));
+                }
+            }
+            None => {
+                let known: Vec<&str> = draft.params.iter().map(|(n, _)| n.as_str()).collect();
+                out.push(
+                    Diagnostic::error(codes::ATTRIBUTE, place, format!("there is no parameter `{name}`"))
+                        .maybe_help(did_you_mean(name, &known)),
+                );
+            }
+        }
+    }
+}
+
+/// Checks names that lead out of the file: pools and datasets.
+pub(crate) fn check_references(draft: &Draft<'_>, project: &ProjectConfig, blocks: &Blocks, out: &mut Vec<Diagnostic>) {
+    let known: Vec<&str> = blocks.keys().map(DatasetId::as_str).collect();
+    let mut dataset = |id: &DatasetId, place: Span| {
+        if !blocks.contains_key(id) {
+            out.push(
+                Diagnostic::error(codes::DATASET, place, format!("there is no dataset `{id}` in this project"))
+                    .maybe_help(did_you_mean(id.as_str(), &known)),
+            );
+        }
+    };
+    let triggers = draft.root.get("triggers").map_or(&[][..], Node::items);
+    for (trigger, node) in draft.triggers.iter().zip(triggers) {
+        if let Some(id) = &trigger.dataset {
+            dataset(id, node.place("/dataset"));
+        }
+    }
+    for step in &draft.steps {
+        let Some(bound) = &step.bound else { continue };
+        let mut named = bound.reads();
+        named.extend(bound.writes().map(|w| w.dataset().clone()));
+        named.sort();
+        named.dedup();
+        for id in named {
+            dataset(&id, naming(step, &id));
+        }
+    }
+    let pools: Vec<&str> = project.pools.keys().map(String::as_str).collect();
+    for step in &draft.steps {
+        let Some((name, node)) = step.block.get("pool").and_then(|n| Some((n.text()?, n))) else { continue };
+        if !name.contains("{{") && !project.pools.contains_key(name) {
+            out.push(
+                Diagnostic::error(codes::POOL, node.span, format!("there is no pool `{name}` in frazil.yaml"))
+                    .maybe_help(did_you_mean(name, &pools)),
+            );
+        }
+    }
+}
+
+/// The place in the settings that names this dataset.
+fn naming(step: &DraftStep<'_>, id: &DatasetId) -> Span {
+    fn find(node: &Node, text: &str) -> Option<Span> {
+        if node.text() == Some(text) {
+            return Some(node.span);
+        }
+        if let crate::document::Tree::List(items) = &node.tree {
+            return items.iter().find_map(|item| find(item, text));
+        }
+        node.entries().iter().find_map(|e| find(&e.value, text))
+    }
+    step.block.get("with").and_then(|with| find(with, id.as_str())).unwrap_or_else(|| step.with_place("/dataset"))
+}
+
+/// What the step types themselves find.
+pub(crate) fn check_findings(drafts: &[Draft<'_>], datasets: &Datasets, out: &mut Vec<Diagnostic>) {
+    for step in drafts.iter().flat_map(|d| &d.steps) {
+        let Some(bound) = &step.bound else { continue };
+        // A step over a dataset that has problems of its own would only repeat them.
+        let known = |id: &DatasetId| datasets.contains_key(id);
+        if !bound.reads().iter().all(known) || !bound.writes().is_none_or(|w| known(w.dataset())) {
+            continue;
+        }
+        for finding in bound.check(datasets) {
+            debug_assert!(CODES.iter().any(|c| c.id == finding.code), "{} has no page", finding.code);
+            let problem = Diagnostic::error(finding.code, step.with_place(&finding.pointer), finding.message);
+            out.push(problem.maybe_help(finding.help));
+        }
+    }
+}
+
+/// The pipeline of a file without errors.
+pub(crate) fn finish(draft: &Draft<'_>, order: &[usize]) -> Option<Pipeline> {
+    let mut place = vec![0; order.len()];
+    for (new, old) in order.iter().enumerate() {
+        place[*old] = new;
+    }
+    let moved = |list: &[(usize, Span)]| list.iter().map(|(n, _)| place[*n]).collect::<Vec<_>>();
+    let mut nodes = Vec::with_capacity(order.len());
+    let mut kinds = Vec::with_capacity(order.len());
+    for &old in order {
+        let step = &draft.steps[old];
+        let step_type = step.step_type?;
+        let own = |key: &str| step.block.get(key);
+        let retry = own("retry").and_then(|n| serde_json::from_value(n.json()).ok());
+        nodes.push(PipelineNode {
+            id: step.id.clone(),
+            uses: step_type.uses.to_owned(),
+            with: step.with.clone(),
+            needs: moved(&step.needs),
+            after: moved(&step.after),
+            pool: own("pool").and_then(Node::text).map(str::to_owned),
+            retry: retry.or(draft.defaults.retry).unwrap_or_default(),
+            timeout: own("timeout")
+                .and_then(Node::text)
+                .and_then(|t| t.parse().ok())
+                .or(draft.defaults.timeout),
+            step: step.bound.clone()?,
+        });
+        let takes = if step.needs.is_empty() { PortKind::Nothing } else { step_type.input.kind };
+        kinds.push((takes, step_type.output));
+    }
+    let needs: Vec<Vec<usize>> = nodes.iter().map(|n| n.needs.clone()).collect();
+    let text = |key: &str| draft.root.get(key).and_then(Node::text).map(str::to_owned);
+    Some(Pipeline {
+        id: draft.id.clone()?,
+        title: text("title"),
+        description: text("description"),
+        file: draft.file.clone(),
+        digest: draft.digest.clone(),
+        params: draft.params.clone(),
+        triggers: draft.triggers.clone(),
+        units: graph::units(&kinds, &needs),
+        nodes,
+    })
+}

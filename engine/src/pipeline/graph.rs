@@ -1,0 +1,215 @@
+//! Edges: what they carry, how many there are, where they lead.
+
+use std::collections::BTreeSet;
+
+use super::{Segment, Unit, draft::DraftStep};
+use crate::{
+    diagnostic::{Diagnostic, codes},
+    registry::Registry,
+    step::{Arity, PortKind},
+};
+
+/// Says what is wrong with the edges of a file; gives its steps in an order that edges allow,
+/// unless they go in a circle.
+pub(crate) fn check(steps: &[DraftStep<'_>], registry: &Registry, out: &mut Vec<Diagnostic>) -> Option<Vec<usize>> {
+    for (at, step) in steps.iter().enumerate() {
+        arity(step, out);
+        for &(from, _) in &step.needs {
+            kind(steps, from, at, registry, out);
+        }
+    }
+    consumers(steps, out);
+    order(steps, out)
+}
+
+fn arity(step: &DraftStep<'_>, out: &mut Vec<Diagnostic>) {
+    let Some(step_type) = step.step_type else { return };
+    let (takes, count) = (step_type.input.kind, step.needs.len());
+    match (step_type.input.arity, count) {
+        (Arity::One | Arity::Many, 0) if !step.unsure => {
+            let message = format!("`{}` takes {takes}, but needs nothing", step.id);
+            out.push(
+                Diagnostic::error(codes::NEEDS_MISSING, step.key, message)
+                    .help(format!("add `needs:` with the step that gives {takes}")),
+            );
+        }
+        (Arity::None, 1..) => {
+            let message = format!("`{}` takes nothing, so it cannot need a step", step.id);
+            out.push(
+                Diagnostic::error(codes::NEEDS_MANY, step.needs[0].1, message)
+                    .help("write `after:` to wait for a step without taking anything"),
+            );
+        }
+        (Arity::One | Arity::Optional, 2..) => {
+            let message = format!("`{}` takes one input, but needs {count} steps", step.id);
+            let mut problem = Diagnostic::error(codes::NEEDS_MANY, step.needs[1].1, message).label("one too many");
+            problem = problem.other(step.needs[0].1, "the first");
+            out.push(problem.help("write `after:` to wait for a step without taking anything"));
+        }
+        _ => {}
+    }
+}
+
+fn kind(steps: &[DraftStep<'_>], from: usize, to: usize, registry: &Registry, out: &mut Vec<Diagnostic>) {
+    let (giver, taker) = (&steps[from], &steps[to]);
+    let (Some(gives), Some(takes)) = (giver.step_type.map(|t| t.output), taker.step_type.map(|t| t.input)) else {
+        return;
+    };
+    if takes.arity == Arity::None || gives == takes.kind {
+        return;
+    }
+    let place = taker.needs.iter().find(|(at, _)| *at == from).map_or(taker.key, |(_, span)| *span);
+    let article = |kind: PortKind| if kind == PortKind::Snapshot { "a Snapshot".to_owned() } else { kind.to_string() };
+    let message = match gives {
+        PortKind::Nothing => format!("`{}` takes {}, but `{}` gives nothing", taker.id, takes.kind, giver.id),
+        _ => format!("`{}` takes {}, but `{}` gives {gives}", taker.id, takes.kind, giver.id),
+    };
+    let turner = registry.iter().find(|t| t.input.kind == gives && t.output == takes.kind);
+    let meant: Vec<String> = below(steps, from)
+        .into_iter()
+        .filter(|at| *at != to && steps[*at].step_type.is_some_and(|t| t.output == takes.kind))
+        .filter(|at| !below(steps, to).contains(at))
+        .map(|at| format!("`needs: {}`", steps[at].id))
+        .collect();
+    let help = match (turner, meant.first()) {
+        (Some(turner), Some(meant)) => {
+            Some(format!("`{}` turns {gives} into {}: did you mean {meant}?", turner.uses, article(takes.kind)))
+        }
+        (Some(turner), None) => Some(format!("`{}` turns {gives} into {}", turner.uses, article(takes.kind))),
+        (None, Some(meant)) => Some(format!("did you mean {meant}?")),
+        (None, None) if gives == PortKind::Nothing => Some("write `after:` to wait for it".to_owned()),
+        (None, None) => None,
+    };
+    out.push(
+        Diagnostic::error(codes::EDGE, place, message)
+            .label(format!("needs {}", takes.kind))
+            .other(giver.key, if gives == PortKind::Nothing { "gives nothing".into() } else { format!("gives {gives}") })
+            .maybe_help(help),
+    );
+}
+
+/// The steps that hang from `from`, nearest first.
+fn below(steps: &[DraftStep<'_>], from: usize) -> Vec<usize> {
+    let mut found: Vec<usize> = Vec::new();
+    let mut front = vec![from];
+    while !front.is_empty() {
+        let next: Vec<usize> = (0..steps.len())
+            .filter(|at| steps[*at].needs.iter().any(|(n, _)| front.contains(n)))
+            .filter(|at| *at != from && !found.contains(at))
+            .collect();
+        found.extend(&next);
+        front = next;
+    }
+    found
+}
+
+/// A stream has one reader.
+fn consumers(steps: &[DraftStep<'_>], out: &mut Vec<Diagnostic>) {
+    for (at, step) in steps.iter().enumerate() {
+        if step.step_type.is_none_or(|t| t.output != PortKind::Slices) {
+            continue;
+        }
+        let readers: Vec<_> = steps
+            .iter()
+            // Whoever takes something else is told so elsewhere.
+            .filter(|s| s.step_type.is_none_or(|t| t.input.kind == PortKind::Slices))
+            .flat_map(|s| s.needs.iter().filter(|(n, _)| *n == at).map(move |(_, span)| (s, *span)))
+            .collect();
+        match readers[..] {
+            [] => {
+                let message = format!("`{}` gives Slices, but nobody settles them", step.id);
+                out.push(
+                    Diagnostic::error(codes::UNCONSUMED, step.key, message)
+                        .help("add a step such as append-commit that needs it"),
+                );
+            }
+            [(_, first), (reader, second), ..] => {
+                let message = format!("`{}` is a stream and has a reader already, so `{}` cannot read it too", step.id, reader.id);
+                out.push(
+                    Diagnostic::error(codes::CONSUMERS, second, message)
+                        .label("the second reader")
+                        .other(first, "the first reader")
+                        .help("need what the first reader gives, or fetch twice"),
+                );
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The steps, each after all that it needs or waits for, otherwise in the order of the file.
+fn order(steps: &[DraftStep<'_>], out: &mut Vec<Diagnostic>) -> Option<Vec<usize>> {
+    let mut done = vec![false; steps.len()];
+    let mut order = Vec::with_capacity(steps.len());
+    // Each round takes the first step that is ready; files have a few dozen steps at most.
+    while let Some(at) = (0..steps.len()).find(|at| {
+        !done[*at] && steps[*at].needs.iter().chain(&steps[*at].after).all(|(n, _)| done[*n])
+    }) {
+        done[at] = true;
+        order.push(at);
+    }
+    let Some(first) = (0..steps.len()).find(|at| !done[*at]) else { return Some(order) };
+    out.push(cycle(steps, &done, first));
+    None
+}
+
+/// Walks back from a step that cannot start until one comes twice.
+fn cycle(steps: &[DraftStep<'_>], done: &[bool], first: usize) -> Diagnostic {
+    let mut path = vec![first];
+    let mut seen = BTreeSet::from([first]);
+    let mut at = first;
+    let start = loop {
+        let open = steps[at].needs.iter().chain(&steps[at].after).map(|(n, _)| *n).find(|n| !done[*n]);
+        let Some(next) = open else { break at };
+        if !seen.insert(next) {
+            break next;
+        }
+        path.push(next);
+        at = next;
+    };
+    let begin = path.iter().position(|at| *at == start).unwrap_or(0);
+    let mut circle: Vec<usize> = path[begin..].to_vec();
+    circle.reverse();
+    // The walk went from a step to what it needs: turned round, each leads to the next.
+    let names: Vec<String> =
+        circle.iter().chain(circle.first()).map(|at| format!("`{}`", steps[*at].id)).collect();
+    let edge = |from: usize, to: usize| {
+        let found = steps[to].needs.iter().chain(&steps[to].after).find(|(n, _)| *n == from);
+        found.map_or(steps[to].key, |(_, span)| *span)
+    };
+    let pairs: Vec<(usize, usize)> =
+        circle.iter().zip(circle.iter().cycle().skip(1)).map(|(a, b)| (*a, *b)).collect();
+    let (from, to) = pairs[0];
+    let mut problem = Diagnostic::error(codes::CYCLE, edge(from, to), format!("steps wait for each other: {}", names.join(" → ")));
+    problem = problem.label(format!("`{}` waits for `{}`", steps[to].id, steps[from].id));
+    for (from, to) in pairs.into_iter().skip(1) {
+        problem = problem.other(edge(from, to), format!("`{}` waits for `{}`", steps[to].id, steps[from].id));
+    }
+    problem.help("remove one of these edges")
+}
+
+/// What runs as one, over steps in an order that edges allow.
+pub(crate) fn units(kinds: &[(PortKind, PortKind)], needs: &[Vec<usize>]) -> Vec<Unit> {
+    let mut units = Vec::new();
+    for at in 0..kinds.len() {
+        let (takes, gives) = kinds[at];
+        match (takes, gives) {
+            // Nodes inside a segment belong to the unit of its sink.
+            (_, PortKind::Slices) => {}
+            (PortKind::Slices, _) => units.extend(segment(kinds, needs, at).map(Unit::Segment)),
+            _ => units.push(Unit::Node(at)),
+        }
+    }
+    units
+}
+
+fn segment(kinds: &[(PortKind, PortKind)], needs: &[Vec<usize>], sink: usize) -> Option<Segment> {
+    let mut filters = Vec::new();
+    let mut at = *needs[sink].first()?;
+    while kinds[at].0 == PortKind::Slices {
+        filters.push(at);
+        at = *needs[at].first()?;
+    }
+    filters.reverse();
+    Some(Segment { periods: *needs[at].first()?, source: at, filters, sink })
+}

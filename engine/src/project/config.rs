@@ -1,0 +1,199 @@
+use std::{collections::BTreeMap, path::Path};
+
+use serde::de::DeserializeOwned;
+
+use super::{FullStore, ProjectConfig, ProjectFile, Store, StoreOptions};
+use crate::{
+    context::pool_interval,
+    dataset::Location,
+    diagnostic::{Diagnostic, Span, codes},
+    document::{Node, Tree},
+    pipeline::sides_fit,
+    template,
+};
+
+/// What is wanted where a key of `frazil.yaml` is not there.
+pub(super) struct Defaults<'a> {
+    pub(super) root: &'a Path,
+    pub(super) memory: u64,
+}
+
+/// Decodes a part of a file; where shape problems were found inside, nothing more is said.
+pub(crate) fn decode<T: DeserializeOwned>(node: &Node, out: &mut Vec<Diagnostic>) -> Option<T> {
+    let extent = node.extent();
+    let inside = |d: &Diagnostic| {
+        d.primary.as_ref().is_some_and(|l| l.span.source == extent.source && extent.from <= l.span.from && l.span.to <= extent.to)
+    };
+    if out.iter().any(inside) {
+        return None;
+    }
+    match serde_path_to_error::deserialize(node.json()) {
+        Ok(value) => Some(value),
+        Err(error) => {
+            let pointer = crate::registry::pointer(error.path());
+            out.push(Diagnostic::error(codes::SETTINGS, node.place(&pointer), error.inner().to_string()));
+            None
+        }
+    }
+}
+
+/// Judges a project file and fills in its defaults.
+pub(super) fn config(node: Option<&Node>, defaults: &Defaults, out: &mut Vec<Diagnostic>) -> ProjectConfig {
+    let file: Option<ProjectFile> = node.and_then(|node| decode(&without_free_keys(node), out));
+    if let (Some(node), Some(file)) = (node, &file) {
+        judge(node, file, out);
+    }
+    let file = file.unwrap_or_default();
+    let root = defaults.root;
+    let path = |given: Option<&String>, usual: &str| root.join(given.map_or(usual, String::as_str));
+    let folder = root.file_name().map_or_else(|| "project".into(), |n| n.to_string_lossy().into_owned());
+    let mut stores: BTreeMap<String, Location> =
+        file.stores.iter().map(|(name, store)| (name.clone(), location(store, root))).collect();
+    if stores.is_empty() {
+        stores.insert("cubes".into(), location(&Store::Place("./cubes".into()), root));
+    }
+    ProjectConfig {
+        root: root.to_owned(),
+        state: path(file.state.as_ref(), ".frazil"),
+        catalog: path(file.catalog.as_ref(), "stac"),
+        memory: file.memory.as_deref().and_then(bytes).unwrap_or(defaults.memory),
+        id: file.id.unwrap_or(folder),
+        title: file.title,
+        extent: file.extent,
+        crs: file.crs,
+        stores,
+        pools: file.pools,
+        vars: file.vars,
+        secrets: file.secrets,
+        notify: file.notify,
+    }
+}
+
+/// The tree without the free keys at its top.
+pub(super) fn without_free_keys(node: &Node) -> Node {
+    let entries = node.entries().iter().filter(|e| !e.key.starts_with("x-")).cloned().collect();
+    Node { span: node.span, tree: Tree::Map(entries) }
+}
+
+fn judge(node: &Node, file: &ProjectFile, out: &mut Vec<Diagnostic>) {
+    let mut bad = |code, pointer: &str, message: String| {
+        out.push(Diagnostic::error(code, node.place(pointer), message));
+    };
+    if let Some(extent) = &file.extent {
+        if let Err(message) = sides_fit(extent.bbox) {
+            bad(codes::BBOX, "/extent/bbox", message);
+        }
+        let code = |c: &str| c.len() == 3 && c.chars().all(|c| c.is_ascii_uppercase());
+        if extent.country.as_deref().is_some_and(|c| !code(c)) {
+            bad(codes::PATTERN, "/extent/country", "a country is an ISO 3166-1 alpha-3 code such as `SLE`".into());
+        }
+    }
+    if file.memory.as_deref().is_some_and(|m| bytes(m).is_none()) {
+        bad(codes::PATTERN, "/memory", "memory is written as `512MiB`, `4GiB` or `8GB`".into());
+    }
+    if let Some(crs) = file.crs.as_deref().filter(|c| !is_crs(c)) {
+        bad(codes::TEXT, "/crs", format!("`{crs}` is not a CRS such as `EPSG:4326`"));
+    }
+    for (name, pool) in &file.pools {
+        if pool.rate.as_deref().is_some_and(|r| pool_interval(r).is_none()) {
+            let message = "a rate is a number of starts in a time: `2/s`, `30/m`, `500/h`".into();
+            bad(codes::PATTERN, &format!("/pools/{name}/rate"), message);
+        }
+        if pool.max == Some(0) {
+            bad(codes::RANGE, &format!("/pools/{name}/max"), "a pool with no place lets nothing through".into());
+        }
+    }
+    for (name, secret) in &file.secrets {
+        if secret.env.is_some() == secret.file.is_some() {
+            let message = "a secret says exactly one of `env` and `file`".into();
+            bad(codes::MISSING_KEY, &format!("/secrets/{name}"), message);
+        }
+    }
+    for block in ["pools", "vars", "secrets", "stores"] {
+        for entry in node.get(block).map_or(&[][..], Node::entries) {
+            if !is_name(&entry.key, block == "stores") {
+                out.push(bad_name(&entry.key, entry.key_span));
+            }
+        }
+    }
+}
+
+pub(crate) fn bad_name(name: &str, span: Span) -> Diagnostic {
+    let message = format!("`{name}` cannot be used in an expression: use letters, digits and `_`, begin with a letter");
+    Diagnostic::error(codes::NAME, span, message).maybe_help(name.contains('-').then(|| format!("write `{}`", name.replace('-', "_"))))
+}
+
+/// Whether an expression can name it: `-` would subtract.
+pub(crate) fn is_name(name: &str, dash: bool) -> bool {
+    name.starts_with(|c: char| c.is_ascii_alphabetic())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || (dash && c == '-'))
+}
+
+pub(crate) fn is_crs(text: &str) -> bool {
+    text.split_once(':').is_some_and(|(authority, code)| {
+        authority.chars().all(|c| c.is_ascii_uppercase())
+            && !authority.is_empty()
+            && !code.is_empty()
+            && code.chars().all(|c| c.is_ascii_alphanumeric())
+    })
+}
+
+/// Reads `4GiB`, `512MiB`, `8GB`.
+fn bytes(text: &str) -> Option<u64> {
+    let at = text.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+    let number: f64 = text[..at].parse().ok()?;
+    let factor = match text[at..].trim() {
+        "B" => 1.0,
+        "kB" => 1e3,
+        "MB" => 1e6,
+        "GB" => 1e9,
+        "TB" => 1e12,
+        "KiB" => 1024.0,
+        "MiB" => 1_048_576.0,
+        "GiB" => 1_073_741_824.0,
+        "TiB" => 1_099_511_627_776.0,
+        _ => return None,
+    };
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a size, positive and far below 2^53")]
+    Some((number * factor) as u64)
+}
+
+/// The place of a store, absolute.
+fn location(store: &Store, root: &Path) -> Location {
+    match store {
+        Store::Place(place) => Location { url: absolute(place, root), ..Location::default() },
+        Store::Full(full) => Location { url: absolute(&full.url, root), options: options(full), read_only: false },
+    }
+}
+
+/// A URL as it is, a path under `root`.
+pub(crate) fn absolute(place: &str, root: &Path) -> String {
+    if place.contains("://") {
+        return place.trim_end_matches('/').to_owned();
+    }
+    let mut path = std::path::PathBuf::new();
+    for part in root.join(place).components() {
+        match part {
+            std::path::Component::CurDir => {}
+            std::path::Component::ParentDir if path.pop() => {}
+            other => path.push(other),
+        }
+    }
+    path.to_string_lossy().into_owned()
+}
+
+fn options(full: &FullStore) -> StoreOptions {
+    let secret = |text: &Option<String>| {
+        let inner = template::sole_expression(text.as_deref()?)?;
+        inner.strip_prefix("secrets.").map(|name| name.trim().to_owned())
+    };
+    StoreOptions {
+        endpoint: full.endpoint.clone(),
+        region: full.region.clone(),
+        path_style: full.path_style,
+        anonymous: full.anonymous,
+        access_key: secret(&full.access_key),
+        secret_key: secret(&full.secret_key),
+        session_token: secret(&full.session_token),
+    }
+}

@@ -1,0 +1,204 @@
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use super::{Project, check};
+use crate::{
+    diagnostic::{Diagnostic, Severity, Sources, codes},
+    registry::Registry,
+};
+
+/// Which files are read.
+#[derive(Debug, Clone, Default)]
+pub struct LoadOptions {
+    /// Files and folders; the `pipelines` folder of the project where none is said.
+    pub paths: Vec<PathBuf>,
+    /// Project files: later maps merge over earlier ones. The nearest `frazil.yaml` above each
+    /// path where none is said.
+    pub project: Vec<PathBuf>,
+    /// Where relative paths begin and looking for `frazil.yaml` starts.
+    pub folder: PathBuf,
+}
+
+/// What was found in files.
+#[derive(Debug, Clone, Default)]
+pub struct Checked {
+    /// The projects that have no errors.
+    pub projects: Vec<Project>,
+    /// Everything that is wrong, in the order of the files.
+    pub problems: Vec<Diagnostic>,
+    /// The files.
+    pub sources: Sources,
+}
+
+impl Checked {
+    /// Whether anything keeps a project from running.
+    #[must_use]
+    pub fn has_errors(&self) -> bool {
+        self.problems.iter().any(|p| p.severity == Severity::Error)
+    }
+}
+
+/// The files of one project.
+#[derive(Debug, Default)]
+struct Group {
+    project: Vec<PathBuf>,
+    pipelines: Vec<PathBuf>,
+}
+
+/// Reads and checks files, and the whole project around each: a dataset has one writer and edges
+/// lead to a dataset that is there in the project, not only in the files that were named.
+#[must_use]
+pub fn load(options: &LoadOptions, registry: &Registry) -> Checked {
+    let mut checked = Checked::default();
+    let groups = groups(options, &mut checked.problems);
+    let memory = default_memory();
+    let schemas = check::Schemas::new(registry);
+    for (root, group) in groups {
+        let mut read = |path: &Path| -> Option<usize> {
+            let name = shown(path, &options.folder);
+            match fs::read_to_string(path) {
+                Ok(text) => Some(checked.sources.add(name, text)),
+                Err(error) => {
+                    checked.problems.push(unreadable(&name, &error));
+                    None
+                }
+            }
+        };
+        let files = group.project.iter().chain(&group.pipelines).count();
+        let project: Vec<usize> = group.project.iter().filter_map(|path| read(path)).collect();
+        let pipelines: Vec<usize> = group.pipelines.iter().filter_map(|path| read(path)).collect();
+        let whole = project.len() + pipelines.len() == files;
+        let input = check::Files { root: &root, memory, project: &project, pipelines: &pipelines };
+        let (project, problems) = check::check(&input, &checked.sources, registry, &schemas);
+        checked.problems.extend(problems);
+        checked.projects.extend(project.filter(|_| whole));
+    }
+    checked.problems.sort_by_key(Diagnostic::order);
+    checked
+}
+
+fn unreadable(name: &str, error: &io::Error) -> Diagnostic {
+    let why = match error.kind() {
+        io::ErrorKind::NotFound => "it is not there".to_owned(),
+        io::ErrorKind::InvalidData => "it is not UTF-8 text".to_owned(),
+        _ => error.to_string(),
+    };
+    Diagnostic::nowhere(codes::UNREADABLE, format!("cannot read {name}: {why}"))
+}
+
+/// The files by project folder.
+fn groups(options: &LoadOptions, problems: &mut Vec<Diagnostic>) -> BTreeMap<PathBuf, Group> {
+    let absolute = |path: &Path| normal(&options.folder.join(path));
+    let explicit: Vec<PathBuf> = options.project.iter().map(|p| absolute(p)).collect();
+    let explicit_root = explicit.first().and_then(|p| p.parent()).map(Path::to_owned);
+    let mut found = Vec::new();
+    for path in &options.paths {
+        let path = absolute(path);
+        if path.is_dir() {
+            collect(&path, &mut found, problems);
+        } else {
+            found.push(path);
+        }
+    }
+    let mut groups: BTreeMap<PathBuf, Group> = BTreeMap::new();
+    if options.paths.is_empty() {
+        let root = explicit_root.clone().or_else(|| nearest(&options.folder)).unwrap_or_else(|| normal(&options.folder));
+        groups.insert(root, Group::default());
+    }
+    for path in found {
+        if is_project_file(&path) {
+            let root = path.parent().unwrap_or(&path).to_owned();
+            if explicit.is_empty() && path.file_name().is_some_and(|n| n == "frazil.yaml") {
+                groups.entry(root).or_default();
+            }
+            continue;
+        }
+        let root = explicit_root.clone().or_else(|| path.parent().and_then(nearest)).or_else(|| alone(&path));
+        let Some(root) = root else { continue };
+        groups.entry(root).or_default().pipelines.push(path);
+    }
+    for (root, group) in &mut groups {
+        group.project = if explicit.is_empty() {
+            Some(root.join("frazil.yaml")).filter(|p| p.is_file()).into_iter().collect()
+        } else {
+            explicit.clone()
+        };
+        let own = root.join("pipelines");
+        if own.is_dir() {
+            collect(&own, &mut group.pipelines, problems);
+        }
+        group.pipelines.sort();
+        group.pipelines.dedup();
+    }
+    groups
+}
+
+/// `*.yaml` under a folder, but neither tests nor project files.
+fn collect(folder: &Path, found: &mut Vec<PathBuf>, problems: &mut Vec<Diagnostic>) {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) => return problems.push(unreadable(&folder.to_string_lossy(), &error)),
+    };
+    let mut paths: Vec<PathBuf> = entries.filter_map(Result::ok).map(|e| e.path()).collect();
+    paths.sort();
+    for path in paths {
+        let name = path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
+        if name.starts_with('.') {
+        } else if path.is_dir() {
+            collect(&path, found, problems);
+        } else if (name.ends_with(".yaml") || name.ends_with(".yml")) && !name.ends_with(".test.yaml") {
+            found.push(path);
+        }
+    }
+}
+
+/// `frazil.yaml`, and what may be laid over it: `frazil.prod.yaml`.
+fn is_project_file(path: &Path) -> bool {
+    path.file_name().is_some_and(|n| {
+        let name = n.to_string_lossy();
+        name == "frazil.yaml" || (name.starts_with("frazil.") && name.ends_with(".yaml"))
+    })
+}
+
+/// The folder of the nearest `frazil.yaml`, from `folder` upwards.
+fn nearest(folder: &Path) -> Option<PathBuf> {
+    normal(folder).ancestors().find(|a| a.join("frazil.yaml").is_file()).map(Path::to_owned)
+}
+
+/// The project folder of a file without a `frazil.yaml`: above its `pipelines`, else its own.
+fn alone(path: &Path) -> Option<PathBuf> {
+    let folder = path.parent()?;
+    let above = folder.file_name().filter(|n| *n == "pipelines").and_then(|_| folder.parent());
+    Some(above.unwrap_or(folder).to_owned())
+}
+
+fn normal(path: &Path) -> PathBuf {
+    let mut out = PathBuf::new();
+    for part in path.components() {
+        match part {
+            std::path::Component::CurDir => {}
+            std::path::Component::ParentDir => drop(out.pop()),
+            other => out.push(other),
+        }
+    }
+    out
+}
+
+fn shown(path: &Path, folder: &Path) -> String {
+    path.strip_prefix(normal(folder)).unwrap_or(path).to_string_lossy().into_owned()
+}
+
+/// Half of what the machine or its cgroup allows, in bytes.
+fn default_memory() -> u64 {
+    const FALLBACK: u64 = 2 * 1024 * 1024 * 1024;
+    let number = |path: &str| fs::read_to_string(path).ok().and_then(|text| text.trim().parse::<u64>().ok());
+    let machine = fs::read_to_string("/proc/meminfo").ok().and_then(|text| {
+        let line = text.lines().find(|line| line.starts_with("MemTotal:"))?;
+        line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kib| kib * 1024)
+    });
+    let cgroup = number("/sys/fs/cgroup/memory.max").or_else(|| number("/sys/fs/cgroup/memory/memory.limit_in_bytes"));
+    [machine, cgroup].into_iter().flatten().min().map_or(FALLBACK, |bytes| bytes / 2)
+}

@@ -1,0 +1,145 @@
+//! Datasets of the whole project: who writes each, and what it is made from.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::datasets::Blocks;
+use crate::{
+    data::DatasetId,
+    diagnostic::{Diagnostic, Span, codes},
+    pipeline::Draft,
+    step::{PortKind, Write},
+};
+
+/// Finds writers and sources, and says where two write one dataset or some are made from each other.
+pub(super) fn check(drafts: &[Draft<'_>], blocks: &mut Blocks, out: &mut Vec<Diagnostic>) {
+    let mut edges: BTreeMap<DatasetId, BTreeMap<DatasetId, Span>> = BTreeMap::new();
+    for (at, draft) in drafts.iter().enumerate() {
+        let upstream = upstream(draft);
+        for (n, step) in draft.steps.iter().enumerate() {
+            let Some(Write::Values(id)) = step.bound.as_ref().and_then(|b| b.writes()) else { continue };
+            let place = step.with_place("/dataset");
+            let Some(block) = blocks.get_mut(&id) else { continue };
+            if let Some((other, first)) = block.writer {
+                let first = &drafts[other].steps[first];
+                let message = format!("`{id}` is written by two steps: `{}` and `{}`", first.id, step.id);
+                out.push(
+                    Diagnostic::error(codes::WRITERS, place, message)
+                        .label("written again")
+                        .other(first.with_place("/dataset"), format!("written by `{}`", first.id))
+                        .help("one step in the whole project changes the values of a dataset"),
+                );
+                continue;
+            }
+            block.writer = Some((at, n));
+            block.source = source(draft, n).filter(|source| *source != id);
+            if let Some(fetched) = block.block.as_ref().filter(|b| b.variables.is_empty())
+                && block.source.is_none() && step.step_type.is_some_and(|t| t.input.kind == PortKind::Slices) {
+                    let message = format!("`{id}` ({}) is fetched, so it says which variables it has", fetched.title);
+                    out.push(
+                        Diagnostic::error(codes::NO_VARIABLES, block.key, message)
+                            .help("add `variables: { name: { units: … } }`"),
+                    );
+                }
+            if block.location.read_only {
+                out.push(
+                    Diagnostic::error(codes::READ_ONLY, place, format!("`{id}` is external, and never written"))
+                        .other(block.key, "made elsewhere"),
+                );
+            }
+            let inputs = upstream[n].iter().filter(|from| **from != id);
+            edges.entry(id.clone()).or_default().extend(inputs.map(|from| (from.clone(), place)));
+        }
+    }
+    // A circle of steps in one file is told by its steps.
+    if !out.iter().any(|p| p.code == codes::CYCLE) {
+        cycles(&edges, out);
+    }
+}
+
+/// The dataset that a step is made from: that of the first Snapshot that it takes.
+fn source(draft: &Draft<'_>, at: usize) -> Option<DatasetId> {
+    let step = &draft.steps[at];
+    step.needs.iter().find_map(|(from, _)| {
+        let giver = &draft.steps[*from];
+        if giver.step_type?.output != PortKind::Snapshot {
+            return None;
+        }
+        let bound = giver.bound.as_ref()?;
+        bound.writes().map(|w| w.dataset().clone()).or_else(|| bound.reads().into_iter().next())
+    })
+}
+
+/// For each step, the datasets that it reads, itself or through what it needs.
+fn upstream(draft: &Draft<'_>) -> Vec<BTreeSet<DatasetId>> {
+    let steps = &draft.steps;
+    let mut found: Vec<BTreeSet<DatasetId>> = steps
+        .iter()
+        .map(|s| s.bound.as_ref().map(|b| b.reads().into_iter().collect()).unwrap_or_default())
+        .collect();
+    // Needs form no circle in a file that can run; in one that does, rounds end all the same.
+    for _ in 0..steps.len() {
+        let mut changed = false;
+        for at in 0..steps.len() {
+            let mut more = BTreeSet::new();
+            for (from, _) in &steps[at].needs {
+                more.extend(found[*from].iter().cloned());
+                more.extend(steps[*from].bound.as_ref().and_then(|b| b.writes()).map(|w| w.dataset().clone()));
+            }
+            let before = found[at].len();
+            found[at].extend(more);
+            changed |= found[at].len() > before;
+        }
+        if !changed {
+            break;
+        }
+    }
+    found
+}
+
+/// Datasets made from each other, each circle told once.
+fn cycles(edges: &BTreeMap<DatasetId, BTreeMap<DatasetId, Span>>, out: &mut Vec<Diagnostic>) {
+    let mut done: BTreeSet<&DatasetId> = BTreeSet::new();
+    for start in edges.keys() {
+        let mut path: Vec<&DatasetId> = Vec::new();
+        walk(start, edges, &mut path, &mut done, out);
+    }
+}
+
+fn walk<'a>(
+    at: &'a DatasetId,
+    edges: &'a BTreeMap<DatasetId, BTreeMap<DatasetId, Span>>,
+    path: &mut Vec<&'a DatasetId>,
+    done: &mut BTreeSet<&'a DatasetId>,
+    out: &mut Vec<Diagnostic>,
+) {
+    if let Some(begin) = path.iter().position(|id| *id == at) {
+        let mut circle: Vec<&DatasetId> = path[begin..].to_vec();
+        circle.reverse();
+        let names: Vec<String> = circle.iter().chain(circle.first()).map(|id| format!("`{id}`")).collect();
+        let message = format!("datasets are made from each other: {}", names.join(" → "));
+        let places: Vec<Span> = path[begin..]
+            .iter()
+            .zip(path[begin + 1..].iter().chain([&at]))
+            .filter_map(|(made, from)| edges.get(*made)?.get(*from).copied())
+            .collect();
+        let mut problem = match places.first() {
+            Some(first) => Diagnostic::error(codes::DATASET_CYCLE, *first, message),
+            None => Diagnostic::nowhere(codes::DATASET_CYCLE, message),
+        };
+        for place in places.into_iter().skip(1) {
+            problem = problem.other(place, "made here");
+        }
+        return out.push(problem);
+    }
+    if !done.insert(at) {
+        return;
+    }
+    path.push(at);
+    for from in edges.get(at).into_iter().flat_map(BTreeMap::keys) {
+        // A finished dataset that is not on the path leads to no circle that was not told.
+        if path.contains(&from) || !done.contains(from) {
+            walk(from, edges, path, done, out);
+        }
+    }
+    path.pop();
+}

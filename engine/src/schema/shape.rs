@@ -1,0 +1,335 @@
+//! Says everything that is wrong with the shape of a tree, by the schema.
+
+use regex::Regex;
+use serde_json::Value;
+
+use crate::{
+    data::{DatasetId, Duration, Frequency},
+    diagnostic::{Diagnostic, Span, codes, did_you_mean},
+    document::{Entry, Node, Tree},
+};
+
+/// Compares a tree with a schema; `key` is where problems of the root are shown.
+pub(crate) fn check(root: &Value, node: &Node) -> Vec<Diagnostic> {
+    let shape = Shape { root };
+    let mut problems = Vec::new();
+    shape.value(root, node, node.spot(), &mut problems);
+    problems
+}
+
+struct Shape<'a> {
+    root: &'a Value,
+}
+
+impl<'a> Shape<'a> {
+    /// The definition behind a reference, with its name.
+    fn resolve(&self, schema: &'a Value) -> (&'a Value, Option<&'a str>) {
+        let mut found = (schema, None);
+        while let Some(target) = found.0["$ref"].as_str() {
+            let name = target.trim_start_matches("#/$defs/");
+            found = (&self.root["$defs"][name], Some(name.trim_start_matches(super::WITH)));
+        }
+        found
+    }
+
+    fn value(&self, schema: &'a Value, node: &Node, key: Span, out: &mut Vec<Diagnostic>) {
+        let (schema, name) = self.resolve(schema);
+        if schema == &Value::Bool(true) {
+            return;
+        }
+        let place = if node.is_block() { key } else { node.span };
+        if let Some(branches) = schema["anyOf"].as_array().or_else(|| schema["oneOf"].as_array()) {
+            self.choice(branches, node, key, out);
+        }
+        if !self.has_type(schema, node) {
+            out.push(self.wrong_type(schema, name, node, place));
+            return;
+        }
+        self.words(schema, node, place, out);
+        match &node.tree {
+            Tree::Text(text) => text_form(schema, name, text, place, out),
+            Tree::Number(number) => limits(schema, number.as_f64().unwrap_or(0.0), place, out),
+            Tree::List(items) => self.list(schema, items, place, out),
+            Tree::Map(entries) => self.map(schema, node, entries, key, out),
+            _ => {}
+        }
+        for part in schema["allOf"].as_array().into_iter().flatten() {
+            if part.get("if").is_none() {
+                self.value(part, node, key, out);
+            } else if self.matches(&part["if"], node) {
+                self.value(&part["then"], node, key, out);
+            }
+        }
+    }
+
+    fn matches(&self, schema: &'a Value, node: &Node) -> bool {
+        let mut problems = Vec::new();
+        self.value(schema, node, node.span, &mut problems);
+        problems.is_empty()
+    }
+
+    /// `anyOf` and `oneOf`: the branch that was most likely meant says what is wrong.
+    fn choice(&self, branches: &'a [Value], node: &Node, key: Span, out: &mut Vec<Diagnostic>) {
+        let expressive = branches.iter().any(|b| b["$ref"] == "#/$defs/Expression");
+        if expressive && node.text().is_some_and(|text| text.contains("{{")) {
+            return;
+        }
+        let branches: Vec<&Value> = branches.iter().filter(|b| b["$ref"] != "#/$defs/Expression").collect();
+        if branches.iter().any(|branch| self.matches(branch, node)) {
+            return;
+        }
+        if let [only] = branches[..] {
+            return self.value(only, node, key, out);
+        }
+        let fits: Vec<&Value> = branches.iter().copied().filter(|b| self.kind_fits(b, node)).collect();
+        match fits[..] {
+            [] => out.push(self.wrong_type_of_any(&branches, node, key)),
+            [only] => self.value(only, node, key, out),
+            _ => self.tagged(&fits, node, key, out),
+        }
+    }
+
+    /// Several branches of the right type: those of an enum are told apart by a word or by a key.
+    fn tagged(&self, branches: &[&'a Value], node: &Node, key: Span, out: &mut Vec<Diagnostic>) {
+        let place = if node.is_block() { key } else { node.span };
+        if let Some(text) = node.text() {
+            let words: Vec<&str> = branches.iter().flat_map(|b| words_of(self.resolve(b).0)).collect();
+            if words.is_empty() {
+                return self.value(branches[0], node, key, out);
+            }
+            out.push(not_one_of(text, &words, place));
+            return;
+        }
+        // A tag inside (`source: cog`) picks the branch that has this word for it.
+        for branch in branches {
+            let schema = self.resolve(branch).0;
+            let picked = schema["properties"].as_object().into_iter().flatten().any(|(name, property)| {
+                property["const"].is_string()
+                    && node.get(name).and_then(Node::text) == property["const"].as_str()
+            });
+            if picked {
+                return self.value(branch, node, key, out);
+            }
+        }
+        // A tag outside (`{ convert: … }`) is the one key that the branch requires.
+        let outside = |branch: &&&'a Value| {
+            let schema = self.resolve(branch).0;
+            schema["required"].as_array().is_some_and(|required| {
+                !required.is_empty() && required.iter().filter_map(Value::as_str).all(|k| node.get(k).is_some())
+            })
+        };
+        if let Some(branch) = branches.iter().find(outside) {
+            return self.value(branch, node, key, out);
+        }
+        let tags: Vec<&str> = branches
+            .iter()
+            .filter_map(|b| self.resolve(b).0["required"].as_array().and_then(|r| r.first()).and_then(Value::as_str))
+            .collect();
+        match node.entries().first() {
+            Some(entry) => {
+                let message = format!("`{}` is not known here", entry.key);
+                out.push(
+                    Diagnostic::error(codes::UNKNOWN_KEY, entry.key_span, message)
+                        .maybe_help(did_you_mean(&entry.key, &tags)),
+                );
+            }
+            None => out.push(
+                Diagnostic::error(codes::MISSING_KEY, place, "one key is needed here")
+                    .maybe_help(did_you_mean("", &tags)),
+            ),
+        }
+    }
+
+    fn kind_fits(&self, branch: &'a Value, node: &Node) -> bool {
+        let schema = self.resolve(branch).0;
+        match schema["anyOf"].as_array().or_else(|| schema["oneOf"].as_array()) {
+            Some(inner) => inner.iter().any(|b| self.kind_fits(b, node)),
+            None => match schema.get("const") {
+                Some(constant) => constant.is_string() == node.text().is_some(),
+                None => self.has_type(schema, node),
+            },
+        }
+    }
+
+    fn has_type(&self, schema: &Value, node: &Node) -> bool {
+        let one = |kind: &str| match (kind, &node.tree) {
+            ("null", Tree::Null)
+            | ("boolean", Tree::Bool(_))
+            | ("number", Tree::Number(_))
+            | ("string", Tree::Text(_))
+            | ("array", Tree::List(_))
+            | ("object", Tree::Map(_)) => true,
+            ("integer", Tree::Number(n)) => n.as_f64().is_some_and(|n| n.fract() == 0.0),
+            _ => false,
+        };
+        match &schema["type"] {
+            Value::String(kind) => one(kind),
+            Value::Array(kinds) => kinds.iter().filter_map(Value::as_str).any(one),
+            _ => true,
+        }
+    }
+
+    fn wrong_type(&self, schema: &Value, name: Option<&str>, node: &Node, place: Span) -> Diagnostic {
+        if let Tree::Number(number) = &node.tree
+            && name == Some("Duration") {
+                return Diagnostic::error(codes::DURATION, place, format!("`{number}` has no unit"))
+                    .help(format!("write `{number}s`, `{number}m`, `{number}h` or `{number}d`"));
+            }
+        let wanted = kinds(schema).join(" or ");
+        let problem = Diagnostic::error(codes::TYPE, place, format!("this is {}, not {wanted}", node.kind()));
+        match &node.tree {
+            Tree::Number(_) | Tree::Bool(_) if wanted.contains("text") => problem.help("put quotes around it"),
+            _ => problem,
+        }
+    }
+
+    fn wrong_type_of_any(&self, branches: &[&'a Value], node: &Node, key: Span) -> Diagnostic {
+        let place = if node.is_block() { key } else { node.span };
+        let mut wanted: Vec<&str> = Vec::new();
+        for branch in branches {
+            for kind in kinds(self.resolve(branch).0) {
+                if !wanted.contains(&kind) && kind != "nothing" {
+                    wanted.push(kind);
+                }
+            }
+        }
+        let duration = branches.iter().any(|b| self.resolve(b).1 == Some("Duration"));
+        if let (true, Tree::Number(number)) = (duration, &node.tree) {
+            return Diagnostic::error(codes::DURATION, place, format!("`{number}` has no unit"))
+                .help(format!("write `{number}s`, `{number}m`, `{number}h` or `{number}d`"));
+        }
+        Diagnostic::error(codes::TYPE, place, format!("this is {}, not {}", node.kind(), wanted.join(" or ")))
+    }
+
+    fn words(&self, schema: &Value, node: &Node, place: Span, out: &mut Vec<Diagnostic>) {
+        if let Some(constant) = schema.get("const")
+            && &node.json() != constant {
+                let message = format!("this has to be `{}`", constant.as_str().map_or(constant.to_string(), str::to_owned));
+                out.push(Diagnostic::error(codes::CHOICE, place, message));
+            }
+        let Some(values) = schema["enum"].as_array() else { return };
+        if values.contains(&node.json()) {
+            return;
+        }
+        let words: Vec<&str> = values.iter().filter_map(Value::as_str).collect();
+        let written = node.text().map_or_else(|| node.json().to_string(), str::to_owned);
+        if schema.get("x-types").is_some() {
+            let message = format!("there is no step type `{written}`");
+            let problem = Diagnostic::error(codes::STEP_TYPE, place, message);
+            out.push(problem.maybe_help(did_you_mean(&written, &words)));
+        } else {
+            out.push(not_one_of(&written, &words, place));
+        }
+    }
+
+    fn list(&self, schema: &'a Value, items: &[Node], place: Span, out: &mut Vec<Diagnostic>) {
+        let count = |key: &str| schema[key].as_u64().and_then(|n| usize::try_from(n).ok());
+        let (min, max) = (count("minItems").unwrap_or(0), count("maxItems").unwrap_or(usize::MAX));
+        if items.len() < min || items.len() > max {
+            let wanted = if min == max { format!("{min}") } else { format!("at least {min}") };
+            out.push(Diagnostic::error(
+                codes::RANGE,
+                place,
+                format!("this list has {} items, not {wanted}", items.len()),
+            ));
+        }
+        let fixed = schema["prefixItems"].as_array();
+        for (at, item) in items.iter().enumerate() {
+            if let Some(inner) = fixed.and_then(|f| f.get(at)).or_else(|| schema.get("items")) {
+                self.value(inner, item, item.spot(), out);
+            }
+        }
+    }
+
+    fn map(&self, schema: &'a Value, node: &Node, entries: &[Entry], key: Span, out: &mut Vec<Diagnostic>) {
+        let properties = schema["properties"].as_object();
+        let others = schema.get("additionalProperties");
+        for entry in entries {
+            if let Some(inner) = properties.and_then(|p| p.get(&entry.key)) {
+                self.value(inner, &entry.value, entry.key_span, out);
+            } else if schema.get("patternProperties").is_some() && entry.key.starts_with("x-") {
+            } else if others == Some(&Value::Bool(false)) {
+                let known: Vec<&str> = properties.into_iter().flatten().map(|(k, _)| k.as_str()).collect();
+                out.push(
+                    Diagnostic::error(codes::UNKNOWN_KEY, entry.key_span, format!("there is no key `{}` here", entry.key))
+                        .maybe_help(did_you_mean(&entry.key, &known)),
+                );
+            } else if let Some(inner) = others.filter(|o| o.is_object()) {
+                self.value(inner, &entry.value, entry.key_span, out);
+            }
+        }
+        for wanted in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+            if node.get(wanted).is_none() {
+                out.push(Diagnostic::error(codes::MISSING_KEY, key, format!("`{wanted}` is missing here")));
+            }
+        }
+    }
+}
+
+fn kinds(schema: &Value) -> Vec<&'static str> {
+    let word = |kind: &str| match kind {
+        "null" => "nothing",
+        "boolean" => "true or false",
+        "number" => "a number",
+        "integer" => "a whole number",
+        "string" => "text",
+        "array" => "a list",
+        _ => "a map",
+    };
+    match &schema["type"] {
+        Value::String(kind) => vec![word(kind)],
+        Value::Array(list) => {
+            list.iter().filter_map(Value::as_str).filter(|kind| *kind != "null").map(word).collect()
+        }
+        _ if schema.get("const").is_some_and(Value::is_string) => vec!["text"],
+        _ => Vec::new(),
+    }
+}
+
+/// The words that a schema of text takes.
+fn words_of(schema: &Value) -> Vec<&str> {
+    match (&schema["enum"], &schema["const"]) {
+        (Value::Array(values), _) => values.iter().filter_map(Value::as_str).collect(),
+        (_, Value::String(word)) => vec![word],
+        _ => Vec::new(),
+    }
+}
+
+fn not_one_of(written: &str, words: &[&str], place: Span) -> Diagnostic {
+    let message = format!("`{written}` is not one of the values");
+    Diagnostic::error(codes::CHOICE, place, message).maybe_help(did_you_mean(written, words))
+}
+
+/// Text with a form: the type that decodes it says what is wrong.
+fn text_form(schema: &Value, name: Option<&str>, text: &str, place: Span, out: &mut Vec<Diagnostic>) {
+    let (code, error) = match name {
+        Some("Duration") => (codes::DURATION, text.parse::<Duration>().err().map(|e| e.to_string())),
+        Some("Frequency") => (codes::FREQUENCY, text.parse::<Frequency>().err().map(|e| e.to_string())),
+        Some(name) if name.ends_with("Id") && schema.get("pattern").is_some() => {
+            (codes::NAME, text.parse::<DatasetId>().err().map(|e| e.to_string()))
+        }
+        _ => {
+            let fits = schema["pattern"]
+                .as_str()
+                .and_then(|pattern| Regex::new(pattern).ok())
+                .is_none_or(|pattern| pattern.is_match(text));
+            (codes::PATTERN, (!fits).then(|| format!("`{text}` does not have the form that is wanted here")))
+        }
+    };
+    if let Some(message) = error {
+        out.push(Diagnostic::error(code, place, message));
+    }
+}
+
+fn limits(schema: &Value, number: f64, place: Span, out: &mut Vec<Diagnostic>) {
+    let bound = |key: &str| schema[key].as_f64();
+    let problem = match (bound("minimum"), bound("maximum")) {
+        (Some(min), _) if number < min => format!("{number} is less than {min}"),
+        (_, Some(max)) if number > max => format!("{number} is more than {max}"),
+        _ => match bound("exclusiveMinimum") {
+            Some(min) if number <= min => format!("{number} is not more than {min}"),
+            _ => return,
+        },
+    };
+    out.push(Diagnostic::error(codes::RANGE, place, problem));
+}

@@ -1,0 +1,212 @@
+//! What expressions may name, checked without evaluating them.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+use serde_json::Value;
+
+use super::{environment, sole_expression};
+use crate::{
+    diagnostic::{Diagnostic, Span, codes, did_you_mean},
+    pipeline::{Param, ParamKind},
+    project::ProjectConfig,
+};
+
+const PERIOD: &[&str] = &["id", "start", "end", "year", "month", "day", "hour", "dekad", "week"];
+const RUN: &[&str] = &["instant", "pipeline"];
+const ROOTS: &[&str] = &["params", "project", "vars", "secrets", "run", "now"];
+
+/// What the expressions of one file may name.
+pub(crate) struct Known<'a> {
+    pub(crate) params: &'a [(String, Param)],
+    pub(crate) project: &'a ProjectConfig,
+    pub(crate) project_names: Value,
+}
+
+/// Where an expression stands.
+#[derive(Clone, Copy)]
+pub(crate) struct Place<'a> {
+    /// Of the text, quotes included.
+    pub(crate) span: Span,
+    /// What the file says there.
+    pub(crate) written: &'a str,
+    /// The names of `over`, where `period` is known.
+    pub(crate) period: Option<&'a [String]>,
+    /// Whether parameters are known.
+    pub(crate) params: bool,
+}
+
+impl Place<'_> {
+    /// The stretch of the file that says `part`.
+    fn of(&self, part: &str) -> Span {
+        self.written.find(part).map_or(self.span, |at| {
+            let from = self.span.from + at;
+            Span { from, to: from + part.len(), ..self.span }
+        })
+    }
+}
+
+impl Known<'_> {
+    /// Says what is wrong with the names in `text`.
+    pub(crate) fn check(&self, text: &str, place: Place<'_>, out: &mut Vec<Diagnostic>) {
+        if !text.contains("{{") && !text.contains("{%") {
+            return;
+        }
+        let names = match names_in(text) {
+            Ok(names) => names,
+            Err(error) => {
+                let detail = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
+                let message = format!("this expression cannot be read: {detail}");
+                return out.push(Diagnostic::error(codes::EXPRESSION, place.span, message));
+            }
+        };
+        let before = out.len();
+        for name in &names {
+            self.name(name, place, out);
+        }
+        if out.len() == before && !secrets_stand_alone(text) {
+            let message = "a secret stands alone in its braces";
+            out.push(
+                Diagnostic::error(codes::SECRET_ALONE, place.of("secrets"), message)
+                    .help("write `{{ secrets.name }}`, without filters or operators"),
+            );
+        }
+    }
+
+    fn name(&self, name: &str, place: Place<'_>, out: &mut Vec<Diagnostic>) {
+        let mut parts = name.split('.');
+        let root = parts.next().unwrap_or("");
+        let first = parts.next();
+        let mut unknown = |what: &str, word: &str, known: &[&str]| {
+            out.push(
+                Diagnostic::error(codes::ATTRIBUTE, place.of(name), format!("there is no {what} `{word}`"))
+                    .maybe_help(did_you_mean(word, known)),
+            );
+        };
+        let keys = |map: Vec<&'_ String>| -> Vec<String> { map.into_iter().cloned().collect() };
+        match (root, first) {
+            ("params", Some(word)) if place.params => {
+                let known: Vec<&str> = self.params.iter().map(|(name, _)| name.as_str()).collect();
+                if !known.contains(&word) {
+                    unknown("parameter", word, &known);
+                }
+            }
+            ("vars", Some(word)) => {
+                let known = keys(self.project.vars.keys().collect());
+                let known: Vec<&str> = known.iter().map(String::as_str).collect();
+                if !known.contains(&word) {
+                    unknown("var", word, &known);
+                }
+            }
+            ("secrets", Some(word)) => {
+                let known: Vec<&str> = self.project.secrets.keys().map(String::as_str).collect();
+                if !known.contains(&word) {
+                    unknown("secret", word, &known);
+                }
+            }
+            ("run", Some(word)) if !RUN.contains(&word) => unknown("attribute of `run`", word, RUN),
+            ("period", Some(word)) if place.period.is_some() => {
+                if !PERIOD.contains(&word) {
+                    unknown("attribute of `period`", word, PERIOD);
+                }
+            }
+            ("period", None) if place.period.is_some() => {}
+            ("period", _) => out.push(
+                Diagnostic::error(codes::PER_PERIOD, place.of("period"), "`period` is not known here")
+                    .help("it is known in values that are evaluated for each source file, such as `url` of fetch"),
+            ),
+            ("project", Some(_)) => self.project_name(name, place, out),
+            ("params", _) if !place.params => out.push(
+                Diagnostic::error(codes::EXPRESSION_NAME, place.of("params"), "`params` is not known here")
+                    .help("a dataset is one thing for all runs; use `vars`"),
+            ),
+            (root, _) if ROOTS.contains(&root) => {}
+            (root, _) if place.period.is_some_and(|over| over.iter().any(|name| name == root)) => {}
+            (root, _) => {
+                let mut known = ROOTS.to_vec();
+                if let Some(over) = place.period {
+                    known.push("period");
+                    known.extend(over.iter().map(String::as_str));
+                }
+                let elsewhere = [
+                    ("params", self.params.iter().any(|(name, _)| name == root)),
+                    ("vars", self.project.vars.contains_key(root)),
+                    ("secrets", self.project.secrets.contains_key(root)),
+                ];
+                let meant = elsewhere.iter().find(|(_, there)| *there);
+                let help = meant.map(|(block, _)| format!("did you mean `{block}.{root}`?"));
+                out.push(
+                    Diagnostic::error(codes::EXPRESSION_NAME, place.of(root), format!("`{root}` is not known here"))
+                        .maybe_help(help.or_else(|| did_you_mean(root, &known))),
+                );
+            }
+        }
+    }
+
+    fn project_name(&self, name: &str, place: Place<'_>, out: &mut Vec<Diagnostic>) {
+        let mut value = &self.project_names;
+        for part in name.split('.').skip(1) {
+            let Some(map) = value.as_object() else { return };
+            match map.get(part) {
+                Some(inner) if inner.is_null() => {
+                    let message = format!("`{name}` is not set in frazil.yaml");
+                    return out.push(Diagnostic::error(codes::ATTRIBUTE, place.of(name), message));
+                }
+                Some(inner) => value = inner,
+                None => {
+                    let known: Vec<&str> = map.keys().map(String::as_str).collect();
+                    return out.push(
+                        Diagnostic::error(codes::ATTRIBUTE, place.of(name), format!("there is no `{name}`"))
+                            .maybe_help(did_you_mean(part, &known)),
+                    );
+                }
+            }
+        }
+    }
+
+    /// Whether text that a caller gives reaches the scheme or the host of a URL.
+    pub(crate) fn host(&self, key: &str, text: &str, place: Place<'_>, out: &mut Vec<Diagnostic>) {
+        let end = match text.find("://") {
+            Some(at) => text[at + 3..].find('/').map_or(text.len(), |n| at + 3 + n),
+            None if is_url_key(key) => text.find("}}").map_or(0, |at| if text.starts_with("{{") { at + 2 } else { 0 }),
+            None => return,
+        };
+        let Ok(names) = names_in(&text[..end]) else { return };
+        for name in names {
+            let Some(word) = name.strip_prefix("params.") else { continue };
+            let free = self.params.iter().any(|(n, p)| {
+                n == word && matches!(p.kind, ParamKind::String | ParamKind::Geojson)
+            });
+            if free {
+                let message = format!("`{name}` decides where requests go, and whoever starts a run gives it");
+                out.push(
+                    Diagnostic::error(codes::HOST, place.of(&name), message)
+                        .help("use `vars`, or a parameter of type `enum`"),
+                );
+            }
+        }
+    }
+}
+
+fn is_url_key(key: &str) -> bool {
+    matches!(key, "url" | "endpoint" | "href" | "store" | "root" | "listing" | "probe")
+}
+
+/// The dotted names that an expression or a text with expressions uses, sorted.
+pub(crate) fn names_in(text: &str) -> Result<Vec<String>, minijinja::Error> {
+    let found = match sole_expression(text) {
+        Some(expression) => environment().compile_expression(expression)?.undeclared_variables(true),
+        None => environment().template_from_str(text)?.undeclared_variables(true),
+    };
+    let mut names: Vec<String> = found.into_iter().collect();
+    names.sort();
+    Ok(names)
+}
+
+fn secrets_stand_alone(text: &str) -> bool {
+    static ALONE: LazyLock<Option<Regex>> =
+        LazyLock::new(|| Regex::new(r"\{\{\s*secrets\.[A-Za-z0-9_]+\s*\}\}").ok());
+    let Some(alone) = &*ALONE else { return true };
+    !text.contains("secrets") || names_in(&alone.replace_all(text, "")).is_ok_and(|n| !n.iter().any(|n| n.starts_with("secrets")))
+}
+
