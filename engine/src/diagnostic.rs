@@ -147,7 +147,15 @@ pub(crate) fn plain(problems: &[Diagnostic], sources: &Sources) -> String {
         for label in p.primary.iter().chain(&p.others) {
             let at = sources.position(label.span.start());
             let name = sources.name(label.span.source);
-            writeln!(text, "  {name}:{}:{} `{}` {}", at.line, at.column, sources.text(label.span), label.text).unwrap();
+            writeln!(
+                text,
+                "  {name}:{}:{} `{}` {}",
+                at.line,
+                at.column,
+                sources.text(label.span),
+                label.text
+            )
+            .unwrap();
         }
         if let Some(help) = &p.help {
             writeln!(text, "  help: {help}").unwrap();

@@ -9,8 +9,8 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 use schemars::{Schema, SchemaGenerator};
 use serde_json::Value;
 
-pub use erased::{AnyFilter, AnyNode, AnySink, AnySource};
 pub(crate) use erased::pointer;
+pub use erased::{AnyFilter, AnyNode, AnySink, AnySource};
 use erased::{Bind, FilterTwin, NodeTwin, SinkTwin, SourceTwin};
 
 use crate::{

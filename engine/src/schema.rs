@@ -151,7 +151,8 @@ pub(crate) fn is_literal_key(key: &str) -> bool {
 
 fn allow(schema: &mut Value) {
     let literal = schema["$ref"].as_str().is_some_and(|r| r.ends_with("Id"));
-    let free_text = schema["type"] == "string" && schema.get("pattern").is_none() && schema.get("enum").is_none();
+    let free_text =
+        schema["type"] == "string" && schema.get("pattern").is_none() && schema.get("enum").is_none();
     if literal || free_text || schema.get("const").is_some() || schema.as_object().is_none_or(Map::is_empty) {
         return;
     }

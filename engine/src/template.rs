@@ -108,9 +108,7 @@ fn walk(value: &Value, pointer: &str, per_period: &[&str], names: &Value) -> Res
         ),
         Value::Object(map) => Value::Object(
             map.iter()
-                .map(|(key, item)| {
-                    Ok((key.clone(), walk(item, &child(pointer, key), per_period, names)?))
-                })
+                .map(|(key, item)| Ok((key.clone(), walk(item, &child(pointer, key), per_period, names)?)))
                 .collect::<Result<Map<_, _>, StepError>>()?,
         ),
         other => other.clone(),
@@ -203,8 +201,11 @@ pub(crate) fn names(
     pipeline: &str,
 ) -> Value {
     // A secret evaluates to its own reference, so that settings and logs hold its name alone.
-    let secrets: Map<String, Value> =
-        project.secrets.keys().map(|name| (name.clone(), json!(format!("{{{{ secrets.{name} }}}}")))).collect();
+    let secrets: Map<String, Value> = project
+        .secrets
+        .keys()
+        .map(|name| (name.clone(), json!(format!("{{{{ secrets.{name} }}}}"))))
+        .collect();
     json!({
         "params": params,
         "project": project_names(project),

@@ -5,7 +5,10 @@ use serde::{
     de::{Error as _, MapAccess, SeqAccess, Visitor},
 };
 use serde_json::Number;
-use serde_saphyr::{Location, Options, Spanned, options::{DuplicateKeyPolicy, MergeKeyPolicy}};
+use serde_saphyr::{
+    Location, Options, Spanned,
+    options::{DuplicateKeyPolicy, MergeKeyPolicy},
+};
 
 use super::{Entry, Node, Tree};
 use crate::diagnostic::{Diagnostic, Span, codes};
@@ -180,10 +183,14 @@ impl Judge<'_> {
                 self.merge(value, &mut merged);
             } else if let Some(first) = own.iter().find(|e| e.key == key) {
                 self.problems.push(
-                    Diagnostic::error(codes::DUPLICATE_KEY, key_span, format!("`{key}` stands twice in one map"))
-                        .label("here again")
-                        .other(first.key_span, "first here")
-                        .help("rename or remove one of them"),
+                    Diagnostic::error(
+                        codes::DUPLICATE_KEY,
+                        key_span,
+                        format!("`{key}` stands twice in one map"),
+                    )
+                    .label("here again")
+                    .other(first.key_span, "first here")
+                    .help("rename or remove one of them"),
                 );
             } else {
                 own.push(Entry { key, key_span, value });
@@ -246,7 +253,10 @@ impl Judge<'_> {
         let text = error.to_string();
         let message = text.lines().next().unwrap_or("it cannot be read");
         let message = message.split(" at line ").next().unwrap_or(message).trim_start_matches("error: ");
-        let message = message.split_once(": ").filter(|(head, _)| head.starts_with("line ")).map_or(message, |(_, m)| m);
+        let message = message
+            .split_once(": ")
+            .filter(|(head, _)| head.starts_with("line "))
+            .map_or(message, |(_, m)| m);
         Diagnostic::error(codes::SYNTAX, span, format!("this is not YAML: {message}"))
     }
 
@@ -263,7 +273,11 @@ impl Judge<'_> {
                     let to = rest.rfind("}}").map_or(rest.len(), |end| {
                         rest[end + 2..].find([',', ' ', ']', '}']).map_or(rest.len(), |n| end + 2 + n)
                     });
-                    return Some(Span { source: self.source, from: line_start + at, to: line_start + at + to });
+                    return Some(Span {
+                        source: self.source,
+                        from: line_start + at,
+                        to: line_start + at + to,
+                    });
                 }
             }
         }
@@ -301,7 +315,8 @@ mod tests {
 
     #[test]
     fn values_keep_their_type_and_no_is_text() {
-        let value = good("a: NO\nb: true\nc: 1\nd: 1.5\ne: 2024-01-01\nf:\ng: on\nh: '1'\ni: 1e3\nj: 12:30\n");
+        let value =
+            good("a: NO\nb: true\nc: 1\nd: 1.5\ne: 2024-01-01\nf:\ng: on\nh: '1'\ni: 1e3\nj: 12:30\n");
         let wanted = json!({"a": "NO", "b": true, "c": 1, "d": 1.5, "e": "2024-01-01", "f": null, "g": "on",
             "h": "1", "i": 1000.0, "j": "12:30"});
         assert_eq!(value, wanted);
@@ -309,7 +324,9 @@ mod tests {
 
     #[test]
     fn merges_take_over_what_is_not_said() {
-        let value = good("x-base: &b { a: 1, b: 2 }\nx-more: &m { b: 3, c: 4 }\nd: { <<: [*b, *m], a: 9 }\ne:\n  <<: *b\n  c: 5\n");
+        let value = good(
+            "x-base: &b { a: 1, b: 2 }\nx-more: &m { b: 3, c: 4 }\nd: { <<: [*b, *m], a: 9 }\ne:\n  <<: *b\n  c: 5\n",
+        );
         assert_eq!(value["d"], json!({"a": 9, "b": 2, "c": 4}));
         assert_eq!(value["e"], json!({"c": 5, "a": 1, "b": 2}));
     }
@@ -351,7 +368,10 @@ mod tests {
         ] {
             let (value, problems) = tree(text);
             let text: String = text.chars().take(60).collect();
-            all.push_str(&format!("--- {text:?}: {}\n{problems}", if value.is_some() { "a tree" } else { "nothing" }));
+            all.push_str(&format!(
+                "--- {text:?}: {}\n{problems}",
+                if value.is_some() { "a tree" } else { "nothing" }
+            ));
         }
         insta::assert_snapshot!(all);
     }

@@ -72,9 +72,9 @@ impl Node {
             Tree::Number(n) => Value::Number(n.clone()),
             Tree::Text(t) => Value::String(t.clone()),
             Tree::List(items) => Value::Array(items.iter().map(Self::json).collect()),
-            Tree::Map(entries) => Value::Object(
-                entries.iter().map(|e| (e.key.clone(), e.value.json())).collect::<Map<_, _>>(),
-            ),
+            Tree::Map(entries) => {
+                Value::Object(entries.iter().map(|e| (e.key.clone(), e.value.json())).collect::<Map<_, _>>())
+            }
         }
     }
 
@@ -156,7 +156,8 @@ impl Node {
             match entries.iter_mut().find(|e| e.key == entry.key) {
                 Some(old) => {
                     old.key_span = entry.key_span;
-                    let before = std::mem::replace(&mut old.value, Self { span: entry.key_span, tree: Tree::Null });
+                    let before =
+                        std::mem::replace(&mut old.value, Self { span: entry.key_span, tree: Tree::Null });
                     old.value = before.overlaid(entry.value);
                 }
                 None => entries.push(entry),

@@ -137,15 +137,23 @@ fn named(
         let Some(name) = item.text() else { continue };
         match places.get(name) {
             Some(at) if found.iter().any(|(old, _)| old == at) => {
-                out.push(Diagnostic::error(codes::DUPLICATE_KEY, item.span, format!("`{name}` is named twice")));
+                out.push(Diagnostic::error(
+                    codes::DUPLICATE_KEY,
+                    item.span,
+                    format!("`{name}` is named twice"),
+                ));
             }
             Some(at) => found.push((*at, item.span)),
             None => {
                 unsure = true;
                 let known: Vec<&str> = places.keys().map(String::as_str).collect();
                 out.push(
-                    Diagnostic::error(codes::STEP, item.span, format!("there is no step `{name}` in this file"))
-                        .maybe_help(did_you_mean(name, &known)),
+                    Diagnostic::error(
+                        codes::STEP,
+                        item.span,
+                        format!("there is no step `{name}` in this file"),
+                    )
+                    .maybe_help(did_you_mean(name, &known)),
                 );
             }
         }
@@ -157,4 +165,3 @@ fn named(
 pub(crate) fn is_prose(key: &str) -> bool {
     matches!(key, "title" | "description" | "citation" | "long-name")
 }
-

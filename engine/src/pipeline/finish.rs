@@ -43,9 +43,10 @@ fn check_param(param: &Param, node: &Node, out: &mut Vec<Diagnostic>) {
         return;
     }
     if let (Some(min), Some(max)) = (param.min, param.max)
-        && min > max {
-            out.push(Diagnostic::error(codes::PARAM, node.place("/min"), format!("{min} is more than {max}")));
-        }
+        && min > max
+    {
+        out.push(Diagnostic::error(codes::PARAM, node.place("/min"), format!("{min} is more than {max}")));
+    }
     let Some(default) = &param.default else { return };
     if default.to_string().contains("{{") {
         return;
@@ -54,9 +55,10 @@ fn check_param(param: &Param, node: &Node, out: &mut Vec<Diagnostic>) {
         out.push(Diagnostic::error(codes::PARAM, node.place("/default"), message));
     }
     if let (ParamKind::String, Value::String(text)) = (param.kind, default)
-        && let Some(problem) = node.get("default").and_then(|n| credential("", text, n)) {
-            out.push(problem);
-        }
+        && let Some(problem) = node.get("default").and_then(|n| credential("", text, n))
+    {
+        out.push(problem);
+    }
 }
 
 fn check_trigger(trigger: &Trigger, node: &Node, draft: &Draft<'_>, out: &mut Vec<Diagnostic>) {
@@ -80,20 +82,29 @@ fn check_trigger(trigger: &Trigger, node: &Node, draft: &Draft<'_>, out: &mut Ve
         if let Err(error) = parser.parse(cron) {
             let help = "five fields: minute, hour, day of the month, month, day of the week";
             out.push(
-                Diagnostic::error(codes::CRON, node.place("/cron"), format!("`{cron}` is not a cron line: {error}"))
-                    .help(help),
+                Diagnostic::error(
+                    codes::CRON,
+                    node.place("/cron"),
+                    format!("`{cron}` is not a cron line: {error}"),
+                )
+                .help(help),
             );
         }
     }
     if let Some(zone) = &trigger.timezone
-        && zone.parse::<chrono_tz::Tz>().is_err() {
-            let names = chrono_tz::TZ_VARIANTS.iter().map(|tz| tz.name());
-            let help = crate::diagnostic::nearest(zone, names).map(|name| format!("did you mean `{name}`?"));
-            out.push(
-                Diagnostic::error(codes::TIMEZONE, node.place("/timezone"), format!("`{zone}` is not a time zone"))
-                    .maybe_help(help),
-            );
-        }
+        && zone.parse::<chrono_tz::Tz>().is_err()
+    {
+        let names = chrono_tz::TZ_VARIANTS.iter().map(|tz| tz.name());
+        let help = crate::diagnostic::nearest(zone, names).map(|name| format!("did you mean `{name}`?"));
+        out.push(
+            Diagnostic::error(
+                codes::TIMEZONE,
+                node.place("/timezone"),
+                format!("`{zone}` is not a time zone"),
+            )
+            .maybe_help(help),
+        );
+    }
     for (name, value) in &trigger.params {
         let place = node.place(&format!("/params/{name}"));
         match draft.params.iter().find(|(known, _)| known == name) {
@@ -114,13 +125,22 @@ fn check_trigger(trigger: &Trigger, node: &Node, draft: &Draft<'_>, out: &mut Ve
 }
 
 /// Checks names that lead out of the file: pools and datasets.
-pub(crate) fn check_references(draft: &Draft<'_>, project: &ProjectConfig, blocks: &Blocks, out: &mut Vec<Diagnostic>) {
+pub(crate) fn check_references(
+    draft: &Draft<'_>,
+    project: &ProjectConfig,
+    blocks: &Blocks,
+    out: &mut Vec<Diagnostic>,
+) {
     let known: Vec<&str> = blocks.keys().map(DatasetId::as_str).collect();
     let mut dataset = |id: &DatasetId, place: Span| {
         if !blocks.contains_key(id) {
             out.push(
-                Diagnostic::error(codes::DATASET, place, format!("there is no dataset `{id}` in this project"))
-                    .maybe_help(did_you_mean(id.as_str(), &known)),
+                Diagnostic::error(
+                    codes::DATASET,
+                    place,
+                    format!("there is no dataset `{id}` in this project"),
+                )
+                .maybe_help(did_you_mean(id.as_str(), &known)),
             );
         }
     };
@@ -145,8 +165,12 @@ pub(crate) fn check_references(draft: &Draft<'_>, project: &ProjectConfig, block
         let Some((name, node)) = step.block.get("pool").and_then(|n| Some((n.text()?, n))) else { continue };
         if !name.contains("{{") && !project.pools.contains_key(name) {
             out.push(
-                Diagnostic::error(codes::POOL, node.span, format!("there is no pool `{name}` in frazil.yaml"))
-                    .maybe_help(did_you_mean(name, &pools)),
+                Diagnostic::error(
+                    codes::POOL,
+                    node.span,
+                    format!("there is no pool `{name}` in frazil.yaml"),
+                )
+                .maybe_help(did_you_mean(name, &pools)),
             );
         }
     }
@@ -163,7 +187,10 @@ fn naming(step: &DraftStep<'_>, id: &DatasetId) -> Span {
         }
         node.entries().iter().find_map(|e| find(&e.value, text))
     }
-    step.block.get("with").and_then(|with| find(with, id.as_str())).unwrap_or_else(|| step.with_place("/dataset"))
+    step.block
+        .get("with")
+        .and_then(|with| find(with, id.as_str()))
+        .unwrap_or_else(|| step.with_place("/dataset"))
 }
 
 /// What the step types themselves find.

@@ -11,7 +11,11 @@ use crate::{
 
 /// Says what is wrong with the edges of a file; gives its steps in an order that edges allow,
 /// unless they go in a circle.
-pub(crate) fn check(steps: &[DraftStep<'_>], registry: &Registry, out: &mut Vec<Diagnostic>) -> Option<Vec<usize>> {
+pub(crate) fn check(
+    steps: &[DraftStep<'_>],
+    registry: &Registry,
+    out: &mut Vec<Diagnostic>,
+) -> Option<Vec<usize>> {
     for (at, step) in steps.iter().enumerate() {
         arity(step, out);
         for &(from, _) in &step.needs {
@@ -42,7 +46,8 @@ fn arity(step: &DraftStep<'_>, out: &mut Vec<Diagnostic>) {
         }
         (Arity::One | Arity::Optional, 2..) => {
             let message = format!("`{}` takes one input, but needs {count} steps", step.id);
-            let mut problem = Diagnostic::error(codes::NEEDS_MANY, step.needs[1].1, message).label("one too many");
+            let mut problem =
+                Diagnostic::error(codes::NEEDS_MANY, step.needs[1].1, message).label("one too many");
             problem = problem.other(step.needs[0].1, "the first");
             out.push(problem.help("write `after:` to wait for a step without taking anything"));
         }
@@ -52,14 +57,16 @@ fn arity(step: &DraftStep<'_>, out: &mut Vec<Diagnostic>) {
 
 fn kind(steps: &[DraftStep<'_>], from: usize, to: usize, registry: &Registry, out: &mut Vec<Diagnostic>) {
     let (giver, taker) = (&steps[from], &steps[to]);
-    let (Some(gives), Some(takes)) = (giver.step_type.map(|t| t.output), taker.step_type.map(|t| t.input)) else {
+    let (Some(gives), Some(takes)) = (giver.step_type.map(|t| t.output), taker.step_type.map(|t| t.input))
+    else {
         return;
     };
     if takes.arity == Arity::None || gives == takes.kind {
         return;
     }
     let place = taker.needs.iter().find(|(at, _)| *at == from).map_or(taker.key, |(_, span)| *span);
-    let article = |kind: PortKind| if kind == PortKind::Snapshot { "a Snapshot".to_owned() } else { kind.to_string() };
+    let article =
+        |kind: PortKind| if kind == PortKind::Snapshot { "a Snapshot".to_owned() } else { kind.to_string() };
     let message = match gives {
         PortKind::Nothing => format!("`{}` takes {}, but `{}` gives nothing", taker.id, takes.kind, giver.id),
         _ => format!("`{}` takes {}, but `{}` gives {gives}", taker.id, takes.kind, giver.id),
@@ -72,9 +79,11 @@ fn kind(steps: &[DraftStep<'_>], from: usize, to: usize, registry: &Registry, ou
         .map(|at| format!("`needs: {}`", steps[at].id))
         .collect();
     let help = match (turner, meant.first()) {
-        (Some(turner), Some(meant)) => {
-            Some(format!("`{}` turns {gives} into {}: did you mean {meant}?", turner.uses, article(takes.kind)))
-        }
+        (Some(turner), Some(meant)) => Some(format!(
+            "`{}` turns {gives} into {}: did you mean {meant}?",
+            turner.uses,
+            article(takes.kind)
+        )),
         (Some(turner), None) => Some(format!("`{}` turns {gives} into {}", turner.uses, article(takes.kind))),
         (None, Some(meant)) => Some(format!("did you mean {meant}?")),
         (None, None) if gives == PortKind::Nothing => Some("write `after:` to wait for it".to_owned()),
@@ -83,7 +92,10 @@ fn kind(steps: &[DraftStep<'_>], from: usize, to: usize, registry: &Registry, ou
     out.push(
         Diagnostic::error(codes::EDGE, place, message)
             .label(format!("needs {}", takes.kind))
-            .other(giver.key, if gives == PortKind::Nothing { "gives nothing".into() } else { format!("gives {gives}") })
+            .other(
+                giver.key,
+                if gives == PortKind::Nothing { "gives nothing".into() } else { format!("gives {gives}") },
+            )
             .maybe_help(help),
     );
 }
@@ -124,7 +136,10 @@ fn consumers(steps: &[DraftStep<'_>], out: &mut Vec<Diagnostic>) {
                 );
             }
             [(_, first), (reader, second), ..] => {
-                let message = format!("`{}` is a stream and has a reader already, so `{}` cannot read it too", step.id, reader.id);
+                let message = format!(
+                    "`{}` is a stream and has a reader already, so `{}` cannot read it too",
+                    step.id, reader.id
+                );
                 out.push(
                     Diagnostic::error(codes::CONSUMERS, second, message)
                         .label("the second reader")
@@ -142,9 +157,9 @@ fn order(steps: &[DraftStep<'_>], out: &mut Vec<Diagnostic>) -> Option<Vec<usize
     let mut done = vec![false; steps.len()];
     let mut order = Vec::with_capacity(steps.len());
     // Each round takes the first step that is ready; files have a few dozen steps at most.
-    while let Some(at) = (0..steps.len()).find(|at| {
-        !done[*at] && steps[*at].needs.iter().chain(&steps[*at].after).all(|(n, _)| done[*n])
-    }) {
+    while let Some(at) = (0..steps.len())
+        .find(|at| !done[*at] && steps[*at].needs.iter().chain(&steps[*at].after).all(|(n, _)| done[*n]))
+    {
         done[at] = true;
         order.push(at);
     }
@@ -180,7 +195,11 @@ fn cycle(steps: &[DraftStep<'_>], done: &[bool], first: usize) -> Diagnostic {
     let pairs: Vec<(usize, usize)> =
         circle.iter().zip(circle.iter().cycle().skip(1)).map(|(a, b)| (*a, *b)).collect();
     let (from, to) = pairs[0];
-    let mut problem = Diagnostic::error(codes::CYCLE, edge(from, to), format!("steps wait for each other: {}", names.join(" → ")));
+    let mut problem = Diagnostic::error(
+        codes::CYCLE,
+        edge(from, to),
+        format!("steps wait for each other: {}", names.join(" → ")),
+    );
     problem = problem.label(format!("`{}` waits for `{}`", steps[to].id, steps[from].id));
     for (from, to) in pairs.into_iter().skip(1) {
         problem = problem.other(edge(from, to), format!("`{}` waits for `{}`", steps[to].id, steps[from].id));

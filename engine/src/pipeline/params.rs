@@ -135,7 +135,8 @@ impl Param {
     fn text(&self, value: &Value) -> Result<Value, String> {
         let text = value.as_str().ok_or_else(|| wanted("text", value))?;
         if let Some(pattern) = &self.pattern {
-            let whole = Regex::new(&format!("^(?:{pattern})$")).map_err(|_| format!("`{pattern}` is no pattern"))?;
+            let whole =
+                Regex::new(&format!("^(?:{pattern})$")).map_err(|_| format!("`{pattern}` is no pattern"))?;
             if !whole.is_match(text) {
                 return Err(format!("`{text}` does not match `{pattern}`"));
             }
@@ -225,10 +226,14 @@ pub(crate) fn sides_fit([west, south, east, north]: [f64; 4]) -> Result<(), Stri
         return Err("the sides of a box have to be finite".to_owned());
     }
     if south >= north {
-        return Err(format!("south ({south}) has to be less than north ({north}): the order is west, south, east, north"));
+        return Err(format!(
+            "south ({south}) has to be less than north ({north}): the order is west, south, east, north"
+        ));
     }
     if west >= east {
-        return Err(format!("west ({west}) has to be less than east ({east}); write a box over the date line as two"));
+        return Err(format!(
+            "west ({west}) has to be less than east ({east}); write a box over the date line as two"
+        ));
     }
     Ok(())
 }

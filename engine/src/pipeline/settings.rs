@@ -20,7 +20,12 @@ use crate::{
 const SAMPLE_INSTANT: DateTime<Utc> = DateTime::UNIX_EPOCH;
 
 /// Checks the expressions of all settings, evaluates them with defaults or samples, and decodes.
-pub(crate) fn check(draft: &mut Draft<'_>, project: &ProjectConfig, sources: &Sources, out: &mut Vec<Diagnostic>) {
+pub(crate) fn check(
+    draft: &mut Draft<'_>,
+    project: &ProjectConfig,
+    sources: &Sources,
+    out: &mut Vec<Diagnostic>,
+) {
     let known = Known { params: &draft.params, project, project_names: template::project_names(project) };
     let names = samples(draft, project);
     for entry in draft.root.get("params").map_or(&[][..], Node::entries) {
@@ -69,9 +74,19 @@ fn bind(step: &mut DraftStep<'_>, names: &Value, per_period: &[&str], out: &mut 
     let Some(step_type) = step.step_type else { return };
     let with = step.block.get("with");
     let extent = with.map(Node::extent);
-    if extent.is_some_and(|e| out.iter().any(|p| p.primary.as_ref().is_some_and(|l| {
-        l.span.source == e.source && e.from <= l.span.from && l.span.to <= e.to && p.severity == Severity::Error
-    }))) || out.iter().any(|p| p.primary.as_ref().is_some_and(|l| l.span == step.key && p.code == codes::MISSING_KEY)) {
+    if extent.is_some_and(|e| {
+        out.iter().any(|p| {
+            p.primary.as_ref().is_some_and(|l| {
+                l.span.source == e.source
+                    && e.from <= l.span.from
+                    && l.span.to <= e.to
+                    && p.severity == Severity::Error
+            })
+        })
+    }) || out
+        .iter()
+        .any(|p| p.primary.as_ref().is_some_and(|l| l.span == step.key && p.code == codes::MISSING_KEY))
+    {
         return;
     }
     let mut failed = Vec::new();
@@ -120,7 +135,9 @@ fn sampled(
         ),
         Value::Object(map) => Value::Object(
             map.iter()
-                .map(|(key, item)| (key.clone(), sampled(item, &child(pointer, key), per_period, names, failed)))
+                .map(|(key, item)| {
+                    (key.clone(), sampled(item, &child(pointer, key), per_period, names, failed))
+                })
                 .collect(),
         ),
         other => other.clone(),
@@ -164,7 +181,8 @@ impl Walk<'_> {
             return out.push(literal(key, node));
         }
         let period = self.per_period.iter().any(|pattern| matches(pattern, pointer)).then_some(self.over);
-        let place = Place { span: node.span, written: self.sources.text(node.span), period, params: self.params };
+        let place =
+            Place { span: node.span, written: self.sources.text(node.span), period, params: self.params };
         self.known.check(text, place, out);
         self.known.host(key, text, place, out);
         if let Some(problem) = credential(key, text, node) {
@@ -184,8 +202,20 @@ pub(crate) fn credential(key: &str, text: &str, node: &Node) -> Option<Diagnosti
     let folded = key.to_ascii_lowercase().replace(['_', '-'], "");
     let secret_key = matches!(
         folded.as_str(),
-        "password" | "passwd" | "token" | "secret" | "apikey" | "accesskey" | "secretkey" | "sessiontoken"
-            | "authorization" | "accesstoken" | "privatekey" | "xapikey" | "clientsecret" | "credentials"
+        "password"
+            | "passwd"
+            | "token"
+            | "secret"
+            | "apikey"
+            | "accesskey"
+            | "secretkey"
+            | "sessiontoken"
+            | "authorization"
+            | "accesstoken"
+            | "privatekey"
+            | "xapikey"
+            | "clientsecret"
+            | "credentials"
     );
     let in_url = text.split_once("://").is_some_and(|(_, rest)| {
         let host = rest.split('/').next().unwrap_or("");
@@ -198,7 +228,8 @@ pub(crate) fn credential(key: &str, text: &str, node: &Node) -> Option<Diagnosti
         && text.chars().all(|c| c.is_ascii_alphanumeric());
     let literal = !text.is_empty() && !text.contains("{{");
     ((secret_key && literal) || in_url || aws).then(|| {
-        let what = if in_url { "a URL with a password in it" } else { "a credential that stands in the file" };
+        let what =
+            if in_url { "a URL with a password in it" } else { "a credential that stands in the file" };
         Diagnostic::error(codes::CREDENTIAL, node.span, what)
             .help("name it under `secrets:` in frazil.yaml and write `\"{{ secrets.name }}\"`")
     })

@@ -98,13 +98,17 @@ fn read(source: usize, sources: &Sources, schema: &Value, out: &mut Vec<Diagnost
     let node = node?;
     let start = Span { source, from: 0, to: text.find('\n').unwrap_or(text.len()) };
     if !matches!(node.tree, Tree::Map(_)) {
-        let what = if matches!(node.tree, Tree::Null) { "the file is empty" } else { "this is not a map of keys" };
+        let what =
+            if matches!(node.tree, Tree::Null) { "the file is empty" } else { "this is not a map of keys" };
         out.push(Diagnostic::error(codes::NOT_A_MAP, start, what).help("a file begins with `frazil: 1`"));
         return None;
     }
     if let Some(version) = node.get("frazil").filter(|v| v.json() != 1) {
         let message = format!("this file is of version {}, and this engine knows version 1", version.json());
-        out.push(Diagnostic::error(codes::VERSION, version.span, message).help("write `frazil: 1`, or use a newer frazil"));
+        out.push(
+            Diagnostic::error(codes::VERSION, version.span, message)
+                .help("write `frazil: 1`, or use a newer frazil"),
+        );
         return None;
     }
     let problems = shape::check(schema, &node);
@@ -182,12 +186,17 @@ fn names(drafts: &[Draft<'_>], out: &mut Vec<Diagnostic>) {
 
 /// One problem per cause: an expression at a literal place also breaks the form of the place.
 fn distinct(out: &mut Vec<Diagnostic>) {
-    let literal: BTreeSet<Span> =
-        out.iter().filter(|p| p.code == codes::LITERAL).filter_map(|p| p.primary.as_ref()).map(|l| l.span).collect();
+    let literal: BTreeSet<Span> = out
+        .iter()
+        .filter(|p| p.code == codes::LITERAL)
+        .filter_map(|p| p.primary.as_ref())
+        .map(|l| l.span)
+        .collect();
     let mut seen = BTreeSet::new();
     out.retain(|p| {
         let Some(label) = &p.primary else { return true };
-        (p.code == codes::LITERAL || !literal.contains(&label.span)) && seen.insert((label.span, p.code, p.message.clone()))
+        (p.code == codes::LITERAL || !literal.contains(&label.span))
+            && seen.insert((label.span, p.code, p.message.clone()))
     });
     out.sort_by_key(Diagnostic::order);
 }

@@ -22,7 +22,9 @@ pub(super) struct Defaults<'a> {
 pub(crate) fn decode<T: DeserializeOwned>(node: &Node, out: &mut Vec<Diagnostic>) -> Option<T> {
     let extent = node.extent();
     let inside = |d: &Diagnostic| {
-        d.primary.as_ref().is_some_and(|l| l.span.source == extent.source && extent.from <= l.span.from && l.span.to <= extent.to)
+        d.primary.as_ref().is_some_and(|l| {
+            l.span.source == extent.source && extent.from <= l.span.from && l.span.to <= extent.to
+        })
     };
     if out.iter().any(inside) {
         return None;
@@ -85,7 +87,11 @@ fn judge(node: &Node, file: &ProjectFile, out: &mut Vec<Diagnostic>) {
         }
         let code = |c: &str| c.len() == 3 && c.chars().all(|c| c.is_ascii_uppercase());
         if extent.country.as_deref().is_some_and(|c| !code(c)) {
-            bad(codes::PATTERN, "/extent/country", "a country is an ISO 3166-1 alpha-3 code such as `SLE`".into());
+            bad(
+                codes::PATTERN,
+                "/extent/country",
+                "a country is an ISO 3166-1 alpha-3 code such as `SLE`".into(),
+            );
         }
     }
     if file.memory.as_deref().is_some_and(|m| bytes(m).is_none()) {
@@ -100,7 +106,11 @@ fn judge(node: &Node, file: &ProjectFile, out: &mut Vec<Diagnostic>) {
             bad(codes::PATTERN, &format!("/pools/{name}/rate"), message);
         }
         if pool.max == Some(0) {
-            bad(codes::RANGE, &format!("/pools/{name}/max"), "a pool with no place lets nothing through".into());
+            bad(
+                codes::RANGE,
+                &format!("/pools/{name}/max"),
+                "a pool with no place lets nothing through".into(),
+            );
         }
     }
     for (name, secret) in &file.secrets {
@@ -119,8 +129,10 @@ fn judge(node: &Node, file: &ProjectFile, out: &mut Vec<Diagnostic>) {
 }
 
 pub(crate) fn bad_name(name: &str, span: Span) -> Diagnostic {
-    let message = format!("`{name}` cannot be used in an expression: use letters, digits and `_`, begin with a letter");
-    Diagnostic::error(codes::NAME, span, message).maybe_help(name.contains('-').then(|| format!("write `{}`", name.replace('-', "_"))))
+    let message =
+        format!("`{name}` cannot be used in an expression: use letters, digits and `_`, begin with a letter");
+    Diagnostic::error(codes::NAME, span, message)
+        .maybe_help(name.contains('-').then(|| format!("write `{}`", name.replace('-', "_"))))
 }
 
 /// Whether an expression can name it: `-` would subtract.
@@ -154,7 +166,11 @@ fn bytes(text: &str) -> Option<u64> {
         "TiB" => 1_099_511_627_776.0,
         _ => return None,
     };
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a size, positive and far below 2^53")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a size, positive and far below 2^53"
+    )]
     Some((number * factor) as u64)
 }
 
@@ -162,7 +178,9 @@ fn bytes(text: &str) -> Option<u64> {
 fn location(store: &Store, root: &Path) -> Location {
     match store {
         Store::Place(place) => Location { url: absolute(place, root), ..Location::default() },
-        Store::Full(full) => Location { url: absolute(&full.url, root), options: options(full), read_only: false },
+        Store::Full(full) => {
+            Location { url: absolute(&full.url, root), options: options(full), read_only: false }
+        }
     }
 }
 

@@ -47,7 +47,8 @@ pub(super) fn blocks(
                     continue;
                 }
             };
-            let walk = Walk { known: &known, sources, per_period: &[], over: &[], params: false, with: false };
+            let walk =
+                Walk { known: &known, sources, per_period: &[], over: &[], params: false, with: false };
             for key in ["store", "version", "attributes"] {
                 if let Some(node) = entry.value.get(key) {
                     walk.node(key, "", node, out);
@@ -105,7 +106,9 @@ fn place(
         None if names.len() == 1 => names[0],
         None => {
             let message = format!("`{id}` does not say its store, and the project has several");
-            out.push(Diagnostic::error(codes::STORE, entry.key_span, message).maybe_help(did_you_mean("", &names)));
+            out.push(
+                Diagnostic::error(codes::STORE, entry.key_span, message).maybe_help(did_you_mean("", &names)),
+            );
             return Location::default();
         }
     };
@@ -125,16 +128,18 @@ fn judge(entry: &Entry, block: &Dataset, out: &mut Vec<Diagnostic>) {
         out.push(Diagnostic::error(code, node.place(pointer), message));
     };
     if let TimeAxis::Regular(time) = &block.time
-        && let Some(Err(error)) = time.start.as_deref().map(str::parse::<PeriodText>) {
-            bad(codes::PERIOD, "/time/start", error.to_string());
-        }
+        && let Some(Err(error)) = time.start.as_deref().map(str::parse::<PeriodText>)
+    {
+        bad(codes::PERIOD, "/time/start", error.to_string());
+    }
     if let Some(crs) = block.crs.as_deref().filter(|c| !is_crs(c)) {
         bad(codes::TEXT, "/crs", format!("`{crs}` is not a CRS such as `EPSG:4326`"));
     }
     if let Some(grid) = &block.grid
-        && (grid.cell.contains(&0.0) || grid.shape.contains(&0)) {
-            bad(codes::RANGE, "/grid", "cells have a size and a grid has cells".into());
-        }
+        && (grid.cell.contains(&0.0) || grid.shape.contains(&0))
+    {
+        bad(codes::RANGE, "/grid", "cells have a size and a grid has cells".into());
+    }
     for key in ["chunks", "shards"] {
         let lengths = if key == "chunks" { &block.chunks } else { &block.shards };
         for (name, length) in lengths {
@@ -152,7 +157,11 @@ fn judge(entry: &Entry, block: &Dataset, out: &mut Vec<Diagnostic>) {
             bad(codes::TEXT, &at("units"), format!("`{units}` is not a unit as UDUNITS writes it"));
         }
         if let Some(standard) = variable.standard_name.as_deref().filter(|s| !is_standard_name(s)) {
-            bad(codes::TEXT, &at("standard-name"), format!("`{standard}` does not look like a CF standard name: `air_temperature`"));
+            bad(
+                codes::TEXT,
+                &at("standard-name"),
+                format!("`{standard}` does not look like a CF standard name: `air_temperature`"),
+            );
         }
         if variable.valid.is_some_and(|[low, high]| low > high) {
             bad(codes::RANGE, &at("valid"), "the smallest value comes first".into());
@@ -163,9 +172,13 @@ fn judge(entry: &Entry, block: &Dataset, out: &mut Vec<Diagnostic>) {
     }
     if block.license.as_deref() == Some("other") && !block.links.iter().any(|l| l.rel == "license") {
         out.push(
-            Diagnostic::error(codes::LICENSE, node.place("/license"), "`license: other` says nothing without a link")
-                .help("add `links: [ { rel: license, href: … } ]`")
-                .warning(),
+            Diagnostic::error(
+                codes::LICENSE,
+                node.place("/license"),
+                "`license: other` says nothing without a link",
+            )
+            .help("add `links: [ { rel: license, href: … } ]`")
+            .warning(),
         );
     }
 }
@@ -211,7 +224,8 @@ pub(super) fn infos(drafts: &[Draft<'_>], blocks: &Blocks) -> Datasets {
 }
 
 /// Keys of settings that say how, not what: they change no value.
-const HOW: &[&str] = &["in-flight", "wait", "auth", "headers", "on-missing", "max-gaps", "batch", "retry", "timeout", "cache"];
+const HOW: &[&str] =
+    &["in-flight", "wait", "auth", "headers", "on-missing", "max-gaps", "batch", "retry", "timeout", "cache"];
 
 /// Digest of what decides the values: the parts of the block that matter, and the steps that make
 /// it with their revisions.
@@ -246,7 +260,9 @@ fn definition(drafts: &[Draft<'_>], block: &Block) -> String {
         if let Some(map) = with.as_object_mut() {
             map.retain(|key, _| !HOW.contains(&key.as_str()));
         }
-        steps.push(json!({ "uses": step.uses(), "revision": step.step_type.map(|t| t.revision), "with": with }));
+        steps.push(
+            json!({ "uses": step.uses(), "revision": step.step_type.map(|t| t.revision), "with": with }),
+        );
         // Up the stream to its source; what gives Periods or a Snapshot decides no value here.
         let up = step.needs.first().map(|(n, _)| *n);
         let stream = |n: &usize| {
@@ -263,7 +279,8 @@ fn canonical(value: &Value) -> String {
     match value {
         Value::Object(map) => {
             let sorted: BTreeMap<&String, &Value> = map.iter().filter(|(_, v)| !v.is_null()).collect();
-            let parts: Vec<String> = sorted.iter().map(|(k, v)| format!("{}:{}", json!(k), canonical(v))).collect();
+            let parts: Vec<String> =
+                sorted.iter().map(|(k, v)| format!("{}:{}", json!(k), canonical(v))).collect();
             format!("{{{}}}", parts.join(","))
         }
         Value::Array(items) => {

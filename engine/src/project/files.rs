@@ -105,7 +105,10 @@ fn groups(options: &LoadOptions, problems: &mut Vec<Diagnostic>) -> BTreeMap<Pat
     }
     let mut groups: BTreeMap<PathBuf, Group> = BTreeMap::new();
     if options.paths.is_empty() {
-        let root = explicit_root.clone().or_else(|| nearest(&options.folder)).unwrap_or_else(|| normal(&options.folder));
+        let root = explicit_root
+            .clone()
+            .or_else(|| nearest(&options.folder))
+            .unwrap_or_else(|| normal(&options.folder));
         groups.insert(root, Group::default());
     }
     for path in found {
@@ -199,6 +202,7 @@ fn default_memory() -> u64 {
         let line = text.lines().find(|line| line.starts_with("MemTotal:"))?;
         line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kib| kib * 1024)
     });
-    let cgroup = number("/sys/fs/cgroup/memory.max").or_else(|| number("/sys/fs/cgroup/memory/memory.limit_in_bytes"));
+    let cgroup =
+        number("/sys/fs/cgroup/memory.max").or_else(|| number("/sys/fs/cgroup/memory/memory.limit_in_bytes"));
     [machine, cgroup].into_iter().flatten().min().map_or(FALLBACK, |bytes| bytes / 2)
 }

@@ -33,17 +33,24 @@ pub(super) fn check(drafts: &[Draft<'_>], blocks: &mut Blocks, out: &mut Vec<Dia
             block.writer = Some((at, n));
             block.source = source(draft, n).filter(|source| *source != id);
             if let Some(fetched) = block.block.as_ref().filter(|b| b.variables.is_empty())
-                && block.source.is_none() && step.step_type.is_some_and(|t| t.input.kind == PortKind::Slices) {
-                    let message = format!("`{id}` ({}) is fetched, so it says which variables it has", fetched.title);
-                    out.push(
-                        Diagnostic::error(codes::NO_VARIABLES, block.key, message)
-                            .help("add `variables: { name: { units: … } }`"),
-                    );
-                }
+                && block.source.is_none()
+                && step.step_type.is_some_and(|t| t.input.kind == PortKind::Slices)
+            {
+                let message =
+                    format!("`{id}` ({}) is fetched, so it says which variables it has", fetched.title);
+                out.push(
+                    Diagnostic::error(codes::NO_VARIABLES, block.key, message)
+                        .help("add `variables: { name: { units: … } }`"),
+                );
+            }
             if block.location.read_only {
                 out.push(
-                    Diagnostic::error(codes::READ_ONLY, place, format!("`{id}` is external, and never written"))
-                        .other(block.key, "made elsewhere"),
+                    Diagnostic::error(
+                        codes::READ_ONLY,
+                        place,
+                        format!("`{id}` is external, and never written"),
+                    )
+                    .other(block.key, "made elsewhere"),
                 );
             }
             let inputs = upstream[n].iter().filter(|from| **from != id);
@@ -83,7 +90,9 @@ fn upstream(draft: &Draft<'_>) -> Vec<BTreeSet<DatasetId>> {
             let mut more = BTreeSet::new();
             for (from, _) in &steps[at].needs {
                 more.extend(found[*from].iter().cloned());
-                more.extend(steps[*from].bound.as_ref().and_then(|b| b.writes()).map(|w| w.dataset().clone()));
+                more.extend(
+                    steps[*from].bound.as_ref().and_then(|b| b.writes()).map(|w| w.dataset().clone()),
+                );
             }
             let before = found[at].len();
             found[at].extend(more);

@@ -115,7 +115,8 @@ impl<'a> Shape<'a> {
         let outside = |branch: &&&'a Value| {
             let schema = self.resolve(branch).0;
             schema["required"].as_array().is_some_and(|required| {
-                !required.is_empty() && required.iter().filter_map(Value::as_str).all(|k| node.get(k).is_some())
+                !required.is_empty()
+                    && required.iter().filter_map(Value::as_str).all(|k| node.get(k).is_some())
             })
         };
         if let Some(branch) = branches.iter().find(outside) {
@@ -123,7 +124,9 @@ impl<'a> Shape<'a> {
         }
         let tags: Vec<&str> = branches
             .iter()
-            .filter_map(|b| self.resolve(b).0["required"].as_array().and_then(|r| r.first()).and_then(Value::as_str))
+            .filter_map(|b| {
+                self.resolve(b).0["required"].as_array().and_then(|r| r.first()).and_then(Value::as_str)
+            })
             .collect();
         match node.entries().first() {
             Some(entry) => {
@@ -171,14 +174,17 @@ impl<'a> Shape<'a> {
 
     fn wrong_type(&self, schema: &Value, name: Option<&str>, node: &Node, place: Span) -> Diagnostic {
         if let Tree::Number(number) = &node.tree
-            && name == Some("Duration") {
-                return Diagnostic::error(codes::DURATION, place, format!("`{number}` has no unit"))
-                    .help(format!("write `{number}s`, `{number}m`, `{number}h` or `{number}d`"));
-            }
+            && name == Some("Duration")
+        {
+            return Diagnostic::error(codes::DURATION, place, format!("`{number}` has no unit"))
+                .help(format!("write `{number}s`, `{number}m`, `{number}h` or `{number}d`"));
+        }
         let wanted = kinds(schema).join(" or ");
         let problem = Diagnostic::error(codes::TYPE, place, format!("this is {}, not {wanted}", node.kind()));
         match &node.tree {
-            Tree::Number(_) | Tree::Bool(_) if wanted.contains("text") => problem.help("put quotes around it"),
+            Tree::Number(_) | Tree::Bool(_) if wanted.contains("text") => {
+                problem.help("put quotes around it")
+            }
             _ => problem,
         }
     }
@@ -203,10 +209,12 @@ impl<'a> Shape<'a> {
 
     fn words(&self, schema: &Value, node: &Node, place: Span, out: &mut Vec<Diagnostic>) {
         if let Some(constant) = schema.get("const")
-            && &node.json() != constant {
-                let message = format!("this has to be `{}`", constant.as_str().map_or(constant.to_string(), str::to_owned));
-                out.push(Diagnostic::error(codes::CHOICE, place, message));
-            }
+            && &node.json() != constant
+        {
+            let message =
+                format!("this has to be `{}`", constant.as_str().map_or(constant.to_string(), str::to_owned));
+            out.push(Diagnostic::error(codes::CHOICE, place, message));
+        }
         let Some(values) = schema["enum"].as_array() else { return };
         if values.contains(&node.json()) {
             return;
@@ -251,8 +259,12 @@ impl<'a> Shape<'a> {
             } else if others == Some(&Value::Bool(false)) {
                 let known: Vec<&str> = properties.into_iter().flatten().map(|(k, _)| k.as_str()).collect();
                 out.push(
-                    Diagnostic::error(codes::UNKNOWN_KEY, entry.key_span, format!("there is no key `{}` here", entry.key))
-                        .maybe_help(did_you_mean(&entry.key, &known)),
+                    Diagnostic::error(
+                        codes::UNKNOWN_KEY,
+                        entry.key_span,
+                        format!("there is no key `{}` here", entry.key),
+                    )
+                    .maybe_help(did_you_mean(&entry.key, &known)),
                 );
             } else if let Some(inner) = others.filter(|o| o.is_object()) {
                 self.value(inner, &entry.value, entry.key_span, out);

@@ -112,8 +112,9 @@ impl Known<'_> {
             }
             ("period", None) if place.period.is_some() => {}
             ("period", _) => out.push(
-                Diagnostic::error(codes::PER_PERIOD, place.of("period"), "`period` is not known here")
-                    .help("it is known in values that are evaluated for each source file, such as `url` of fetch"),
+                Diagnostic::error(codes::PER_PERIOD, place.of("period"), "`period` is not known here").help(
+                    "it is known in values that are evaluated for each source file, such as `url` of fetch",
+                ),
             ),
             ("project", Some(_)) => self.project_name(name, place, out),
             ("params", _) if !place.params => out.push(
@@ -136,8 +137,12 @@ impl Known<'_> {
                 let meant = elsewhere.iter().find(|(_, there)| *there);
                 let help = meant.map(|(block, _)| format!("did you mean `{block}.{root}`?"));
                 out.push(
-                    Diagnostic::error(codes::EXPRESSION_NAME, place.of(root), format!("`{root}` is not known here"))
-                        .maybe_help(help.or_else(|| did_you_mean(root, &known))),
+                    Diagnostic::error(
+                        codes::EXPRESSION_NAME,
+                        place.of(root),
+                        format!("`{root}` is not known here"),
+                    )
+                    .maybe_help(help.or_else(|| did_you_mean(root, &known))),
                 );
             }
         }
@@ -168,17 +173,21 @@ impl Known<'_> {
     pub(crate) fn host(&self, key: &str, text: &str, place: Place<'_>, out: &mut Vec<Diagnostic>) {
         let end = match text.find("://") {
             Some(at) => text[at + 3..].find('/').map_or(text.len(), |n| at + 3 + n),
-            None if is_url_key(key) => text.find("}}").map_or(0, |at| if text.starts_with("{{") { at + 2 } else { 0 }),
+            None if is_url_key(key) => {
+                text.find("}}").map_or(0, |at| if text.starts_with("{{") { at + 2 } else { 0 })
+            }
             None => return,
         };
         let Ok(names) = names_in(&text[..end]) else { return };
         for name in names {
             let Some(word) = name.strip_prefix("params.") else { continue };
-            let free = self.params.iter().any(|(n, p)| {
-                n == word && matches!(p.kind, ParamKind::String | ParamKind::Geojson)
-            });
+            let free = self
+                .params
+                .iter()
+                .any(|(n, p)| n == word && matches!(p.kind, ParamKind::String | ParamKind::Geojson));
             if free {
-                let message = format!("`{name}` decides where requests go, and whoever starts a run gives it");
+                let message =
+                    format!("`{name}` decides where requests go, and whoever starts a run gives it");
                 out.push(
                     Diagnostic::error(codes::HOST, place.of(&name), message)
                         .help("use `vars`, or a parameter of type `enum`"),
@@ -207,6 +216,6 @@ fn secrets_stand_alone(text: &str) -> bool {
     static ALONE: LazyLock<Option<Regex>> =
         LazyLock::new(|| Regex::new(r"\{\{\s*secrets\.[A-Za-z0-9_]+\s*\}\}").ok());
     let Some(alone) = &*ALONE else { return true };
-    !text.contains("secrets") || names_in(&alone.replace_all(text, "")).is_ok_and(|n| !n.iter().any(|n| n.starts_with("secrets")))
+    !text.contains("secrets")
+        || names_in(&alone.replace_all(text, "")).is_ok_and(|n| !n.iter().any(|n| n.starts_with("secrets")))
 }
-
