@@ -22,7 +22,8 @@ pub struct RegularTime {
     pub step: Frequency,
     /// The first period that there ever is.
     pub start: Option<String>,
-    /// When a period can be had.
+    /// When a period can be had. Where nothing is said: from its end, but an end that is asked for
+    /// by name is taken at its word.
     pub available: Option<Available>,
     /// The age at which a missing newest period is reported as late.
     pub late: Option<Duration>,

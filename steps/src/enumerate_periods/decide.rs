@@ -135,7 +135,13 @@ fn clip(
         Some(Err(error)) => return Err(StepError::permanent(ErrorKind::Data, error.to_string())),
     };
     let since = since.max(request.upstream.map(|range| range.first));
-    let newest = request.upstream.map_or_else(|| time.latest(instant), |range| range.last);
+    let newest = match (request.upstream, request.end) {
+        (Some(range), _) => range.last,
+        // A source whose dataset says nothing of availability may publish ahead (population of years
+        // to come): an end that is asked for by name is taken at its word.
+        (None, Some(end)) if time.available.is_none() => end,
+        (None, _) => time.latest(instant),
+    };
     let Some(asked) = request.start.or(since).or_else(|| axis.first().map(|(p, _)| *p)) else {
         return Err(StepError::permanent(ErrorKind::Data, "there is no `start`, and nothing is stored yet")
             .help("say `start` in the step, or `time: { start: … }` in the dataset"));

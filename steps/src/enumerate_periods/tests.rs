@@ -45,6 +45,17 @@ fn batches(decision: &Decision) -> Vec<String> {
 const NOW: &str = "2024-03-05T12:00:00Z";
 
 #[test]
+fn an_end_asked_for_by_name_is_clipped_only_by_a_declared_availability() {
+    let yearly = Frequency::Year { anchor: 1 };
+    let request = request("2023", "2026", yearly, 1);
+    let decision = decide(&[], &time(yearly), &request, at(NOW)).unwrap();
+    assert_eq!(items(&decision), ["add 2023/2026"]);
+    let available = Some(Available { lag: Duration::from_days(0), whole: None });
+    let decision = decide(&[], &RegularTime { available, ..time(yearly) }, &request, at(NOW)).unwrap();
+    assert_eq!(items(&decision), ["add 2023"]);
+}
+
+#[test]
 fn a_first_request_adds_everything_that_can_be_had() {
     for (step, start, expected) in [
         (Frequency::Minutes(60), "2024-03-05", "2024-03-05t00/2024-03-05t11"),
@@ -307,7 +318,11 @@ proptest! {
         let decision = decide(&axis, &time, &request, now).unwrap();
         let stored: BTreeMap<Period, Status> = axis.iter().copied().collect();
         let start = request.start.unwrap();
-        let end = request.end.unwrap_or(time.latest(now)).min(time.latest(now));
+        let end = match request.end {
+            Some(end) if time.available.is_none() => end,
+            Some(end) => end.min(time.latest(now)),
+            None => time.latest(now),
+        };
         let mut expected = BTreeMap::new();
         for ordinal in -80..220 {
             let period = Period::containing(Utc.with_ymd_and_hms(2001, 5, 5, 0, 0, 0).unwrap(), time.step).plus(ordinal);
