@@ -3,15 +3,25 @@
 //! The only code that names Icechunk or zarrs. Step types read through [`Cube`], write through
 //! [`BatchWriter`] and publish through [`commit`].
 
+mod attributes;
+mod change;
 mod codec;
 mod commit;
+pub(crate) mod crs;
 mod document;
 mod fault;
+mod grid;
 mod history;
+mod layout;
+mod lock;
 mod read;
+mod reference;
 mod repo;
+mod settle;
 mod template;
 mod time;
+mod unit;
+mod values;
 mod write;
 
 use std::{collections::BTreeMap, sync::Arc};

@@ -84,7 +84,7 @@ impl ChunkCodec {
     }
 
     /// Encodes a whole chunk. Blocks.
-    pub(super) fn encode(&self, bytes: Vec<u8>) -> Result<Vec<u8>, CodecError> {
+    pub(super) fn encode(&self, bytes: &[u8]) -> Result<Vec<u8>, CodecError> {
         self.chain
             .encode(ArrayBytes::new_flen(bytes), &self.shape, &self.data_type, &self.fill_value, &options())
             .map(|bytes| bytes.into_owned())

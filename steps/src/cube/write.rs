@@ -1,14 +1,58 @@
+use std::sync::Arc;
+
 use frazil_engine::{
     context::Scope,
-    data::Slice,
+    data::{Action, Field, Period, PeriodRange, Slice, Status},
     dataset::DatasetInfo,
-    step::{Batch, Ended, ErrorKind, StepError, Written},
+    step::{Batch, Ended, ErrorKind, PeriodLabel, StepError, Written},
+};
+use icechunk::{repository::VersionInfo, session::Session};
+use tokio::{sync::Semaphore, task::JoinSet};
+
+use super::{
+    Cube,
+    codec::ChunkCodec,
+    document::not_a_cube,
+    fault, grid, layout,
+    layout::ArrayDocument,
+    reference::{Body, UnitRecord, digest},
+    repo,
+    template::Template,
+    unit::{self, Plan, Unit},
+    values,
 };
 
-/// Writes the periods of one batch as chunk objects that nothing refers to yet.
+/// Numbers that may wait to be encoded while the next unit is gathered: enough to keep two cores
+/// busy with small units; a larger unit is encoded before the next one is begun.
+const AHEAD: usize = 64 << 20;
+
+/// Chunks of a manifest along `time`; see docs/decisions for how it was measured.
+pub(super) const CHUNKS_PER_MANIFEST: u32 = 365;
+
+/// Writes the periods of one batch as chunk objects that nothing refers to yet. Holds one write
+/// unit (steps of a chunk or shard × bytes of a period), or up to 64 MiB of smaller ones.
 #[derive(Debug)]
 pub struct BatchWriter {
+    info: Arc<DatasetInfo>,
+    scope: Scope,
     batch: Batch,
+    cube: Option<Cube>,
+    session: Arc<Session>,
+    plan: Option<Arc<Plan>>,
+    /// Gaps that came before anything said what the grid is.
+    waiting: Vec<Slice>,
+    open: Option<Unit>,
+    tasks: JoinSet<Result<Option<UnitRecord>, StepError>>,
+    ahead: usize,
+    threads: Arc<Semaphore>,
+    units: Vec<UnitRecord>,
+    labels: Vec<PeriodLabel>,
+    changed: Vec<Period>,
+    what: Arc<str>,
+}
+
+fn refused(message: impl Into<String>, help: impl Into<String>) -> StepError {
+    StepError::permanent(ErrorKind::Data, message).help(help)
 }
 
 impl BatchWriter {
@@ -16,24 +60,371 @@ impl BatchWriter {
     /// passes an `info` whose block holds what it takes from its source.
     ///
     /// # Errors
-    /// When the store cannot be read or written.
-    pub async fn begin(_info: &DatasetInfo, _scope: &Scope, batch: Batch) -> Result<Self, StepError> {
-        Ok(Self { batch })
+    /// When the store cannot be read or written, or is never written by frazil.
+    pub async fn begin(info: &DatasetInfo, scope: &Scope, batch: Batch) -> Result<Self, StepError> {
+        writable(info)?;
+        let cube = Cube::open(info, scope).await?;
+        let what: Arc<str> = format!("cannot write to {}", info.location.url).into();
+        let session = match &cube {
+            Some(cube) => cube.repository.readonly_session(&VersionInfo::SnapshotId(cube.id.clone())).await,
+            None => {
+                let config = repo::creation(CHUNKS_PER_MANIFEST);
+                let repository = repo::open_or_create(info, scope, config).await?;
+                repository.readonly_session(&VersionInfo::BranchTipRef(repo::MAIN.to_owned())).await
+            }
+        };
+        let session = session.map_err(fault::icechunk(&what))?;
+        let threads = std::thread::available_parallelism().map_or(2, std::num::NonZeroUsize::get);
+        let plan = cube.as_ref().map(Plan::of_cube).transpose()?.map(Arc::new);
+        Ok(Self {
+            info: Arc::new(info.clone()),
+            scope: scope.clone(),
+            batch,
+            cube,
+            session: Arc::new(session),
+            plan,
+            waiting: Vec::new(),
+            open: None,
+            tasks: JoinSet::new(),
+            ahead: 0,
+            threads: Arc::new(Semaphore::new(threads)),
+            units: Vec::new(),
+            labels: Vec::new(),
+            changed: Vec::new(),
+            what,
+        })
     }
 
-    /// Writes one period, in the order of the batch; a period that is kept is not put.
+    /// Writes one period, in the order of the batch. Context is passed over; a period that is
+    /// kept is not put. A slice without values (`gap`, `incomplete`, `withdrawn`) has no fields.
     ///
     /// # Errors
-    /// When the slice is not one of this dataset, or the store cannot be written.
-    pub async fn put(&mut self, slice: &Slice) -> Result<(), StepError> {
-        Err(StepError::permanent(ErrorKind::Internal, format!("cannot write {} yet", slice.period)))
+    /// When the slice is not one of this dataset and batch, or the store cannot be written. What
+    /// was put before stands.
+    pub async fn put(&mut self, slice: Slice) -> Result<(), StepError> {
+        if slice.context {
+            return Ok(());
+        }
+        let period = slice.period;
+        self.place(slice).await.map_err(|error| repo::redacted(error.at(period), &self.scope))
     }
 
-    /// Writes what is left and gives the document to commit.
+    async fn place(&mut self, slice: Slice) -> Result<(), StepError> {
+        let action = self.admit(&slice)?;
+        if self.plan.is_none() {
+            if slice.fields.is_empty() && layout::declare(&self.info, self.crs(), &slice).is_err() {
+                self.waiting.push(slice);
+                return Ok(());
+            }
+            let template = layout::declare(&self.info, self.crs(), &slice)?;
+            self.plan = Some(Arc::new(Plan::of_template(template)?));
+            for gap in std::mem::take(&mut self.waiting) {
+                let action = self.admit(&gap)?;
+                self.settle(gap, action).await?;
+            }
+        }
+        self.settle(slice, action).await
+    }
+
+    fn crs(&self) -> Option<&str> {
+        self.scope.project.crs.as_deref()
+    }
+
+    /// Whether the period is one of the batch, and in order.
+    fn admit(&self, slice: &Slice) -> Result<Action, StepError> {
+        let period = slice.period;
+        let action = self.batch.periods.action(period).ok_or_else(|| {
+            refused(
+                format!("{period} is not one of the periods that were asked for"),
+                "the source's labels and `stamp` do not fit the request",
+            )
+        })?;
+        let last = self.waiting.last().map(|s| s.period).or_else(|| self.labels.last().map(|l| l.period.first));
+        match last {
+            Some(last) if last == period => {
+                Err(refused(format!("{period} arrived twice"), "each period is written once"))
+            }
+            Some(last) if last > period => {
+                Err(refused(format!("{period} arrived after {last}"), "periods are written in order of time"))
+            }
+            _ => Ok(action),
+        }
+    }
+
+    /// Where a period lies: its unit and its place in it, counted from where the axis begins, or
+    /// from where this batch begins when there is no axis yet.
+    fn slot(&self, period: Period, length: usize) -> Result<(i64, usize), StepError> {
+        let axis = self.cube.as_ref().map(Cube::axis);
+        let at = match axis.and_then(|axis| Some((axis, axis.first()?, axis.last()?))) {
+            Some((axis, first, last)) => match axis.position(period) {
+                Some(position) => i64::try_from(position).unwrap_or(i64::MAX),
+                None if period > last => {
+                    i64::try_from(axis.len()).unwrap_or(i64::MAX) + period.ordinal() - last.ordinal() - 1
+                }
+                None if period < first => period.ordinal() - first.ordinal(),
+                None => {
+                    return Err(refused(
+                        format!("{period} lies between {first} and {last} but is not on the axis"),
+                        "a period cannot be put into the middle of an axis yet: rebuild the dataset",
+                    ));
+                }
+            },
+            None => {
+                let origin = self.batch.periods.items.first().map_or(period, |item| item.range.first);
+                period.ordinal() - origin.ordinal()
+            }
+        };
+        let length = i64::try_from(length).unwrap_or(1);
+        Ok((at.div_euclid(length), usize::try_from(at.rem_euclid(length)).unwrap_or_default()))
+    }
+
+    async fn settle(&mut self, slice: Slice, action: Action) -> Result<(), StepError> {
+        let Some(plan) = self.plan.clone() else { return Ok(()) };
+        let (period, status) = (slice.period, slice.status);
+        let stored = self.cube.as_ref().is_some_and(|cube| cube.axis().position(period).is_some());
+        if stored == (action == Action::Add) {
+            let (is, wanted) = if stored { ("is on the axis already", "added") } else { ("is not on the axis", "changed") };
+            return Err(StepError::permanent(ErrorKind::Refused, format!("{period} was to be {wanted}, but {is}"))
+                .help("somebody else wrote meanwhile: run again"));
+        }
+        let fields = fields(&plan.template, slice, &self.info).await?;
+        let (number, step) = self.slot(period, plan.length)?;
+        if self.open.as_ref().is_none_or(|unit| unit.number != number) {
+            if number < 0 && step != 0 {
+                return Err(unaligned(period, plan.length));
+            }
+            self.flush().await?;
+            self.room(plan.unit_bytes()).await?;
+            self.open = Some(match &self.cube {
+                Some(cube) if number >= 0 => Unit::load(number, &plan, cube).await?,
+                _ => Unit::empty(number, &plan),
+            });
+        }
+        let Some(unit) = self.open.as_mut() else { return Ok(()) };
+        if stored {
+            overwrites(&plan, unit, &fields, step, status)?;
+        }
+        let mut differs = false;
+        for (at, new) in fields.iter().enumerate() {
+            let old = unit.period(&plan, at, step);
+            if old != new.as_slice() {
+                old.copy_from_slice(new);
+                differs = true;
+            }
+        }
+        unit.touched |= differs || !stored;
+        unit.anchor.get_or_insert((period, step));
+        if stored && differs {
+            self.changed.push(period);
+        }
+        self.labels.push(PeriodLabel { period: PeriodRange::one(period), status, action });
+        Ok(())
+    }
+
+    /// Sends the open unit on its way.
+    async fn flush(&mut self) -> Result<(), StepError> {
+        let (Some(unit), Some(plan)) = (self.open.take(), &self.plan) else { return Ok(()) };
+        self.ahead += plan.unit_bytes();
+        self.tasks.spawn(unit::upload(
+            unit,
+            Arc::clone(plan),
+            Arc::clone(&self.session),
+            Arc::clone(&self.threads),
+            Arc::clone(&self.what),
+        ));
+        Ok(())
+    }
+
+    /// Waits until `bytes` more may be held.
+    async fn room(&mut self, bytes: usize) -> Result<(), StepError> {
+        while self.ahead > 0 && self.ahead.saturating_add(bytes) > AHEAD {
+            self.next().await?;
+        }
+        Ok(())
+    }
+
+    async fn next(&mut self) -> Result<(), StepError> {
+        match self.tasks.join_next().await {
+            Some(Ok(done)) => self.units.extend(done?),
+            Some(Err(_)) => return Err(StepError::permanent(ErrorKind::Internal, "writing a chunk stopped")),
+            None => {}
+        }
+        let unit = self.plan.as_ref().map_or(0, |plan| plan.unit_bytes());
+        self.ahead = unit.saturating_mul(self.tasks.len());
+        Ok(())
+    }
+
+    /// Writes what is left and gives the document to commit: the periods put so far.
     ///
     /// # Errors
     /// When the store cannot be written.
-    pub async fn finish(self, _ended: Ended) -> Result<Written, StepError> {
-        Err(StepError::permanent(ErrorKind::Internal, format!("cannot write batch {} yet", self.batch.index)))
+    pub async fn finish(mut self, ended: Ended) -> Result<Written, StepError> {
+        if let Some(gap) = self.waiting.first() {
+            return Err(refused(
+                format!("{} is a gap, and nothing says yet what the grid of {} is", gap.period, self.info.id),
+                "declare `grid`, `crs` and the types of the variables, or begin at a period that the source has",
+            ));
+        }
+        self.flush().await?;
+        while !self.tasks.is_empty() {
+            self.next().await.map_err(|error| repo::redacted(error, &self.scope))?;
+        }
+        self.units.sort_by_key(|unit| unit.period);
+        let body = Body {
+            template: self.plan.as_ref().filter(|_| self.cube.is_none()).map(|plan| plan.template.clone()),
+            layout: self.plan.as_ref().map(|plan| digest(&plan.template)).unwrap_or_default(),
+            changed: PeriodRange::collect(self.changed),
+            units: self.units,
+        };
+        Ok(Written {
+            dataset: self.info.id.clone(),
+            index: self.batch.index,
+            base: self.cube.as_ref().map(Cube::id),
+            labels: self.labels,
+            ended,
+            body: serde_json::to_value(body)
+                .map_err(|error| StepError::permanent(ErrorKind::Internal, error.to_string()))?,
+        })
     }
+}
+
+/// Earlier periods move what is stored by whole units, or not at all.
+pub(super) fn unaligned(period: Period, unit: usize) -> StepError {
+    refused(
+        format!("{period} lies before the axis, but not a multiple of {unit} periods before it"),
+        format!("periods are inserted {unit} at a time, counted back from the first stored one: begin earlier, or rebuild"),
+    )
+}
+
+/// Refuses datasets that are not ours to write.
+pub(super) fn writable(info: &DatasetInfo) -> Result<(), StepError> {
+    if info.location.read_only || info.location.url.starts_with("http") {
+        return Err(refused(
+            format!("{} is made elsewhere: frazil reads it and never writes it", info.id),
+            "give the dataset a `store` to write it",
+        ));
+    }
+    if info.block.audit {
+        return Err(refused(
+            format!("{} is audited, which needs `validate` and `promote`, and they are not there yet", info.id),
+            "leave out `audit`",
+        ));
+    }
+    layout::step(info).map(|_| ())
+}
+
+impl Plan {
+    fn of_cube(cube: &Cube) -> Result<Self, StepError> {
+        if !cube.template.group.is_empty() {
+            return Err(refused(
+                "the dataset has overviews, which would be left behind",
+                "appending to a multiscale dataset is not there yet",
+            ));
+        }
+        let codecs = cube.template.variables.iter().filter_map(|v| cube.codecs.get(&v.name).cloned()).collect();
+        Self::new(cube.template.clone(), codecs)
+    }
+
+    fn of_template(template: Template) -> Result<Self, StepError> {
+        let codecs = template
+            .variables
+            .iter()
+            .map(|v| ChunkCodec::new(&ArrayDocument::variable(v, &template.grid)).map(Arc::new))
+            .collect::<Result<_, _>>()
+            .map_err(|error| not_a_cube(error.to_string()))?;
+        Self::new(template, codecs)
+    }
+
+    fn new(template: Template, codecs: Vec<Arc<ChunkCodec>>) -> Result<Self, StepError> {
+        let unit = template.write_unit();
+        if let Some(other) = template.variables.iter().find(|v| v.unit()[0] != unit) {
+            return Err(refused(
+                format!("`{}` is stored in steps of {}, others of {unit}", other.name, other.unit()[0]),
+                "all variables of a dataset need the same length along `time`: rechunk it",
+            ));
+        }
+        let length = usize::try_from(unit).unwrap_or(usize::MAX);
+        Ok(Self { template, codecs, length })
+    }
+}
+
+/// The bytes of each variable, as they are stored; checked against the template.
+async fn fields(template: &Template, slice: Slice, info: &DatasetInfo) -> Result<Vec<Vec<u8>>, StepError> {
+    let cells = template.grid.cells();
+    if !slice.status.has_values() || slice.fields.is_empty() {
+        if slice.status.has_values() {
+            return Err(refused("the slice holds no variable", "check the `variables` of `fetch`"));
+        }
+        let mut missing = Vec::new();
+        for variable in &template.variables {
+            let mut one = Vec::new();
+            values::put_missing(variable, &mut one)?;
+            missing.push(one.repeat(cells));
+        }
+        return Ok(missing);
+    }
+    grid::same(&template.grid, &slice.grid)?;
+    let names = |names: &mut dyn Iterator<Item = &str>| names.collect::<Vec<_>>().join(", ");
+    if let Some(extra) = slice.fields.iter().find(|f| template.variable(&f.name).is_none()) {
+        let known = names(&mut template.variables.iter().map(|v| v.name.as_str()));
+        return Err(refused(
+            format!("the slice holds `{}`, which {} does not ({known})", extra.name, info.id),
+            "leave it out in `fetch`, or write to a dataset that has it",
+        ));
+    }
+    let mut jobs = Vec::new();
+    let mut fields: Vec<Option<Field>> = slice.fields.into_iter().map(Some).collect();
+    for variable in &template.variables {
+        let mut own = fields.iter_mut().filter(|f| f.as_ref().is_some_and(|f| f.name == variable.name));
+        let (first, second) = (own.next().and_then(Option::take), own.next());
+        let field = match (first, second) {
+            (Some(field), None) => field,
+            (None, _) => {
+                return Err(refused(
+                    format!("`{}` is missing from the slice", variable.name),
+                    "a dataset is written with all its variables at once",
+                ));
+            }
+            (Some(_), Some(_)) => {
+                return Err(refused(format!("`{}` is in the slice twice", variable.name), "rename one"));
+            }
+        };
+        if field.values.len() != cells {
+            return Err(refused(
+                format!("`{}` has {} numbers, the grid {cells} cells", variable.name, field.values.len()),
+                "the source does not fit its own grid",
+            ));
+        }
+        if let (Some(declared), Some(given)) = (&variable.units, &field.units)
+            && declared != given
+        {
+            return Err(refused(
+                format!("`{}` is in `{given}`, the dataset in `{declared}`", variable.name),
+                format!("convert it on the way: `transform: {{ do: [ {{ convert: {{ {}: {declared} }} }} ] }}`", variable.name),
+            ));
+        }
+        jobs.push((field, variable.clone()));
+    }
+    // Conversion blocks; where nothing is converted it still copies a whole field.
+    let converted = tokio::task::spawn_blocking(move || {
+        jobs.iter().map(|(field, variable)| values::stored(field, variable)).collect::<Result<Vec<_>, _>>()
+    });
+    converted.await.map_err(|_| StepError::permanent(ErrorKind::Internal, "converting a slice stopped"))?
+}
+
+/// Refuses to put nothing but missing data over numbers.
+fn overwrites(plan: &Plan, unit: &mut Unit, fields: &[Vec<u8>], step: usize, status: Status) -> Result<(), StepError> {
+    if status == Status::Withdrawn {
+        return Ok(());
+    }
+    for (at, new) in fields.iter().enumerate() {
+        let variable = &plan.template.variables[at];
+        if !values::any_valid(new, variable) && values::any_valid(unit.period(plan, at, step), variable) {
+            return Err(refused(
+                format!("`{}` holds nothing but missing data, but numbers are stored", variable.name),
+                "what is stored stays; to take a period out, mark it as withdrawn",
+            ));
+        }
+    }
+    Ok(())
 }

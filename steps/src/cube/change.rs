@@ -1,0 +1,275 @@
+//! What a commit changes in a session: arrays, references, labels, attributes.
+
+use frazil_engine::{
+    data::Values,
+    dataset::DatasetInfo,
+    step::{ErrorKind, StepError},
+};
+use icechunk::{
+    format::{
+        ChunkIndices, Path,
+        snapshot::{ArrayShape, DimensionName},
+    },
+    session::Session,
+};
+use serde_json::{Value, json};
+
+use super::{
+    Cube, attributes,
+    codec::ChunkCodec,
+    document::{Nodes, not_a_cube},
+    fault,
+    layout::ArrayDocument,
+    path,
+    reference::{ChunkRecord, Object},
+    settle::{self, Settlement, Taken},
+    template::Template,
+    time::{TIME_CHUNK, TimeIndex},
+};
+
+/// All that a commit needs to know.
+pub(super) struct Change<'a> {
+    pub(super) info: &'a DatasetInfo,
+    pub(super) cube: Option<&'a Cube>,
+    pub(super) template: &'a Template,
+    /// The axis as it will stand.
+    pub(super) axis: &'a TimeIndex,
+    pub(super) settlement: &'a Settlement,
+    pub(super) batches: &'a [Taken],
+    pub(super) what: &'a str,
+}
+
+/// Makes the changes in `session`. Nothing is published until it is committed.
+pub(super) async fn apply(change: &Change<'_>, session: &mut Session) -> Result<(), StepError> {
+    let created;
+    let nodes = match change.cube {
+        Some(cube) => &cube.nodes,
+        None => {
+            created = create(change, session).await?;
+            &created
+        }
+    };
+    let length = change.axis.len() as u64;
+    let unit = usize::try_from(change.template.write_unit()).unwrap_or(usize::MAX);
+    let grows = change.cube.is_none_or(|cube| cube.axis.len() != change.axis.len());
+    for variable in &change.template.variables {
+        let name = change.template.path(&variable.name);
+        if grows {
+            resize(session, nodes, &name, length, change.what).await?;
+        }
+        if change.settlement.shift > 0 {
+            let by = i64::try_from(change.settlement.shift / unit).unwrap_or(i64::MAX);
+            session
+                .shift_array(&path(&name)?, &[by, 0, 0])
+                .await
+                .map_err(fault::icechunk(change.what))?;
+        }
+    }
+    refer(change, session, unit).await?;
+    if let Some(from) = change.settlement.from {
+        for (name, values) in [
+            ("time", Values::Int64(change.axis.labels())),
+            ("period_status", Values::UInt8(change.axis.codes())),
+        ] {
+            let name = change.template.path(name);
+            if !nodes.contains_key(&name) {
+                continue;
+            }
+            if grows {
+                resize(session, nodes, &name, length, change.what).await?;
+            }
+            vector(session, nodes, &name, &values, from, change.what).await?;
+        }
+    }
+    if change.cube.is_some() && grows {
+        let mut root = nodes.get("/").cloned().unwrap_or_else(|| json!({}));
+        let mut map = root["attributes"].as_object().cloned().unwrap_or_default();
+        attributes::coverage(change.axis, &mut map);
+        root["attributes"] = Value::Object(map);
+        session
+            .update_group(&path("/")?, bytes(&root))
+            .await
+            .map_err(fault::icechunk(change.what))?;
+    }
+    Ok(())
+}
+
+fn bytes(document: &Value) -> bytes::Bytes {
+    document.to_string().into_bytes().into()
+}
+
+/// Groups, coordinates and empty variables of a new cube.
+async fn create(change: &Change<'_>, session: &mut Session) -> Result<Nodes, StepError> {
+    let (template, grid) = (change.template, &change.template.grid);
+    let root = json!({
+        "zarr_format": 3,
+        "node_type": "group",
+        "attributes": attributes::root(change.info, template, change.axis),
+    });
+    let group = path("/")?;
+    match session.get_group(&group).await {
+        Ok(_) => session.update_group(&group, bytes(&root)).await,
+        Err(_) => session.add_group(group, bytes(&root)).await,
+    }
+    .map_err(fault::icechunk(change.what))?;
+    let (rows, columns) = grid.shape();
+    let float = frazil_engine::data::DType::Float64;
+    let (int, byte) = (frazil_engine::data::DType::Int64, frazil_engine::data::DType::UInt8);
+    let y = ArrayDocument::coordinate(&grid.y.name, rows as u64, rows as u64, float, attributes::coordinate(grid, "Y"));
+    let x = ArrayDocument::coordinate(&grid.x.name, columns as u64, columns as u64, float, attributes::coordinate(grid, "X"));
+    let time = ArrayDocument::coordinate("time", 0, TIME_CHUNK, int, attributes::time(template.step));
+    let status = ArrayDocument::coordinate("time", 0, TIME_CHUNK, byte, attributes::period_status());
+    let reference = json!({
+        "zarr_format": 3,
+        "node_type": "array",
+        "shape": [],
+        "data_type": "int64",
+        "chunk_grid": { "name": "regular", "configuration": { "chunk_shape": [] } },
+        "chunk_key_encoding": { "name": "default", "configuration": { "separator": "/" } },
+        "fill_value": 0,
+        "codecs": [{ "name": "bytes", "configuration": { "endian": "little" } }],
+        "attributes": attributes::spatial_ref(grid),
+        "dimension_names": [],
+        "storage_transformers": [],
+    });
+    let mut nodes = Nodes::new();
+    nodes.insert("/".to_owned(), root);
+    for (name, document) in [
+        (grid.y.name.as_str(), y),
+        (grid.x.name.as_str(), x),
+        ("time", time),
+        ("period_status", status),
+        ("spatial_ref", reference),
+    ] {
+        nodes.insert(template.path(name), document);
+    }
+    for variable in &template.variables {
+        nodes.insert(template.path(&variable.name), ArrayDocument::variable(variable, grid));
+    }
+    for (name, document) in nodes.iter().filter(|(name, _)| *name != "/") {
+        let (shape, names) = shape(document)?;
+        session
+            .add_array(path(name)?, shape, Some(names), bytes(document))
+            .await
+            .map_err(fault::icechunk(change.what))?;
+    }
+    for axis in [&grid.y, &grid.x] {
+        let values = Values::Float64(axis.centres.clone());
+        vector(session, &nodes, &template.path(&axis.name), &values, 0, change.what).await?;
+    }
+    Ok(nodes)
+}
+
+/// Shape and dimension names, as Icechunk keeps them beside the document.
+fn shape(document: &Value) -> Result<(ArrayShape, Vec<DimensionName>), StepError> {
+    let numbers = |value: &Value| -> Vec<u64> { value.as_array().into_iter().flatten().filter_map(Value::as_u64).collect() };
+    let lengths = numbers(&document["shape"]);
+    let chunks = numbers(&document["chunk_grid"]["configuration"]["chunk_shape"]);
+    let pairs = lengths
+        .iter()
+        .zip(&chunks)
+        .map(|(n, c)| (*n, u32::try_from(n.div_ceil((*c).max(1))).unwrap_or(u32::MAX)));
+    let shape = ArrayShape::new(pairs).ok_or_else(|| not_a_cube("an array has no shape"))?;
+    let names = document["dimension_names"].as_array().into_iter().flatten().map(|n| n.as_str().into()).collect();
+    Ok((shape, names))
+}
+
+/// Gives an array another length along `time`.
+async fn resize(session: &mut Session, nodes: &Nodes, name: &str, length: u64, what: &str) -> Result<(), StepError> {
+    let mut document =
+        nodes.get(name).cloned().ok_or_else(|| not_a_cube(format!("{what}: there is no array {name}")))?;
+    document["shape"][0] = json!(length);
+    let (shape, names) = shape(&document)?;
+    session
+        .update_array(&path(name)?, shape, Some(names), bytes(&document))
+        .await
+        .map_err(fault::icechunk(what))
+}
+
+/// Writes the chunks of a one-dimensional array from position `from` on.
+async fn vector(
+    session: &mut Session,
+    nodes: &Nodes,
+    name: &str,
+    values: &Values,
+    from: usize,
+    what: &str,
+) -> Result<(), StepError> {
+    let codec = super::read::codec(nodes, name, what)?;
+    let (length, size) = (codec.numbers().max(1), codec.dtype.size());
+    let all: Vec<u8> = match values {
+        Values::Int64(v) => v.iter().flat_map(|n| n.to_le_bytes()).collect(),
+        Values::UInt8(v) => v.clone(),
+        Values::Float64(v) => v.iter().flat_map(|n| n.to_le_bytes()).collect(),
+        other => return Err(not_a_cube(format!("a coordinate cannot be {}", other.dtype().name()))),
+    };
+    for chunk in from / length..values.len().div_ceil(length) {
+        let part = &all[chunk * length * size..all.len().min((chunk + 1) * length * size)];
+        let mut block = part.to_vec();
+        block.extend(codec.filled(length - part.len() / size));
+        let at = ChunkIndices(vec![u32::try_from(chunk).unwrap_or(u32::MAX)]);
+        let payload = encoded(&codec, block)?;
+        let payload = match payload {
+            None => None,
+            Some(bytes) => {
+                let write = session.get_chunk_writer(&path(name)?, &at).map_err(fault::icechunk(what))?;
+                Some(write(bytes.into()).await.map_err(fault::icechunk(what))?)
+            }
+        };
+        session.set_chunk_ref(path(name)?, at, payload).await.map_err(fault::icechunk(what))?;
+    }
+    Ok(())
+}
+
+/// A chunk of a coordinate: at most 64 KiB, not worth a thread.
+fn encoded(codec: &ChunkCodec, block: Vec<u8>) -> Result<Option<Vec<u8>>, StepError> {
+    if codec.is_fill(&block) {
+        return Ok(None);
+    }
+    codec.encode(&block).map(Some).map_err(|error| not_a_cube(error.to_string()))
+}
+
+/// Refers to the chunks of the batches. Each must stand on what it was written over.
+async fn refer(change: &Change<'_>, session: &mut Session, unit: usize) -> Result<(), StepError> {
+    for &(batch, number) in &change.settlement.units {
+        let record = &change.batches[batch].body.units[number];
+        let place = settle::position(change.axis, record)? / unit;
+        let place = u32::try_from(place).unwrap_or(u32::MAX);
+        for (variable, chunks) in &record.chunks {
+            let name = path(&change.template.path(variable))?;
+            for chunk in chunks {
+                let at = ChunkIndices(vec![place, chunk.at[0], chunk.at[1]]);
+                one(change, session, &name, at, chunk).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn one(
+    change: &Change<'_>,
+    session: &mut Session,
+    name: &Path,
+    at: ChunkIndices,
+    chunk: &ChunkRecord,
+) -> Result<(), StepError> {
+    let current = session.get_chunk_ref(name, &at).await.map_err(fault::icechunk(change.what))?;
+    let current = current.as_ref().map(Object::of);
+    if current == chunk.object {
+        return Ok(());
+    }
+    if current != chunk.replaces {
+        return Err(StepError::permanent(
+            ErrorKind::Refused,
+            format!("chunk {:?} of {name} is not the one that the batch was written over", at.0),
+        )
+        .help("somebody else wrote to it meanwhile: run again, the work is listed anew"));
+    }
+    let payload = match &chunk.object {
+        None => None,
+        Some(object) => Some(object.payload().ok_or_else(|| {
+            StepError::permanent(ErrorKind::Internal, "a chunk reference of the written batch cannot be read")
+        })?),
+    };
+    session.set_chunk_ref(name.clone(), at, payload).await.map_err(fault::icechunk(change.what))
+}

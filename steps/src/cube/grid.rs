@@ -1,0 +1,113 @@
+//! Whether the numbers of a slice lie where those of the cube lie.
+
+use frazil_engine::{
+    data::{Axis, Grid},
+    step::{ErrorKind, StepError},
+};
+
+use super::crs;
+
+/// Coordinates that differ by less than this part of a cell are the same: file formats round
+/// differently, and no shift that matters is as small.
+const TOLERANCE: f64 = 1e-3;
+
+/// Refuses a grid that is not the stored one, saying what differs and where.
+pub(super) fn same(stored: &Grid, given: &Grid) -> Result<(), StepError> {
+    if !crs::same(&stored.crs, &given.crs) {
+        return Err(refused(
+            format!("the grid is in {}, the dataset in {}", crs::name(&given.crs), crs::name(&stored.crs)),
+            "reproject the source, or write to a dataset of its own",
+        ));
+    }
+    for (stored, given) in [(&stored.y, &given.y), (&stored.x, &given.x)] {
+        if let Some(difference) = difference(stored, given) {
+            return Err(refused(
+                format!("the grid differs from that of the dataset: {difference}"),
+                "bring the source onto the stored grid (its bbox, `transform: regrid`), or write to a dataset of its own",
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn refused(message: String, help: &str) -> StepError {
+    StepError::permanent(ErrorKind::Data, message).help(help)
+}
+
+/// What differs between two axes; none when they are the same.
+fn difference(stored: &Axis, given: &Axis) -> Option<String> {
+    let name = &stored.name;
+    let (a, b) = (&stored.centres, &given.centres);
+    if a.len() != b.len() {
+        let ends = |c: &[f64]| format!("{} … {}", shown(c.first()), shown(c.last()));
+        return Some(format!(
+            "`{name}` has {} cells ({}), {} are stored ({})",
+            b.len(),
+            ends(b),
+            a.len(),
+            ends(a)
+        ));
+    }
+    let cell = cell(stored);
+    let near = |a: f64, b: f64| (a - b).abs() <= TOLERANCE * cell;
+    let all = |mut other: Box<dyn Iterator<Item = &f64> + '_>| a.iter().all(|c| other.next().is_some_and(|o| near(*c, *o)));
+    if all(Box::new(b.iter())) {
+        return None;
+    }
+    if all(Box::new(b.iter().rev())) {
+        return Some(format!("`{name}` runs the other way, from {} to {}", shown(b.first()), shown(b.last())));
+    }
+    if let Some(by) = (1..b.len()).find(|&by| near(a[0], b[by]) && all(Box::new(b[by..].iter().chain(&b[..by])))) {
+        return Some(format!("`{name}` is rolled by {by} cells: it begins at {}", shown(b.first())));
+    }
+    let (first, last) = (b[0] - a[0], b[b.len() - 1] - a[a.len() - 1]);
+    if near(first, last) && first.abs() <= 360.0 {
+        return Some(format!(
+            "`{name}` is shifted by {} ({} of a cell): its first centre is {}, {} is stored",
+            first,
+            (first / cell * 1e3).round() / 1e3,
+            b[0],
+            a[0]
+        ));
+    }
+    let at = a.iter().zip(b).position(|(a, b)| !near(*a, *b)).unwrap_or_default();
+    Some(format!("`{name}` at {at} is {}, {} is stored", b[at], a[at]))
+}
+
+/// The smallest distance between neighbours.
+fn cell(axis: &Axis) -> f64 {
+    let least = axis.centres.windows(2).map(|w| (w[1] - w[0]).abs()).fold(f64::INFINITY, f64::min);
+    if least.is_finite() { least } else { axis.cell.map_or(1.0, f64::abs) }
+}
+
+fn shown(value: Option<&f64>) -> String {
+    value.map_or_else(|| "nothing".to_owned(), f64::to_string)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(given: &Axis) -> Option<String> {
+        difference(&Axis::regular("x", -2.0, 0.5, 8), given)
+    }
+
+    #[test]
+    fn says_how_an_axis_differs() {
+        assert_eq!(message(&Axis::regular("lon", -2.0 + 1e-5, 0.5, 8)), None);
+        let flipped = message(&Axis::regular("x", 2.0, -0.5, 8)).unwrap();
+        assert!(flipped.contains("runs the other way"), "{flipped}");
+        let half = message(&Axis::regular("x", -1.75, 0.5, 8)).unwrap();
+        assert!(half.contains("shifted by 0.25 (0.5 of a cell)"), "{half}");
+        let short = message(&Axis::regular("x", -2.0, 0.5, 7)).unwrap();
+        assert!(short.contains("has 7 cells") && short.contains("8 are stored"), "{short}");
+        let mut rolled = Axis::regular("x", -2.0, 0.5, 8);
+        rolled.centres.rotate_left(3);
+        let rolled = message(&rolled).unwrap();
+        assert!(rolled.contains("rolled by 5 cells"), "{rolled}");
+        let mut bent = Axis::regular("x", -2.0, 0.5, 8);
+        bent.centres[3] += 0.1;
+        let bent = message(&bent).unwrap();
+        assert!(bent.contains("`x` at 3 is"), "{bent}");
+    }
+}

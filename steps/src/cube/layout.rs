@@ -1,0 +1,320 @@
+//! What a new cube is: the declared dataset with what its first slice adds.
+
+use frazil_engine::{
+    data::{Axis, Crs, DType, Frequency, Grid, Slice},
+    dataset::{Dataset, DatasetInfo, TimeAxis, Variable},
+    step::{ErrorKind, StepError},
+};
+use serde_json::{Map, Value, json};
+
+use super::{crs, document, grid, template::{Template, TemplateVariable}};
+
+/// Lengths of space chunks where none are declared.
+const SPACE_CHUNK: u64 = 512;
+
+fn refused(message: impl Into<String>, help: impl Into<String>) -> StepError {
+    StepError::permanent(ErrorKind::Data, message).help(help)
+}
+
+/// The step of the time axis of a dataset.
+pub(super) fn step(info: &DatasetInfo) -> Result<Frequency, StepError> {
+    match &info.block.time {
+        TimeAxis::Regular(time) => Ok(time.frequency()),
+        TimeAxis::None => Err(refused(
+            format!("{} has no time axis, and there is no step yet that writes such a dataset", info.id),
+            "declare `time: { step: … }`",
+        )),
+    }
+}
+
+/// The template of a dataset that does not exist yet.
+pub(super) fn declare(info: &DatasetInfo, project_crs: Option<&str>, slice: &Slice) -> Result<Template, StepError> {
+    let block = &info.block;
+    let step = step(info)?;
+    let grid = declared_grid(block, project_crs, &slice.grid)?;
+    let mut names: Vec<String> = if block.variables.is_empty() {
+        slice.fields.iter().map(|f| f.name.clone()).collect()
+    } else {
+        block.variables.keys().cloned().collect()
+    };
+    // The order in which a store lists them.
+    names.sort_unstable();
+    let variables = names
+        .iter()
+        .map(|name| {
+            let field = slice.fields.iter().find(|f| f.name == *name);
+            let declared = block.variables.get(name).cloned().unwrap_or_else(undeclared);
+            let dtype = declared.dtype.or_else(|| field.map(|f| f.values.dtype())).ok_or_else(|| {
+                refused(
+                    format!("`{name}` has no type: the first slice does not hold it"),
+                    format!("declare `variables.{name}.dtype`"),
+                )
+            })?;
+            let fill = declared.fill.or_else(|| field.and_then(|f| f.fill));
+            let units = declared.units.clone().or_else(|| field.and_then(|f| f.units.clone()));
+            variable(name, &declared, dtype, fill, units, &Lengths::of(block, step, &grid)?)
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    Ok(Template { group: String::new(), step, grid, variables })
+}
+
+fn undeclared() -> Variable {
+    Variable {
+        units: None,
+        standard_name: None,
+        long_name: None,
+        short_name: None,
+        cell: None,
+        dtype: None,
+        nodata: None,
+        fill: None,
+        scale_factor: None,
+        add_offset: None,
+        valid: None,
+        categories: std::collections::BTreeMap::new(),
+        mantissa_bits: None,
+        attributes: std::collections::BTreeMap::new(),
+    }
+}
+
+/// The declared grid, which the slice must have; else that of the slice.
+fn declared_grid(block: &Dataset, project_crs: Option<&str>, given: &Grid) -> Result<Grid, StepError> {
+    let mut crs = given.crs.clone();
+    if crs.code.is_none() && crs.wkt.is_empty() {
+        let code = block.crs.as_deref().or(project_crs).ok_or_else(|| {
+            refused("the source says no coordinate reference system", "declare `crs`, such as EPSG:4326")
+        })?;
+        crs = Crs { code: Some(code.to_owned()), wkt: String::new() };
+    }
+    if let Some(code) = block.crs.as_deref() {
+        let declared = Crs { code: Some(code.to_owned()), wkt: crs::wkt(code).unwrap_or_default() };
+        if !crs::same(&declared, &crs) {
+            return Err(refused(
+                format!("the source is in {}, the dataset declares {code}", crs::name(&crs)),
+                "declare the CRS of the source, or reproject it",
+            ));
+        }
+        crs.code = Some(code.to_owned());
+    }
+    if crs.wkt.is_empty() {
+        crs.wkt = crs.code.as_deref().and_then(crs::wkt).ok_or_else(|| {
+            refused(
+                format!("no text is known for {}", crs::name(&crs)),
+                "only EPSG:4326 and UTM zones on WGS 84 are built in; a source that carries its WKT needs none",
+            )
+        })?;
+    }
+    let mut own = Grid { crs, y: given.y.clone(), x: given.x.clone() };
+    if let Some(declared) = &block.grid {
+        let length = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
+        let axis = |own: &Axis, at: usize, n: u64| {
+            Axis::regular(&own.name, declared.origin[at], declared.cell[at], length(n))
+        };
+        let stored = Grid {
+            crs: own.crs.clone(),
+            y: axis(&own.y, 1, declared.shape[0]),
+            x: axis(&own.x, 0, declared.shape[1]),
+        };
+        grid::same(&stored, &own)?;
+        own = stored;
+        if let Some([y, x]) = &declared.names {
+            own.y.name.clone_from(y);
+            own.x.name.clone_from(x);
+        }
+    }
+    Ok(own)
+}
+
+/// Lengths of chunks and shards: time, y, x.
+struct Lengths {
+    chunks: [u64; 3],
+    shards: Option<[u64; 3]>,
+    level: i32,
+}
+
+impl Lengths {
+    fn of(block: &Dataset, step: Frequency, grid: &Grid) -> Result<Self, StepError> {
+        let (rows, columns) = grid.shape();
+        let names = ["time", grid.y.name.as_str(), grid.x.name.as_str()];
+        let short = ["time", "y", "x"];
+        let said = |map: &std::collections::BTreeMap<String, u64>, d: usize| {
+            map.get(names[d]).or_else(|| map.get(short[d])).copied()
+        };
+        let defaults =
+            [step.default_time_chunk(), SPACE_CHUNK.min(rows as u64), SPACE_CHUNK.min(columns as u64)];
+        let limit = [u64::MAX, rows as u64, columns as u64];
+        let lengths = |d: usize| said(&block.chunks, d).unwrap_or(defaults[d]).clamp(1, limit[d].max(1));
+        let chunks = [lengths(0), lengths(1), lengths(2)];
+        let shards = (!block.shards.is_empty())
+            .then(|| [0, 1, 2].map(|d| said(&block.shards, d).unwrap_or(chunks[d]).max(chunks[d])));
+        if let Some(shards) = shards
+            && let Some(d) = (0..3).find(|&d| shards[d] % chunks[d] != 0)
+        {
+            return Err(refused(
+                format!("a shard of {} along `{}` is no multiple of a chunk of {}", shards[d], names[d], chunks[d]),
+                "make shards whole multiples of chunks",
+            ));
+        }
+        Ok(Self { chunks, shards, level: block.codec.zstd })
+    }
+
+    fn codecs(&self, dtype: DType) -> Vec<Value> {
+        let plain = codecs(dtype, self.level);
+        match self.shards {
+            None => plain,
+            Some(_) => vec![json!({
+                "name": "sharding_indexed",
+                "configuration": {
+                    "chunk_shape": self.chunks,
+                    "codecs": plain,
+                    "index_codecs": [
+                        { "name": "bytes", "configuration": { "endian": "little" } },
+                        { "name": "crc32c" },
+                    ],
+                    "index_location": "end",
+                },
+            })],
+        }
+    }
+}
+
+fn codecs(dtype: DType, level: i32) -> Vec<Value> {
+    let bytes = if dtype.size() == 1 {
+        json!({ "name": "bytes" })
+    } else {
+        json!({ "name": "bytes", "configuration": { "endian": "little" } })
+    };
+    vec![bytes, json!({ "name": "zstd", "configuration": { "level": level, "checksum": false } })]
+}
+
+fn variable(
+    name: &str,
+    declared: &Variable,
+    dtype: DType,
+    fill: Option<f64>,
+    units: Option<String>,
+    lengths: &Lengths,
+) -> Result<TemplateVariable, StepError> {
+    let packed = declared.scale_factor.is_some() || declared.add_offset.is_some();
+    if packed && dtype.is_float() {
+        return Err(refused(
+            format!("`{name}` has scale-factor or add-offset, but is stored as {}", dtype.name()),
+            format!("packing needs an integer type: declare `variables.{name}.dtype: int16`"),
+        ));
+    }
+    let mut variable = TemplateVariable {
+        name: name.to_owned(),
+        dtype,
+        fill: if dtype.is_float() { None } else { fill },
+        scale_factor: declared.scale_factor,
+        add_offset: declared.add_offset,
+        units,
+        cell: declared.cell,
+        chunks: lengths.chunks,
+        shards: lengths.shards,
+        codecs: lengths.codecs(dtype),
+        attributes: Map::new(),
+    };
+    variable.attributes = attributes(&variable, declared);
+    Ok(variable)
+}
+
+fn attributes(variable: &TemplateVariable, declared: &Variable) -> Map<String, Value> {
+    let mut map = Map::new();
+    let mut put = |key: &str, value: Option<Value>| {
+        if let Some(value) = value {
+            map.insert(key.to_owned(), value);
+        }
+    };
+    let integer = |v: f64| if v.fract() == 0.0 && !variable.dtype.is_float() { json!(v as i64) } else { json!(v) };
+    put("long_name", declared.long_name.as_ref().map(|v| json!(v)));
+    put("short_name", declared.short_name.as_ref().map(|v| json!(v)));
+    put("standard_name", declared.standard_name.as_ref().map(|v| json!(v)));
+    put("units", variable.units.as_ref().map(|v| json!(v)));
+    put("cell_methods", variable.cell.map(|c| json!(document::cell_methods(c))));
+    put("scale_factor", variable.scale_factor.map(|v| json!(v)));
+    put("add_offset", variable.add_offset.map(|v| json!(v)));
+    // xarray reads the fill of a float as base64 of a little-endian float64: this is NaN.
+    let fill = if variable.dtype.is_float() { Some(json!("AAAAAAAA+H8=")) } else { variable.fill.map(integer) };
+    put("_FillValue", fill);
+    // Of packed data CF wants the range of the stored numbers, which readers differ about.
+    let range = declared.valid.filter(|_| !variable.is_packed());
+    put("valid_range", range.map(|[low, high]| json!([integer(low), integer(high)])));
+    if !declared.categories.is_empty() {
+        let mut flags: Vec<(f64, &String)> =
+            declared.categories.iter().filter_map(|(k, v)| Some((k.parse().ok()?, v))).collect();
+        flags.sort_by(|a, b| a.0.total_cmp(&b.0));
+        put("flag_values", Some(flags.iter().map(|f| integer(f.0)).collect()));
+        let words: Vec<String> = flags.iter().map(|f| f.1.split_whitespace().collect::<Vec<_>>().join("_")).collect();
+        put("flag_meanings", Some(json!(words.join(" "))));
+    }
+    put("grid_mapping", Some(json!("spatial_ref")));
+    put("coordinates", Some(json!("period_status spatial_ref")));
+    for (key, value) in &declared.attributes {
+        put(key, Some(value.clone()));
+    }
+    map
+}
+
+/// A `zarr.json` of an array.
+pub(super) struct ArrayDocument<'a> {
+    pub(super) shape: Vec<u64>,
+    pub(super) chunks: Vec<u64>,
+    pub(super) dtype: DType,
+    pub(super) fill: Value,
+    pub(super) codecs: Vec<Value>,
+    pub(super) attributes: Map<String, Value>,
+    pub(super) dimensions: Vec<&'a str>,
+}
+
+impl ArrayDocument<'_> {
+    pub(super) fn json(self) -> Value {
+        json!({
+            "zarr_format": 3,
+            "node_type": "array",
+            "shape": self.shape,
+            "data_type": self.dtype.name(),
+            "chunk_grid": { "name": "regular", "configuration": { "chunk_shape": self.chunks } },
+            "chunk_key_encoding": { "name": "default", "configuration": { "separator": "/" } },
+            "fill_value": self.fill,
+            "codecs": self.codecs,
+            "attributes": self.attributes,
+            "dimension_names": self.dimensions,
+            "storage_transformers": [],
+        })
+    }
+
+    /// A coordinate of one dimension.
+    pub(super) fn coordinate(name: &str, length: u64, chunk: u64, dtype: DType, attributes: Value) -> Value {
+        ArrayDocument {
+            shape: vec![length],
+            chunks: vec![chunk.max(1)],
+            dtype,
+            fill: if dtype.is_float() { json!("NaN") } else { json!(0) },
+            codecs: codecs(dtype, 3),
+            attributes: attributes.as_object().cloned().unwrap_or_default(),
+            dimensions: vec![name],
+        }
+        .json()
+    }
+
+    /// A variable without periods yet.
+    pub(super) fn variable(variable: &TemplateVariable, grid: &Grid) -> Value {
+        let (rows, columns) = grid.shape();
+        #[expect(clippy::cast_possible_truncation, reason = "a fill of an integer type")]
+        let fill = match (variable.dtype.is_float(), variable.fill) {
+            (true, _) => json!("NaN"),
+            (false, fill) => json!(fill.unwrap_or(0.0) as i64),
+        };
+        ArrayDocument {
+            shape: vec![0, rows as u64, columns as u64],
+            chunks: variable.unit().to_vec(),
+            dtype: variable.dtype,
+            fill,
+            codecs: variable.codecs.clone(),
+            attributes: variable.attributes.clone(),
+            dimensions: vec!["time", &grid.y.name, &grid.x.name],
+        }
+        .json()
+    }
+}
