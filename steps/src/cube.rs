@@ -19,6 +19,8 @@ mod reference;
 mod repo;
 mod settle;
 mod template;
+#[cfg(test)]
+mod tests;
 mod time;
 mod unit;
 mod values;
@@ -36,7 +38,9 @@ use icechunk::{Repository, format::Path, repository::VersionInfo, session::Sessi
 
 pub use commit::{CommitNotes, commit};
 pub use history::{Changes, Pending, Provenance, SourceState};
+pub(crate) use layout::{declared_peak, declared_unit};
 pub use read::Window;
+pub use repo::snapshot as head_of;
 pub use template::{Template, TemplateVariable};
 pub use time::TimeIndex;
 pub use write::BatchWriter;

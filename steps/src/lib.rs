@@ -1,5 +1,6 @@
 //! The step types of frazil, and the cube they share.
 
+mod append_commit;
 pub mod crs;
 pub mod cube;
 mod enumerate_periods;
@@ -10,6 +11,7 @@ mod scratch;
 #[expect(dead_code, reason = "used by steps that are not registered yet")]
 mod units;
 
+pub use append_commit::AppendCommit;
 use frazil_engine::registry::Registry;
 
 pub use fetch::Fetch;
@@ -19,6 +21,7 @@ pub use fetch::Fetch;
 pub fn registry() -> Registry {
     Registry::new()
         // one line each, by name
+        .sink::<AppendCommit>()
         .node::<enumerate_periods::EnumeratePeriods>()
         .source::<Fetch>()
 }

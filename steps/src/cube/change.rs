@@ -1,13 +1,17 @@
 //! What a commit changes in a session: arrays, references, labels, attributes.
 
+use std::collections::HashSet;
+
 use frazil_engine::{
     data::Values,
     dataset::DatasetInfo,
     step::{ErrorKind, StepError},
 };
+use futures::TryStreamExt;
 use icechunk::{
     format::{
         ChunkIndices, Path,
+        manifest::ChunkInfo,
         snapshot::{ArrayShape, DimensionName},
     },
     session::Session,
@@ -21,7 +25,7 @@ use super::{
     fault,
     layout::ArrayDocument,
     path,
-    reference::{ChunkRecord, Object},
+    reference::{ChunkRecord, Object, UnitRecord},
     settle::{self, Settlement, Taken},
     template::Template,
     time::{TIME_CHUNK, TimeIndex},
@@ -58,11 +62,7 @@ pub(super) async fn apply(change: &Change<'_>, session: &mut Session) -> Result<
             resize(session, nodes, &name, length, change.what).await?;
         }
         if change.settlement.shift > 0 {
-            let by = i64::try_from(change.settlement.shift / unit).unwrap_or(i64::MAX);
-            session
-                .shift_array(&path(&name)?, &[by, 0, 0])
-                .await
-                .map_err(fault::icechunk(change.what))?;
+            shift(session, &path(&name)?, change.settlement.shift / unit, change.what).await?;
         }
     }
     refer(change, session, unit).await?;
@@ -90,6 +90,33 @@ pub(super) async fn apply(change: &Change<'_>, session: &mut Session) -> Result<
             .update_group(&path("/")?, bytes(&root))
             .await
             .map_err(fault::icechunk(change.what))?;
+    }
+    Ok(())
+}
+
+/// Moves the references of an array by whole units of time; no chunk is touched. Icechunk's own
+/// `shift_array` does the same in a future that cannot move between threads.
+async fn shift(session: &mut Session, name: &Path, by: usize, what: &str) -> Result<(), StepError> {
+    let by = u32::try_from(by).unwrap_or(u32::MAX);
+    let chunks: Vec<ChunkInfo> = session
+        .array_chunk_iterator(name)
+        .await
+        .try_collect()
+        .await
+        .map_err(fault::icechunk(what))?;
+    let places: HashSet<ChunkIndices> = chunks.iter().map(|chunk| chunk.coord.clone()).collect();
+    let moved = |at: &ChunkIndices| {
+        let mut at = at.clone();
+        at.0[0] = at.0[0].saturating_add(by);
+        at
+    };
+    let targets: HashSet<ChunkIndices> = places.iter().map(moved).collect();
+    for left in places.difference(&targets) {
+        session.set_chunk_ref(name.clone(), left.clone(), None).await.map_err(fault::icechunk(what))?;
+    }
+    for chunk in chunks {
+        let at = moved(&chunk.coord);
+        session.set_chunk_ref(name.clone(), at, Some(chunk.payload)).await.map_err(fault::icechunk(what))?;
     }
     Ok(())
 }
@@ -244,6 +271,23 @@ async fn refer(change: &Change<'_>, session: &mut Session, unit: usize) -> Resul
         }
     }
     Ok(())
+}
+
+/// Whether the head refers to every object of a unit already.
+pub(super) async fn stands(cube: &Cube, record: &UnitRecord, place: usize) -> Result<bool, StepError> {
+    let what = format!("cannot read {}", cube.snapshot.repository);
+    let place = u32::try_from(place).unwrap_or(u32::MAX);
+    for (variable, chunks) in &record.chunks {
+        let name = path(&cube.template.path(variable))?;
+        for chunk in chunks {
+            let at = ChunkIndices(vec![place, chunk.at[0], chunk.at[1]]);
+            let current = cube.session.get_chunk_ref(&name, &at).await.map_err(fault::icechunk(&what))?;
+            if current.as_ref().map(Object::of) != chunk.object {
+                return Ok(false);
+            }
+        }
+    }
+    Ok(true)
 }
 
 async fn one(

@@ -2,7 +2,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use frazil_engine::{
     context::Context,
-    data::{DatasetId, Snapshot, SnapshotId},
+    data::{DatasetId, PeriodRange, Snapshot, SnapshotId},
     dataset::DatasetInfo,
     step::{ErrorKind, StepError, Written},
 };
@@ -71,7 +71,7 @@ async fn publish(
             let body = serde_json::from_value(written.body.clone()).map_err(|error| {
                 StepError::permanent(ErrorKind::Internal, format!("the written batch cannot be read: {error}"))
             })?;
-            Ok(Taken { written, body })
+            Ok(Taken { written, body, standing: Vec::new() })
         })
         .collect::<Result<Vec<_>, StepError>>()?;
     if waiting.is_empty() && !notes.always {
@@ -89,6 +89,9 @@ async fn publish(
             Some(first) if settle::inserts(first, &attempt.axis()?) => 1,
             _ => waiting.iter().position(|t| attempt.axis().is_ok_and(|a| settle::inserts(t, &a))).unwrap_or(waiting.len()),
         };
+        for taken in &mut waiting[..group] {
+            taken.standing = attempt.standing(taken).await?;
+        }
         let done = attempt.run(&waiting[..group], &notes).await?;
         match done {
             Done::Committed | Done::Nothing => drop(waiting.drain(..group)),
@@ -145,6 +148,25 @@ impl<'a> Attempt<'a> {
             Some(cube) => Ok(cube.axis.clone()),
             None => Ok(TimeIndex::empty(super::layout::step(self.info)?)),
         }
+    }
+
+    /// The stretches of a batch whose objects the head refers to already.
+    async fn standing(&self, taken: &Taken) -> Result<Vec<PeriodRange>, StepError> {
+        let Some(cube) = self.cube.as_ref().filter(|_| !taken.body.changed.is_empty()) else {
+            return Ok(Vec::new());
+        };
+        let unit = usize::try_from(cube.template.write_unit()).unwrap_or(usize::MAX);
+        let mut standing = Vec::new();
+        for record in &taken.body.units {
+            let Some(start) = cube.axis.position(record.period.first).and_then(|at| at.checked_sub(record.phase)) else {
+                continue;
+            };
+            if change::stands(cube, record, start / unit).await? {
+                let end = cube.axis.len().min(start + unit);
+                standing.extend(PeriodRange::collect(cube.axis.periods()[start..end].iter().copied()));
+            }
+        }
+        Ok(standing)
     }
 
     async fn run(&self, batches: &[Taken], notes: &CommitNotes) -> Result<Done, StepError> {
@@ -258,7 +280,7 @@ fn record(settlement: &Settlement, cx: &Context) -> CommitRecord {
 
 /// The message of a commit, for people who read the history.
 fn message(record: &CommitRecord) -> String {
-    let part = |verb: &str, ranges: &[frazil_engine::data::PeriodRange]| {
+    let part = |verb: &str, ranges: &[PeriodRange]| {
         let shown: Vec<String> = ranges.iter().take(4).map(ToString::to_string).collect();
         let more = if ranges.len() > 4 { " …" } else { "" };
         (!ranges.is_empty()).then(|| format!("{verb} {}{more}", shown.join(", ")))

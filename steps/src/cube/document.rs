@@ -7,7 +7,7 @@ use frazil_engine::{
     dataset::CellMethod,
     step::{ErrorKind, StepError},
 };
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::template::{Template, TemplateVariable};
 
@@ -156,9 +156,4 @@ pub(super) fn regular(centres: &[f64]) -> Option<f64> {
     let even =
         centres.iter().enumerate().all(|(i, c)| (first + i as f64 * cell - c).abs() <= 1e-3 * cell.abs());
     even.then_some(cell)
-}
-
-/// The attributes of a node.
-pub(super) fn attributes(document: &Value) -> Map<String, Value> {
-    document["attributes"].as_object().cloned().unwrap_or_default()
 }

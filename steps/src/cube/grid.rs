@@ -60,8 +60,8 @@ fn difference(stored: &Axis, given: &Axis) -> Option<String> {
     if let Some(by) = (1..b.len()).find(|&by| near(a[0], b[by]) && all(Box::new(b[by..].iter().chain(&b[..by])))) {
         return Some(format!("`{name}` is rolled by {by} cells: it begins at {}", shown(b.first())));
     }
-    let (first, last) = (b[0] - a[0], b[b.len() - 1] - a[a.len() - 1]);
-    if near(first, last) && first.abs() <= 360.0 {
+    let first = b[0] - a[0];
+    if !near(first, 0.0) && a.iter().zip(b).all(|(a, b)| near(b - a, first)) {
         return Some(format!(
             "`{name}` is shifted by {} ({} of a cell): its first centre is {}, {} is stored",
             first,

@@ -37,6 +37,9 @@ pub(super) fn declare(info: &DatasetInfo, project_crs: Option<&str>, slice: &Sli
     } else {
         block.variables.keys().cloned().collect()
     };
+    if names.is_empty() {
+        return Err(refused("nothing says which variables the dataset has", "declare `variables`"));
+    }
     // The order in which a store lists them.
     names.sort_unstable();
     let variables = names
@@ -75,6 +78,24 @@ fn undeclared() -> Variable {
         mantissa_bits: None,
         attributes: std::collections::BTreeMap::new(),
     }
+}
+
+/// Steps that are written together in a dataset that does not exist yet.
+pub(crate) fn declared_unit(info: &DatasetInfo) -> u64 {
+    let block = &info.block;
+    let default = step(info).map_or(1, Frequency::default_time_chunk);
+    let chunk = block.chunks.get("time").copied().unwrap_or(default).max(1);
+    block.shards.get("time").copied().unwrap_or(chunk).max(chunk)
+}
+
+/// Peak memory of writing a dataset that does not exist yet, in bytes; none where its grid or
+/// its types are not declared.
+pub(crate) fn declared_peak(info: &DatasetInfo, in_flight: usize) -> Option<u64> {
+    let grid = info.block.grid.as_ref()?;
+    let cells = grid.shape[0].checked_mul(grid.shape[1])?;
+    let sizes = info.block.variables.values().map(|v| v.dtype.map(|d| d.size() as u64));
+    let bytes: u64 = sizes.sum::<Option<u64>>().filter(|bytes| *bytes > 0)?;
+    Some(cells.saturating_mul(bytes).saturating_mul(declared_unit(info) + in_flight as u64))
 }
 
 /// The declared grid, which the slice must have; else that of the slice.

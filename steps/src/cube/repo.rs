@@ -227,8 +227,9 @@ pub(super) fn unreadable(info: &DatasetInfo) -> String {
     format!("cannot read the repository of {} at {}", info.id, info.location.url)
 }
 
-/// The document of a state of a dataset.
-pub(super) fn snapshot(info: &DatasetInfo, id: Option<SnapshotId>) -> Snapshot {
+/// The document of a state of a dataset; `base` is the state itself.
+#[must_use]
+pub fn snapshot(info: &DatasetInfo, id: Option<SnapshotId>) -> Snapshot {
     Snapshot {
         dataset: info.id.clone(),
         repository: info.location.url.clone(),

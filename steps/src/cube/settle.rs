@@ -15,6 +15,8 @@ use super::{
 pub(super) struct Taken {
     pub(super) written: Written,
     pub(super) body: Body,
+    /// Units whose very objects the head refers to already: an earlier attempt committed them.
+    pub(super) standing: Vec<PeriodRange>,
 }
 
 /// What one commit does.
@@ -114,7 +116,8 @@ fn one(
             Err(moved(format!("{period} was to be changed, but is not on the axis of the dataset")))
         }
         (Action::Revise | Action::Fill, Some(position)) => {
-            let values = taken.body.changed.iter().any(|range| range.contains(period));
+            let listed = |ranges: &[PeriodRange]| ranges.iter().any(|range| range.contains(period));
+            let values = listed(&taken.body.changed) && !listed(&taken.standing);
             let known = axis.get(position).map(|(_, status)| status);
             if known != Some(status) {
                 settlement.touches(position);

@@ -75,6 +75,12 @@ impl Template {
         self.variables.iter().map(|v| cells * v.dtype.size() as u64).sum()
     }
 
+    /// Peak memory of writing, in bytes: what the source holds, and one write unit.
+    #[must_use]
+    pub fn peak(&self, in_flight: usize) -> u64 {
+        self.period_bytes().saturating_mul(self.write_unit() + in_flight as u64)
+    }
+
     /// The path of an array of this name.
     pub(super) fn path(&self, name: &str) -> String {
         if self.group.is_empty() { format!("/{name}") } else { format!("/{}/{name}", self.group) }

@@ -1,0 +1,186 @@
+//! `append-commit`: settles slices in a cube, a commit per batch.
+
+use frazil_engine::{
+    context::{Context, Scope},
+    data::{Arrival, DatasetId, Slices, Snapshot},
+    dataset::{Datasets, TimeAxis},
+    plan::{PlannedSlices, PlannedSnapshot, Work},
+    step::{Batch, Ended, ErrorKind, Finding, Outcome, Sink, Step, StepError, Write, Written},
+};
+use futures::StreamExt;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::cube::{self, BatchWriter, CommitNotes, Cube};
+
+/// Settles slices in the cube of a dataset: whole chunks first, then one commit per batch.
+///
+/// The first batch creates what the dataset's block declares; afterwards what is stored is
+/// followed. A slice on another grid, of other variables, or out of order is refused, and the cube
+/// stays as it was. `revise` and `fill` periods are changed in place; equal values are no commit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct AppendCommit {
+    /// The dataset that is written.
+    pub dataset: DatasetId,
+}
+
+impl Step for AppendCommit {
+    const USES: &'static str = "append-commit";
+    const SUMMARY: &'static str = "settles slices in the cube of a dataset, a commit per batch";
+    const REVISION: u32 = 1;
+
+    fn writes(&self) -> Option<Write> {
+        Some(Write::Values(self.dataset.clone()))
+    }
+
+    fn check(&self, datasets: &Datasets) -> Vec<Finding> {
+        let Some(info) = datasets.get(&self.dataset) else { return Vec::new() };
+        let finding = |code, message: String, help: &str| Finding {
+            code,
+            pointer: "/dataset".to_owned(),
+            message,
+            help: Some(help.to_owned()),
+        };
+        let mut findings = Vec::new();
+        if info.location.read_only || info.block.external.is_some() {
+            let message = format!("`{}` is made elsewhere and never written", self.dataset);
+            findings.push(finding("FZ520", message, "give the dataset a `store` in place of `external`"));
+        }
+        if info.block.time == TimeAxis::None {
+            let message = format!("`{}` has no time axis", self.dataset);
+            findings.push(finding("FZ521", message, "declare `time: { step: P1D }`, or another step"));
+        }
+        for (name, variable) in &info.block.variables {
+            let packed = variable.scale_factor.is_some() || variable.add_offset.is_some();
+            if packed && variable.dtype.is_none_or(|dtype| dtype.is_float()) {
+                let message = format!("`{name}` of `{}` is packed, but not into an integer", self.dataset);
+                findings.push(finding("FZ522", message, "declare an integer `dtype`, such as int16"));
+            }
+        }
+        findings
+    }
+}
+
+impl Sink for AppendCommit {
+    async fn plan(&self, input: &PlannedSlices, scope: &Scope) -> Result<PlannedSnapshot, StepError> {
+        let info = scope.dataset(&self.dataset)?;
+        let cube = Cube::open(info, scope).await?;
+        let memory = match &cube {
+            Some(cube) => Some(cube.template().peak(input.in_flight)),
+            None => cube::declared_peak(info, input.in_flight),
+        };
+        if let Some(bytes) = memory.filter(|bytes| *bytes > scope.memory) {
+            return Err(too_large(bytes, scope.memory, info, cube.as_ref(), input.in_flight));
+        }
+        let id = cube.as_ref().map(Cube::id);
+        Ok(PlannedSnapshot {
+            snapshot: cube::head_of(info, id),
+            changes: input.periods.items.clone(),
+            work: Work {
+                periods: input.periods.count(),
+                requests: 0,
+                bytes: None,
+                commits: input.periods.batches.len(),
+                memory,
+            },
+            reasons: Vec::new(),
+        })
+    }
+
+    async fn head(&self, cx: &Context) -> Result<Snapshot, StepError> {
+        let info = cx.scope.dataset(&self.dataset)?;
+        let cube = Cube::open(info, &cx.scope).await?;
+        Ok(cube::head_of(info, cube.as_ref().map(Cube::id)))
+    }
+
+    async fn write(&self, batch: Batch, slices: Slices, cx: &Context) -> Outcome<Written> {
+        match self.fill(batch, slices, cx).await {
+            Ok((written, None)) => Outcome::done(written),
+            Ok((written, Some(error))) => Outcome::partial(written, error),
+            Err(error) => Err(error).into(),
+        }
+    }
+
+    async fn commit(&self, written: Vec<Written>, cx: &Context) -> Outcome<Snapshot> {
+        let done = match cx.scope.dataset(&self.dataset) {
+            Ok(info) => cube::commit(info, cx, written, CommitNotes::default()).await,
+            Err(error) => Err(error),
+        };
+        match done {
+            Ok(snapshot) => Outcome::done(snapshot),
+            // The head is passed on whatever happened: readers hang from what stands.
+            Err(error) => Outcome { output: self.head(cx).await.ok(), error: Some(error) },
+        }
+    }
+}
+
+impl AppendCommit {
+    /// Writes what arrives. The whole periods before an error stand.
+    async fn fill(
+        &self,
+        batch: Batch,
+        mut slices: Slices,
+        cx: &Context,
+    ) -> Result<(Written, Option<StepError>), StepError> {
+        let info = cx.scope.dataset(&self.dataset)?;
+        let asked = batch.periods.count();
+        let mut writer = BatchWriter::begin(info, &cx.scope, batch).await?;
+        let (mut arrived, mut error) = (0, None);
+        while let Some(arrival) = slices.0.next().await {
+            let put = match arrival {
+                Ok(Arrival::Kept(_)) => {
+                    arrived += 1;
+                    Ok(())
+                }
+                Ok(Arrival::Slice(slice)) => {
+                    arrived += usize::from(!slice.context);
+                    writer.put(slice).await
+                }
+                Err(error) => Err(error),
+            };
+            if let Err(failed) = put {
+                error = Some(failed);
+                break;
+            }
+        }
+        let ended = match &error {
+            Some(StepError::Cancelled) => Ended::Cancelled,
+            Some(_) => Ended::Failed,
+            None if arrived >= asked => Ended::Whole,
+            None if cx.cancel.is_cancelled() => Ended::Cancelled,
+            None => Ended::Frontier,
+        };
+        let written = match writer.finish(ended).await {
+            Ok(written) => written,
+            // What stopped the stream says more than what came of it.
+            Err(late) => return Err(error.unwrap_or(late)),
+        };
+        Ok((written, error))
+    }
+}
+
+fn too_large(
+    bytes: u64,
+    memory: u64,
+    info: &frazil_engine::dataset::DatasetInfo,
+    cube: Option<&Cube>,
+    in_flight: usize,
+) -> StepError {
+    let mib = |bytes: u64| bytes.div_ceil(1 << 20);
+    let message = format!(
+        "writing {} would take {} MiB, the run may take {} MiB",
+        info.id,
+        mib(bytes),
+        mib(memory)
+    );
+    let error = StepError::permanent(ErrorKind::Refused, message);
+    match cube {
+        Some(_) => error.help("its chunks are stored that long: rechunk it along `time`, or raise `memory`"),
+        None => {
+            let period = bytes / (in_flight as u64 + cube::declared_unit(info)).max(1);
+            let fits = (memory / period.max(1)).saturating_sub(in_flight as u64).max(1);
+            error.help(format!("declare `chunks: {{ time: {fits} }}` or less, or raise `memory`"))
+        }
+    }
+}
