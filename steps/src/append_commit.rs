@@ -168,12 +168,8 @@ fn too_large(
     in_flight: usize,
 ) -> StepError {
     let mib = |bytes: u64| bytes.div_ceil(1 << 20);
-    let message = format!(
-        "writing {} would take {} MiB, the run may take {} MiB",
-        info.id,
-        mib(bytes),
-        mib(memory)
-    );
+    let message =
+        format!("writing {} would take {} MiB, the run may take {} MiB", info.id, mib(bytes), mib(memory));
     let error = StepError::permanent(ErrorKind::Refused, message);
     match cube {
         Some(_) => error.help("its chunks are stored that long: rechunk it along `time`, or raise `memory`"),

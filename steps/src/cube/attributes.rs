@@ -49,7 +49,8 @@ pub(super) fn coverage(axis: &TimeIndex, map: &mut Map<String, Value>) {
     let (Some(first), Some(last)) = (axis.first(), axis.last()) else { return };
     let instant = |t: chrono::DateTime<chrono::Utc>| json!(t.format("%Y-%m-%dT%H:%M:%SZ").to_string());
     let minutes = (last.end() - first.start()).num_minutes();
-    let duration = if minutes % 1_440 == 0 { format!("P{}D", minutes / 1_440) } else { format!("PT{minutes}M") };
+    let duration =
+        if minutes % 1_440 == 0 { format!("P{}D", minutes / 1_440) } else { format!("PT{minutes}M") };
     map.insert("time_coverage_start".to_owned(), instant(first.start()));
     map.insert("time_coverage_end".to_owned(), instant(last.end()));
     map.insert("time_coverage_duration".to_owned(), json!(duration));
@@ -67,7 +68,14 @@ pub(super) fn coverage(axis: &TimeIndex, map: &mut Map<String, Value>) {
 fn transform(grid: &Grid) -> Option<[f64; 6]> {
     let cell = |axis: &frazil_engine::data::Axis| axis.cell.or_else(|| document::regular(&axis.centres));
     let (dx, dy) = (cell(&grid.x)?, cell(&grid.y)?);
-    Some([dx, 0.0, tidy(grid.x.centres.first()? - dx / 2.0), 0.0, dy, tidy(grid.y.centres.first()? - dy / 2.0)])
+    Some([
+        dx,
+        0.0,
+        tidy(grid.x.centres.first()? - dx / 2.0),
+        0.0,
+        dy,
+        tidy(grid.y.centres.first()? - dy / 2.0),
+    ])
 }
 
 /// Without the last digits, which halving a cell leaves behind.
@@ -101,10 +109,13 @@ fn space(grid: &Grid, map: &mut Map<String, Value>) {
         put("geospatial_bounds", json!(format!("POLYGON (({}))", ring.join(", "))));
         put("geospatial_bounds_crs", json!(crs::name(&grid.crs)));
     }
-    put("zarr_conventions", json!([
-        convention("proj", "f17cb550-5864-4468-aeb7-f3180cfb622f"),
-        convention("spatial", "689b58e2-cf7b-45e0-9fff-9cfc0883d6b4"),
-    ]));
+    put(
+        "zarr_conventions",
+        json!([
+            convention("proj", "f17cb550-5864-4468-aeb7-f3180cfb622f"),
+            convention("spatial", "689b58e2-cf7b-45e0-9fff-9cfc0883d6b4"),
+        ]),
+    );
     if let Some(code) = &grid.crs.code {
         put("proj:code", json!(code));
     }

@@ -86,10 +86,7 @@ pub(super) async fn apply(change: &Change<'_>, session: &mut Session) -> Result<
         let mut map = root["attributes"].as_object().cloned().unwrap_or_default();
         attributes::coverage(change.axis, &mut map);
         root["attributes"] = Value::Object(map);
-        session
-            .update_group(&path("/")?, bytes(&root))
-            .await
-            .map_err(fault::icechunk(change.what))?;
+        session.update_group(&path("/")?, bytes(&root)).await.map_err(fault::icechunk(change.what))?;
     }
     Ok(())
 }
@@ -98,12 +95,8 @@ pub(super) async fn apply(change: &Change<'_>, session: &mut Session) -> Result<
 /// `shift_array` does the same in a future that cannot move between threads.
 async fn shift(session: &mut Session, name: &Path, by: usize, what: &str) -> Result<(), StepError> {
     let by = u32::try_from(by).unwrap_or(u32::MAX);
-    let chunks: Vec<ChunkInfo> = session
-        .array_chunk_iterator(name)
-        .await
-        .try_collect()
-        .await
-        .map_err(fault::icechunk(what))?;
+    let chunks: Vec<ChunkInfo> =
+        session.array_chunk_iterator(name).await.try_collect().await.map_err(fault::icechunk(what))?;
     let places: HashSet<ChunkIndices> = chunks.iter().map(|chunk| chunk.coord.clone()).collect();
     let moved = |at: &ChunkIndices| {
         let mut at = at.clone();
@@ -142,8 +135,20 @@ async fn create(change: &Change<'_>, session: &mut Session) -> Result<Nodes, Ste
     let (rows, columns) = grid.shape();
     let float = frazil_engine::data::DType::Float64;
     let (int, byte) = (frazil_engine::data::DType::Int64, frazil_engine::data::DType::UInt8);
-    let y = ArrayDocument::coordinate(&grid.y.name, rows as u64, rows as u64, float, attributes::coordinate(grid, "Y"));
-    let x = ArrayDocument::coordinate(&grid.x.name, columns as u64, columns as u64, float, attributes::coordinate(grid, "X"));
+    let y = ArrayDocument::coordinate(
+        &grid.y.name,
+        rows as u64,
+        rows as u64,
+        float,
+        attributes::coordinate(grid, "Y"),
+    );
+    let x = ArrayDocument::coordinate(
+        &grid.x.name,
+        columns as u64,
+        columns as u64,
+        float,
+        attributes::coordinate(grid, "X"),
+    );
     let time = ArrayDocument::coordinate("time", 0, TIME_CHUNK, int, attributes::time(template.step));
     let status = ArrayDocument::coordinate("time", 0, TIME_CHUNK, byte, attributes::period_status());
     let reference = json!({
@@ -189,7 +194,9 @@ async fn create(change: &Change<'_>, session: &mut Session) -> Result<Nodes, Ste
 
 /// Shape and dimension names, as Icechunk keeps them beside the document.
 fn shape(document: &Value) -> Result<(ArrayShape, Vec<DimensionName>), StepError> {
-    let numbers = |value: &Value| -> Vec<u64> { value.as_array().into_iter().flatten().filter_map(Value::as_u64).collect() };
+    let numbers = |value: &Value| -> Vec<u64> {
+        value.as_array().into_iter().flatten().filter_map(Value::as_u64).collect()
+    };
     let lengths = numbers(&document["shape"]);
     let chunks = numbers(&document["chunk_grid"]["configuration"]["chunk_shape"]);
     let pairs = lengths
@@ -197,12 +204,19 @@ fn shape(document: &Value) -> Result<(ArrayShape, Vec<DimensionName>), StepError
         .zip(&chunks)
         .map(|(n, c)| (*n, u32::try_from(n.div_ceil((*c).max(1))).unwrap_or(u32::MAX)));
     let shape = ArrayShape::new(pairs).ok_or_else(|| not_a_cube("an array has no shape"))?;
-    let names = document["dimension_names"].as_array().into_iter().flatten().map(|n| n.as_str().into()).collect();
+    let names =
+        document["dimension_names"].as_array().into_iter().flatten().map(|n| n.as_str().into()).collect();
     Ok((shape, names))
 }
 
 /// Gives an array another length along `time`.
-async fn resize(session: &mut Session, nodes: &Nodes, name: &str, length: u64, what: &str) -> Result<(), StepError> {
+async fn resize(
+    session: &mut Session,
+    nodes: &Nodes,
+    name: &str,
+    length: u64,
+    what: &str,
+) -> Result<(), StepError> {
     let mut document =
         nodes.get(name).cloned().ok_or_else(|| not_a_cube(format!("{what}: there is no array {name}")))?;
     document["shape"][0] = json!(length);

@@ -69,7 +69,10 @@ async fn publish(
         .filter(|w| !w.labels.is_empty())
         .map(|written| {
             let body = serde_json::from_value(written.body.clone()).map_err(|error| {
-                StepError::permanent(ErrorKind::Internal, format!("the written batch cannot be read: {error}"))
+                StepError::permanent(
+                    ErrorKind::Internal,
+                    format!("the written batch cannot be read: {error}"),
+                )
             })?;
             Ok(Taken { written, body, standing: Vec::new() })
         })
@@ -87,7 +90,10 @@ async fn publish(
         // All up to the first batch that inserts, or that one alone.
         let group = match waiting.first() {
             Some(first) if settle::inserts(first, &attempt.axis()?) => 1,
-            _ => waiting.iter().position(|t| attempt.axis().is_ok_and(|a| settle::inserts(t, &a))).unwrap_or(waiting.len()),
+            _ => waiting
+                .iter()
+                .position(|t| attempt.axis().is_ok_and(|a| settle::inserts(t, &a)))
+                .unwrap_or(waiting.len()),
         };
         for taken in &mut waiting[..group] {
             taken.standing = attempt.standing(taken).await?;
@@ -136,9 +142,9 @@ impl<'a> Attempt<'a> {
         let cube = Cube::open(info, &cx.scope).await?;
         let repository = match &cube {
             Some(cube) => Arc::clone(&cube.repository),
-            None => Arc::new(
-                repo::open_or_create(info, &cx.scope, repo::creation(CHUNKS_PER_MANIFEST)).await?,
-            ),
+            None => {
+                Arc::new(repo::open_or_create(info, &cx.scope, repo::creation(CHUNKS_PER_MANIFEST)).await?)
+            }
         };
         Ok(Self { info, cx, repository, cube })
     }
@@ -158,7 +164,9 @@ impl<'a> Attempt<'a> {
         let unit = usize::try_from(cube.template.write_unit()).unwrap_or(usize::MAX);
         let mut standing = Vec::new();
         for record in &taken.body.units {
-            let Some(start) = cube.axis.position(record.period.first).and_then(|at| at.checked_sub(record.phase)) else {
+            let Some(start) =
+                cube.axis.position(record.period.first).and_then(|at| at.checked_sub(record.phase))
+            else {
                 continue;
             };
             if change::stands(cube, record, start / unit).await? {
@@ -202,7 +210,8 @@ impl<'a> Attempt<'a> {
     }
 
     fn head_id(&self) -> &icechunk::format::SnapshotId {
-        const INITIAL: icechunk::format::SnapshotId = icechunk::format::snapshot::Snapshot::INITIAL_SNAPSHOT_ID;
+        const INITIAL: icechunk::format::SnapshotId =
+            icechunk::format::snapshot::Snapshot::INITIAL_SNAPSHOT_ID;
         self.cube.as_ref().map_or(&INITIAL, |cube| &cube.id)
     }
 
@@ -238,7 +247,8 @@ impl<'a> Attempt<'a> {
         what: &str,
     ) -> Result<Done, StepError> {
         let mut provenance = self.cube.as_ref().map(|c| c.provenance.clone()).unwrap_or_default();
-        provenance.definition = Some(self.info.definition.clone()).filter(|d| !d.is_empty()).or(provenance.definition);
+        provenance.definition =
+            Some(self.info.definition.clone()).filter(|d| !d.is_empty()).or(provenance.definition);
         provenance.version = self.info.block.version.clone();
         provenance.sources.extend(notes.sources.clone());
         provenance.pending.clone_from(&notes.pending);

@@ -50,14 +50,22 @@ fn difference(stored: &Axis, given: &Axis) -> Option<String> {
     }
     let cell = cell(stored);
     let near = |a: f64, b: f64| (a - b).abs() <= TOLERANCE * cell;
-    let all = |mut other: Box<dyn Iterator<Item = &f64> + '_>| a.iter().all(|c| other.next().is_some_and(|o| near(*c, *o)));
+    let all = |mut other: Box<dyn Iterator<Item = &f64> + '_>| {
+        a.iter().all(|c| other.next().is_some_and(|o| near(*c, *o)))
+    };
     if all(Box::new(b.iter())) {
         return None;
     }
     if all(Box::new(b.iter().rev())) {
-        return Some(format!("`{name}` runs the other way, from {} to {}", shown(b.first()), shown(b.last())));
+        return Some(format!(
+            "`{name}` runs the other way, from {} to {}",
+            shown(b.first()),
+            shown(b.last())
+        ));
     }
-    if let Some(by) = (1..b.len()).find(|&by| near(a[0], b[by]) && all(Box::new(b[by..].iter().chain(&b[..by])))) {
+    if let Some(by) =
+        (1..b.len()).find(|&by| near(a[0], b[by]) && all(Box::new(b[by..].iter().chain(&b[..by]))))
+    {
         return Some(format!("`{name}` is rolled by {by} cells: it begins at {}", shown(b.first())));
     }
     let first = b[0] - a[0];

@@ -7,7 +7,10 @@ use frazil_engine::{
 };
 use serde_json::{Map, Value, json};
 
-use super::{crs, document, grid, template::{Template, TemplateVariable}};
+use super::{
+    crs, document, grid,
+    template::{Template, TemplateVariable},
+};
 
 /// Lengths of space chunks where none are declared.
 const SPACE_CHUNK: u64 = 512;
@@ -28,7 +31,11 @@ pub(super) fn step(info: &DatasetInfo) -> Result<Frequency, StepError> {
 }
 
 /// The template of a dataset that does not exist yet.
-pub(super) fn declare(info: &DatasetInfo, project_crs: Option<&str>, slice: &Slice) -> Result<Template, StepError> {
+pub(super) fn declare(
+    info: &DatasetInfo,
+    project_crs: Option<&str>,
+    slice: &Slice,
+) -> Result<Template, StepError> {
     let block = &info.block;
     let step = step(info)?;
     let grid = declared_grid(block, project_crs, &slice.grid)?;
@@ -172,7 +179,10 @@ impl Lengths {
             && let Some(d) = (0..3).find(|&d| shards[d] % chunks[d] != 0)
         {
             return Err(refused(
-                format!("a shard of {} along `{}` is no multiple of a chunk of {}", shards[d], names[d], chunks[d]),
+                format!(
+                    "a shard of {} along `{}` is no multiple of a chunk of {}",
+                    shards[d], names[d], chunks[d]
+                ),
                 "make shards whole multiples of chunks",
             ));
         }
@@ -247,7 +257,8 @@ fn attributes(variable: &TemplateVariable, declared: &Variable) -> Map<String, V
             map.insert(key.to_owned(), value);
         }
     };
-    let integer = |v: f64| if v.fract() == 0.0 && !variable.dtype.is_float() { json!(v as i64) } else { json!(v) };
+    let integer =
+        |v: f64| if v.fract() == 0.0 && !variable.dtype.is_float() { json!(v as i64) } else { json!(v) };
     put("long_name", declared.long_name.as_ref().map(|v| json!(v)));
     put("short_name", declared.short_name.as_ref().map(|v| json!(v)));
     put("standard_name", declared.standard_name.as_ref().map(|v| json!(v)));
@@ -256,7 +267,8 @@ fn attributes(variable: &TemplateVariable, declared: &Variable) -> Map<String, V
     put("scale_factor", variable.scale_factor.map(|v| json!(v)));
     put("add_offset", variable.add_offset.map(|v| json!(v)));
     // xarray reads the fill of a float as base64 of a little-endian float64: this is NaN.
-    let fill = if variable.dtype.is_float() { Some(json!("AAAAAAAA+H8=")) } else { variable.fill.map(integer) };
+    let fill =
+        if variable.dtype.is_float() { Some(json!("AAAAAAAA+H8=")) } else { variable.fill.map(integer) };
     put("_FillValue", fill);
     // Of packed data CF wants the range of the stored numbers, which readers differ about.
     let range = declared.valid.filter(|_| !variable.is_packed());
@@ -266,7 +278,8 @@ fn attributes(variable: &TemplateVariable, declared: &Variable) -> Map<String, V
             declared.categories.iter().filter_map(|(k, v)| Some((k.parse().ok()?, v))).collect();
         flags.sort_by(|a, b| a.0.total_cmp(&b.0));
         put("flag_values", Some(flags.iter().map(|f| integer(f.0)).collect()));
-        let words: Vec<String> = flags.iter().map(|f| f.1.split_whitespace().collect::<Vec<_>>().join("_")).collect();
+        let words: Vec<String> =
+            flags.iter().map(|f| f.1.split_whitespace().collect::<Vec<_>>().join("_")).collect();
         put("flag_meanings", Some(json!(words.join(" "))));
     }
     put("grid_mapping", Some(json!("spatial_ref")));

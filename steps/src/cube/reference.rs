@@ -97,9 +97,7 @@ pub(super) fn digest(template: &Template) -> String {
     let variables: Vec<_> = template
         .variables
         .iter()
-        .map(|v| {
-            json!([v.name, v.dtype, v.fill, v.scale_factor, v.add_offset, v.chunks, v.shards, v.codecs])
-        })
+        .map(|v| json!([v.name, v.dtype, v.fill, v.scale_factor, v.add_offset, v.chunks, v.shards, v.codecs]))
         .collect();
     let (rows, columns) = template.grid.shape();
     let text = json!([template.group, template.step, rows, columns, variables]).to_string();

@@ -70,9 +70,13 @@ pub(super) fn settle(axis: &mut TimeIndex, batches: &[Taken], unit: usize) -> Re
         }
         for (number, record) in taken.body.units.iter().enumerate() {
             let position = position(axis, record)?;
-            let start = position.checked_sub(record.phase).filter(|start| start % unit == 0).ok_or_else(|| {
-                moved(format!("{} is at another place of its chunk than when it was written", record.period))
-            })?;
+            let start =
+                position.checked_sub(record.phase).filter(|start| start % unit == 0).ok_or_else(|| {
+                    moved(format!(
+                        "{} is at another place of its chunk than when it was written",
+                        record.period
+                    ))
+                })?;
             let within = |p: &Period| axis.position(*p).is_some_and(|at| (start..start + unit).contains(&at));
             if new.iter().any(within) {
                 settlement.units.push((at, number));
@@ -105,7 +109,9 @@ fn one(
             if let Some(last) = axis.last()
                 && last.plus(1) != period
             {
-                return Err(moved(format!("{period} does not follow {last}, the last period of the dataset")));
+                return Err(moved(format!(
+                    "{period} does not follow {last}, the last period of the dataset"
+                )));
             }
             settlement.touches(axis.len());
             axis.push(period, status);

@@ -193,16 +193,19 @@ impl Job {
             .await
             .map_err(|_| StepError::permanent(ErrorKind::Internal, "encoding a chunk stopped"))??;
         let Some(encoded) = encoded else { return Ok(None) };
-        let write = self
-            .session
-            .get_chunk_writer(&name, &coordinates)
-            .map_err(fault::icechunk(&self.what))?;
+        let write =
+            self.session.get_chunk_writer(&name, &coordinates).map_err(fault::icechunk(&self.what))?;
         write(encoded.into()).await.map(Some).map_err(fault::icechunk(&self.what))
     }
 }
 
 /// The encoded bytes of a chunk; none for one of nothing but fill.
-fn encode(plan: &Plan, variable: usize, numbers: &[u8], place: [u32; 2]) -> Result<Option<Vec<u8>>, StepError> {
+fn encode(
+    plan: &Plan,
+    variable: usize,
+    numbers: &[u8],
+    place: [u32; 2],
+) -> Result<Option<Vec<u8>>, StepError> {
     let codec = &plan.codecs[variable];
     let whole = whole(plan);
     let chunk = Block::of_chunk(&[0, place[0] as usize, place[1] as usize], &codec.lengths());
@@ -218,7 +221,8 @@ fn encode(plan: &Plan, variable: usize, numbers: &[u8], place: [u32; 2]) -> Resu
     if codec.is_fill(bytes) {
         return Ok(None);
     }
-    codec.encode(bytes).map(Some).map_err(|error| {
-        not_a_cube(format!("`{}`: {error}", plan.template.variables[variable].name))
-    })
+    codec
+        .encode(bytes)
+        .map(Some)
+        .map_err(|error| not_a_cube(format!("`{}`: {error}", plan.template.variables[variable].name)))
 }

@@ -14,7 +14,9 @@ const EXACT: f64 = 9_007_199_254_740_992.0;
 pub(super) fn stored(field: &Field, variable: &TemplateVariable) -> Result<Vec<u8>, StepError> {
     let same = field.values.dtype() == variable.dtype && !variable.is_packed();
     match &field.values {
-        values if same && (variable.dtype.is_float() || field.fill.is_none() || field.fill == variable.fill) => {
+        values
+            if same && (variable.dtype.is_float() || field.fill.is_none() || field.fill == variable.fill) =>
+        {
             Ok(plain(values))
         }
         // The source's numbers may be finer than the dataset declares: each is rounded once.
@@ -44,7 +46,11 @@ fn plain(values: &Values) -> Vec<u8> {
 }
 
 /// One number at a time, exactly or not at all.
-fn converted(values: &Values, missing: Option<f64>, variable: &TemplateVariable) -> Result<Vec<u8>, StepError> {
+fn converted(
+    values: &Values,
+    missing: Option<f64>,
+    variable: &TemplateVariable,
+) -> Result<Vec<u8>, StepError> {
     let mut bytes = Vec::with_capacity(values.len() * variable.dtype.size());
     let wide = matches!(values.dtype(), DType::Int64 | DType::UInt64);
     for at in 0..values.len() {
@@ -70,7 +76,12 @@ fn converted(values: &Values, missing: Option<f64>, variable: &TemplateVariable)
             return Err(unfit(variable, at, value, &why));
         }
         if variable.fill == Some(number) && !variable.dtype.is_float() {
-            return Err(unfit(variable, at, value, &format!("is stored as {number}, which marks missing data")));
+            return Err(unfit(
+                variable,
+                at,
+                value,
+                &format!("is stored as {number}, which marks missing data"),
+            ));
         }
     }
     Ok(bytes)
@@ -131,12 +142,12 @@ fn unfit(variable: &TemplateVariable, at: usize, value: f64, why: &str) -> StepE
 /// Whether any of the stored numbers is not missing.
 pub(super) fn any_valid(bytes: &[u8], variable: &TemplateVariable) -> bool {
     match variable.dtype {
-        DType::Float32 => bytes
-            .chunks_exact(4)
-            .any(|b| b.try_into().is_ok_and(|b| !f32::from_le_bytes(b).is_nan())),
-        DType::Float64 => bytes
-            .chunks_exact(8)
-            .any(|b| b.try_into().is_ok_and(|b| !f64::from_le_bytes(b).is_nan())),
+        DType::Float32 => {
+            bytes.chunks_exact(4).any(|b| b.try_into().is_ok_and(|b| !f32::from_le_bytes(b).is_nan()))
+        }
+        DType::Float64 => {
+            bytes.chunks_exact(8).any(|b| b.try_into().is_ok_and(|b| !f64::from_le_bytes(b).is_nan()))
+        }
         dtype => {
             let mut mark = Vec::new();
             match put_missing(variable, &mut mark) {

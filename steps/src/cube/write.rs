@@ -139,7 +139,8 @@ impl BatchWriter {
                 "the source's labels and `stamp` do not fit the request",
             )
         })?;
-        let last = self.waiting.last().map(|s| s.period).or_else(|| self.labels.last().map(|l| l.period.first));
+        let last =
+            self.waiting.last().map(|s| s.period).or_else(|| self.labels.last().map(|l| l.period.first));
         match last {
             Some(last) if last == period => {
                 Err(refused(format!("{period} arrived twice"), "each period is written once"))
@@ -183,9 +184,13 @@ impl BatchWriter {
         let (period, status) = (slice.period, slice.status);
         let stored = self.cube.as_ref().is_some_and(|cube| cube.axis().position(period).is_some());
         if stored == (action == Action::Add) {
-            let (is, wanted) = if stored { ("is on the axis already", "added") } else { ("is not on the axis", "changed") };
-            return Err(StepError::permanent(ErrorKind::Refused, format!("{period} was to be {wanted}, but {is}"))
-                .help("somebody else wrote meanwhile: run again"));
+            let (is, wanted) =
+                if stored { ("is on the axis already", "added") } else { ("is not on the axis", "changed") };
+            return Err(StepError::permanent(
+                ErrorKind::Refused,
+                format!("{period} was to be {wanted}, but {is}"),
+            )
+            .help("somebody else wrote meanwhile: run again"));
         }
         let fields = fields(&plan.template, slice, &self.info).await?;
         let (number, step) = self.slot(period, plan.length)?;
@@ -292,7 +297,9 @@ impl BatchWriter {
 pub(super) fn unaligned(period: Period, unit: usize) -> StepError {
     refused(
         format!("{period} lies before the axis, but not a multiple of {unit} periods before it"),
-        format!("periods are inserted {unit} at a time, counted back from the first stored one: begin earlier, or rebuild"),
+        format!(
+            "periods are inserted {unit} at a time, counted back from the first stored one: begin earlier, or rebuild"
+        ),
     )
 }
 
@@ -306,7 +313,10 @@ pub(super) fn writable(info: &DatasetInfo) -> Result<(), StepError> {
     }
     if info.block.audit {
         return Err(refused(
-            format!("{} is audited, which needs `validate` and `promote`, and they are not there yet", info.id),
+            format!(
+                "{} is audited, which needs `validate` and `promote`, and they are not there yet",
+                info.id
+            ),
             "leave out `audit`",
         ));
     }
@@ -321,7 +331,8 @@ impl Plan {
                 "appending to a multiscale dataset is not there yet",
             ));
         }
-        let codecs = cube.template.variables.iter().filter_map(|v| cube.codecs.get(&v.name).cloned()).collect();
+        let codecs =
+            cube.template.variables.iter().filter_map(|v| cube.codecs.get(&v.name).cloned()).collect();
         Self::new(cube.template.clone(), codecs)
     }
 
@@ -400,7 +411,10 @@ async fn fields(template: &Template, slice: Slice, info: &DatasetInfo) -> Result
         {
             return Err(refused(
                 format!("`{}` is in `{given}`, the dataset in `{declared}`", variable.name),
-                format!("convert it on the way: `transform: {{ do: [ {{ convert: {{ {}: {declared} }} }} ] }}`", variable.name),
+                format!(
+                    "convert it on the way: `transform: {{ do: [ {{ convert: {{ {}: {declared} }} }} ] }}`",
+                    variable.name
+                ),
             ));
         }
         jobs.push((field, variable.clone()));
@@ -413,7 +427,13 @@ async fn fields(template: &Template, slice: Slice, info: &DatasetInfo) -> Result
 }
 
 /// Refuses to put nothing but missing data over numbers.
-fn overwrites(plan: &Plan, unit: &mut Unit, fields: &[Vec<u8>], step: usize, status: Status) -> Result<(), StepError> {
+fn overwrites(
+    plan: &Plan,
+    unit: &mut Unit,
+    fields: &[Vec<u8>],
+    step: usize,
+    status: Status,
+) -> Result<(), StepError> {
     if status == Status::Withdrawn {
         return Ok(());
     }

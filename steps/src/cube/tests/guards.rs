@@ -98,13 +98,15 @@ async fn a_hole_in_the_axis_is_refused() {
 #[tokio::test]
 async fn missing_data_never_overwrite_numbers() {
     let (bench, head) = stored().await;
-    let empty = Slice { fields: vec![field("rain", vec![f32::NAN; 48])], ..slice(day(3), Status::Final, 0.0) };
+    let empty =
+        Slice { fields: vec![field("rain", vec![f32::NAN; 48])], ..slice(day(3), Status::Final, 0.0) };
     let result = bench.write(0, Action::Revise, vec![empty]).await;
     bench.refused(result, &head, "nothing but missing data").await;
     let gap = bench.write(0, Action::Revise, vec![slice(day(3), Status::Gap, 0.0)]).await;
     bench.refused(gap, &head, "nothing but missing data").await;
     // Of a new period they are what the source says.
-    let empty = Slice { fields: vec![field("rain", vec![f32::NAN; 48])], ..slice(day(7), Status::Final, 0.0) };
+    let empty =
+        Slice { fields: vec![field("rain", vec![f32::NAN; 48])], ..slice(day(7), Status::Final, 0.0) };
     let written = put(&bench, empty).await.unwrap();
     bench.commit(vec![written]).await.unwrap();
     assert_eq!(bench.cube().await.unwrap().axis().len(), 7);
@@ -126,12 +128,15 @@ async fn a_batch_on_what_somebody_else_changed_is_refused() {
     let theirs = bench.write(0, Action::Add, days(7, 7)).await.unwrap();
     bench.commit(vec![theirs]).await.unwrap();
     let head = bench.head().await;
-    bench.refused(bench.commit(vec![ours]).await, &head, "is not the one that the batch was written over").await;
+    bench
+        .refused(bench.commit(vec![ours]).await, &head, "is not the one that the batch was written over")
+        .await;
     // A batch in chunks of its own stands, though the head moved.
     let ours = bench.write(0, Action::Add, days(8, 8)).await.unwrap();
     bench.commit(vec![ours]).await.unwrap();
     let ours = bench.write(0, Action::Add, days(9, 12)).await.unwrap();
-    let revised = bench.write(0, Action::Revise, vec![slice(day(1), Status::Provisional, 3.0)]).await.unwrap();
+    let revised =
+        bench.write(0, Action::Revise, vec![slice(day(1), Status::Provisional, 3.0)]).await.unwrap();
     bench.commit(vec![revised]).await.unwrap();
     bench.commit(vec![ours]).await.unwrap();
     assert_eq!(bench.contents().await[1..], finals(2..=12));

@@ -60,7 +60,10 @@ async fn appends_go_on_in_a_chunk_that_is_filled_in_part() {
 
 #[tokio::test]
 async fn shards_and_single_chunks_hold_the_same() {
-    for chunks in [json!({ "chunks": { "time": 2, "y": 3, "x": 4 }, "shards": { "time": 4, "y": 6, "x": 8 } }), json!({ "chunks": { "time": 1 } })] {
+    for chunks in [
+        json!({ "chunks": { "time": 2, "y": 3, "x": 4 }, "shards": { "time": 4, "y": 6, "x": 8 } }),
+        json!({ "chunks": { "time": 1 } }),
+    ] {
         let bench = bench(chunks);
         bench.add(1, 5).await;
         bench.add(6, 9).await;

@@ -6,8 +6,8 @@ use chrono::{TimeZone, Utc};
 use frazil_engine::{
     context::{Context, EnvSecrets, Pools, Progress, Scope, SystemClock},
     data::{
-        Action, Axis, Crs, Field, Frequency, Grid, Item, Period, PeriodRange, Periods, Slice, Snapshot, Status,
-        Values,
+        Action, Axis, Crs, Field, Frequency, Grid, Item, Period, PeriodRange, Periods, Slice, Snapshot,
+        Status, Values,
     },
     dataset::{DatasetInfo, Location},
     project::{ProjectConfig, Retry},
@@ -106,7 +106,13 @@ pub(super) fn day(n: i64) -> Period {
 /// Numbers that tell period and cell; one cell in ten is missing.
 pub(super) fn numbers(period: Period, salt: f32) -> Vec<f32> {
     (0..48u16)
-        .map(|c| if c % 10 == 3 { f32::NAN } else { f32::from(c) + salt + (period.ordinal() % 1_000) as f32 * 100.0 })
+        .map(|c| {
+            if c % 10 == 3 {
+                f32::NAN
+            } else {
+                f32::from(c) + salt + (period.ordinal() % 1_000) as f32 * 100.0
+            }
+        })
         .collect()
 }
 
@@ -145,7 +151,12 @@ impl Bench {
     }
 
     /// Writes slices as one batch.
-    pub(super) async fn write(&self, index: usize, action: Action, slices: Vec<Slice>) -> Result<Written, StepError> {
+    pub(super) async fn write(
+        &self,
+        index: usize,
+        action: Action,
+        slices: Vec<Slice>,
+    ) -> Result<Written, StepError> {
         let periods: Vec<Period> = slices.iter().map(|s| s.period).collect();
         let batch = self.batch(index, &periods, action).await;
         self.write_batch(batch, slices).await
@@ -181,7 +192,12 @@ impl Bench {
     }
 
     /// Asserts that nothing changed and that the error says `text`.
-    pub(super) async fn refused<T: std::fmt::Debug>(&self, result: Result<T, StepError>, before: &Option<String>, text: &str) {
+    pub(super) async fn refused<T: std::fmt::Debug>(
+        &self,
+        result: Result<T, StepError>,
+        before: &Option<String>,
+        text: &str,
+    ) {
         let error = result.unwrap_err();
         let message = error.to_string();
         assert!(message.contains(text), "{message}");
