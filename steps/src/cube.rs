@@ -7,7 +7,7 @@ mod attributes;
 mod change;
 mod codec;
 mod commit;
-pub(crate) mod crs;
+mod crs;
 mod document;
 mod fault;
 mod grid;

@@ -60,6 +60,7 @@ pub(super) fn context(root: PathBuf, info: &DatasetInfo) -> Context {
         title: None,
         extent: None,
         crs: None,
+        stores: BTreeMap::new(),
         memory: 1 << 30,
         pools: BTreeMap::new(),
         vars: BTreeMap::new(),
