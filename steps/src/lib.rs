@@ -3,10 +3,12 @@
 mod append_commit;
 pub mod crs;
 pub mod cube;
+mod derived_resample;
 mod enumerate_periods;
 mod fetch;
 mod net;
 mod raster;
+pub mod resample;
 mod scratch;
 #[expect(dead_code, reason = "used by steps that are not registered yet")]
 mod units;
@@ -22,6 +24,7 @@ pub fn registry() -> Registry {
     Registry::new()
         // one line each, by name
         .sink::<AppendCommit>()
+        .node::<derived_resample::DerivedResample>()
         .node::<enumerate_periods::EnumeratePeriods>()
         .source::<Fetch>()
 }

@@ -1,0 +1,353 @@
+//! The numbers: chunks of the source stream through, windows come out in order of time.
+//!
+//! Each chunk is read once. What is held is the chunks on their way (two), the windows that are
+//! open, and what the writer gathers: none of it grows with the length of the source.
+
+use std::{ops::Range, sync::Arc};
+
+use frazil_engine::{
+    context::{Context, Tick},
+    data::{Field, Frequency, Grid, Slice, Status, Values},
+    step::{ErrorKind, StepError},
+};
+use futures::{StreamExt, TryStreamExt, stream};
+
+use super::{
+    decide::Window,
+    inherit::{Output, Recipe},
+    mosaic::Mosaic,
+};
+use crate::{
+    cube::{BatchWriter, Cube, Template, TemplateVariable, Window as Tile},
+    resample::{Accumulator, Encoding, Method},
+};
+
+/// Reads on their way at a time: one is decoded while another is added up.
+const AHEAD: usize = 2;
+
+/// Bytes that one read gives where chunks are smaller: enough that no time goes into reading.
+const READ: usize = 16 << 20;
+
+/// One source variable with all that is made of it.
+#[derive(Debug)]
+struct Input {
+    name: String,
+    encoding: Encoding,
+    tiles: Vec<Tile>,
+    /// Places in the recipes, with their methods.
+    outputs: Vec<(usize, Method)>,
+}
+
+/// A window while its periods pass by.
+struct Open {
+    window: Window,
+    /// Positions on the source's axis that hold values.
+    steps: Vec<Range<usize>>,
+    /// By place among the reads of a unit: the sums of each output.
+    sums: Vec<Option<Vec<Accumulator>>>,
+}
+
+/// How a source becomes a derived dataset.
+#[derive(Debug)]
+pub(super) struct Resampling<'a> {
+    source: &'a Cube,
+    from: Frequency,
+    grid: Arc<Grid>,
+    inputs: Vec<Input>,
+    outputs: Vec<Output>,
+    /// Steps of the source that are read together.
+    span: usize,
+}
+
+impl<'a> Resampling<'a> {
+    /// `stored` tells types and units of the derived dataset's variables.
+    pub(super) fn new(
+        source: &'a Cube,
+        from: Frequency,
+        recipes: &[Recipe],
+        stored: &[Output],
+    ) -> Result<Self, StepError> {
+        let template = source.template();
+        let mut inputs: Vec<Input> = Vec::new();
+        let mut outputs = Vec::new();
+        for (at, recipe) in recipes.iter().enumerate() {
+            let output =
+                stored.iter().find(|v| v.name == recipe.name).ok_or_else(|| lacking(&recipe.name))?;
+            outputs.push(output.clone());
+            if let Some(input) = inputs.iter_mut().find(|i| i.name == recipe.from) {
+                input.outputs.push((at, recipe.method));
+                continue;
+            }
+            let from = template.variable(&recipe.from).ok_or_else(|| lacking(&recipe.from))?;
+            inputs.push(Input {
+                name: recipe.from.clone(),
+                encoding: encoding(from),
+                tiles: tiles(from, template.grid.shape()),
+                outputs: vec![(at, recipe.method)],
+            });
+        }
+        let span = inputs.iter().filter_map(|i| Some((i, template.variable(&i.name)?)));
+        let span = span.map(|(input, variable)| span_of(variable, &input.tiles)).max().unwrap_or(1);
+        Ok(Self { source, from, grid: Arc::new(template.grid.clone()), inputs, outputs, span })
+    }
+
+    /// Makes the windows, ascending, and puts each to the writer. With an error, those before it
+    /// are put; `put` counts them.
+    pub(super) async fn make(
+        &self,
+        windows: &[Window],
+        writer: &mut BatchWriter,
+        put: &mut usize,
+        cx: &Context,
+    ) -> Result<(), StepError> {
+        let slots: Vec<(usize, usize)> = (0..self.inputs.len())
+            .flat_map(|input| (0..self.inputs[input].tiles.len()).map(move |tile| (input, tile)))
+            .collect();
+        let mut open: std::collections::VecDeque<Open> =
+            windows.iter().map(|w| self.open(*w, slots.len())).collect();
+        let units = units(open.iter().flat_map(|o| o.steps.iter().cloned()), self.span);
+        // Owned, so that the futures borrow nothing but `self`.
+        let reads: Vec<(Range<usize>, usize, (usize, usize))> = units
+            .iter()
+            .flat_map(|unit| slots.iter().enumerate().map(move |(at, slot)| (unit.clone(), at, *slot)))
+            .collect();
+        let mut reads = stream::iter(reads).map(|(unit, at, slot)| self.read(unit, at, slot)).buffered(AHEAD);
+        let total = windows.len() as u64;
+        loop {
+            if cx.cancel.is_cancelled() {
+                return Err(StepError::Cancelled);
+            }
+            let read = reads.try_next().await?;
+            let passed = match read {
+                Some((unit, at, values)) => {
+                    self.add(&mut open, &unit, at, slots[at], values).await?;
+                    // What ends in this unit is whole once its last read is in.
+                    if at + 1 < slots.len() {
+                        continue;
+                    }
+                    unit.end
+                }
+                None => usize::MAX,
+            };
+            while open.front().is_some_and(|o| o.steps.last().is_none_or(|last| last.end <= passed)) {
+                let Some(done) = open.pop_front() else { break };
+                let slice = self.finish(done, &slots).await?;
+                writer.put(slice).await?;
+                *put += 1;
+                cx.progress.tick(Tick::Periods { done: *put as u64, total });
+            }
+            if passed == usize::MAX {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn read(
+        &self,
+        unit: Range<usize>,
+        at: usize,
+        (input, tile): (usize, usize),
+    ) -> Result<(Range<usize>, usize, Values), StepError> {
+        let input = &self.inputs[input];
+        let values = self.source.read(&input.name, unit.clone(), Some(&input.tiles[tile])).await?;
+        Ok((unit, at, values))
+    }
+
+    fn open(&self, window: Window, slots: usize) -> Open {
+        let axis = self.source.axis();
+        let mut steps: Vec<Range<usize>> = Vec::new();
+        if window.status != Status::Incomplete {
+            for at in axis.positions(window.period.parts(self.from)) {
+                if !axis.get(at).is_some_and(|(_, status)| status.has_values()) {
+                    continue;
+                }
+                match steps.last_mut() {
+                    Some(last) if last.end == at => last.end += 1,
+                    _ => steps.push(at..at + 1),
+                }
+            }
+        }
+        Open { window, steps, sums: (0..slots).map(|_| None).collect() }
+    }
+
+    /// Adds what was read to the windows that it belongs to.
+    async fn add(
+        &self,
+        open: &mut std::collections::VecDeque<Open>,
+        unit: &Range<usize>,
+        slot: usize,
+        (input, tile): (usize, usize),
+        values: Values,
+    ) -> Result<(), StepError> {
+        let input = &self.inputs[input];
+        let cells = input.tiles[tile].y.len() * input.tiles[tile].x.len();
+        let mut work = Vec::new();
+        for (at, window) in open.iter_mut().enumerate() {
+            let Some(first) = window.steps.first() else { continue };
+            if first.start >= unit.end {
+                break;
+            }
+            let inside = |s: &Range<usize>| s.start.max(unit.start)..s.end.min(unit.end);
+            let steps: Vec<Range<usize>> = window
+                .steps
+                .iter()
+                .map(inside)
+                .filter(|s| !s.is_empty())
+                .map(|s| s.start - unit.start..s.end - unit.start)
+                .collect();
+            if steps.is_empty() {
+                continue;
+            }
+            let new = || -> Vec<Accumulator> {
+                input.outputs.iter().map(|(_, m)| Accumulator::new(*m, input.encoding, cells)).collect()
+            };
+            let sums: Vec<Accumulator> = window.sums[slot].take().unwrap_or_else(new);
+            work.push((at, steps, sums));
+        }
+        let worked = blocking(move || {
+            for (_, steps, sums) in &mut work {
+                for sum in sums.iter_mut() {
+                    steps.iter().for_each(|s| sum.add(&values, s.clone()));
+                }
+            }
+            work
+        });
+        for (at, _, sums) in worked.await? {
+            if let Some(window) = open.get_mut(at) {
+                window.sums[slot] = Some(sums);
+            }
+        }
+        Ok(())
+    }
+
+    /// The slice of a window all of whose periods have passed.
+    async fn finish(&self, open: Open, slots: &[(usize, usize)]) -> Result<Slice, StepError> {
+        let Window { period, status, .. } = open.window;
+        let mut fields = Vec::new();
+        if status != Status::Incomplete {
+            let mut parts: Vec<Vec<(Tile, Accumulator)>> = self.outputs.iter().map(|_| Vec::new()).collect();
+            for (sums, &(input, tile)) in open.sums.into_iter().zip(slots) {
+                let input = &self.inputs[input];
+                for (sum, (output, _)) in sums.into_iter().flatten().zip(&input.outputs) {
+                    parts[*output].push((input.tiles[tile].clone(), sum));
+                }
+            }
+            let (outputs, shape) = (self.outputs.clone(), self.grid.shape());
+            let made = blocking(move || -> Result<Vec<Field>, StepError> {
+                outputs.into_iter().zip(parts).map(|(output, parts)| field(output, parts, shape)).collect()
+            });
+            fields = made.await?.map_err(|error| error.at(period))?;
+        }
+        Ok(Slice { period, status, context: false, grid: Arc::clone(&self.grid), fields })
+    }
+}
+
+fn field(output: Output, parts: Vec<(Tile, Accumulator)>, shape: (usize, usize)) -> Result<Field, StepError> {
+    let Output { name, dtype, fill, units } = output;
+    let mut mosaic = Mosaic::new(shape);
+    for (tile, sum) in parts {
+        let values = sum.finish(dtype, fill).map_err(|unfit| {
+            StepError::permanent(ErrorKind::Data, format!("`{name}`: {unfit}"))
+                .help(format!("declare `variables: {{ {name}: {{ dtype: … }} }}` of the dataset: a wider integer, or a float"))
+        })?;
+        mosaic.put(&tile, values);
+    }
+    let values = mosaic.finish().ok_or_else(|| {
+        StepError::permanent(
+            ErrorKind::Internal,
+            format!("`{name}`: a window was finished without its periods"),
+        )
+    })?;
+    Ok(Field { name, values, fill, units })
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, StepError> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|_| StepError::permanent(ErrorKind::Internal, "resampling stopped"))
+}
+
+fn lacking(name: &str) -> StepError {
+    StepError::permanent(ErrorKind::Data, format!("the dataset has no variable `{name}`"))
+        .help("its variables are those of its first commit: a dataset of another id can have others")
+}
+
+fn encoding(variable: &TemplateVariable) -> Encoding {
+    Encoding {
+        dtype: variable.dtype,
+        fill: variable.fill,
+        scale: variable.scale_factor.unwrap_or(1.0),
+        offset: variable.add_offset.unwrap_or(0.0),
+    }
+}
+
+fn size(n: u64) -> usize {
+    usize::try_from(n).unwrap_or(usize::MAX).max(1)
+}
+
+/// Parts of the grid that are read at a time: whole chunks, as many as fit one read.
+fn tiles(variable: &TemplateVariable, (rows, columns): (usize, usize)) -> Vec<Tile> {
+    let [steps, y, x] = variable.unit().map(size);
+    let (y, x) = (y.min(rows.max(1)), x.min(columns.max(1)));
+    let fits = (READ / steps.saturating_mul(variable.dtype.size())).max(1);
+    // First along rows, as they lie.
+    let x = (fits / (x * y).max(1)).clamp(1, columns.div_ceil(x)) * x;
+    let y = if x >= columns { (fits / (x * y).max(1)).clamp(1, rows.div_ceil(y)) * y } else { y };
+    let cut = |length: usize, by: usize| (0..length).step_by(by).map(move |i| i..length.min(i + by));
+    cut(rows, y).flat_map(|y| cut(columns, x).map(move |x| Tile { y: y.clone(), x })).collect()
+}
+
+/// Steps that are read at a time: whole chunks, as many as fit one read.
+fn span_of(variable: &TemplateVariable, tiles: &[Tile]) -> usize {
+    let steps = size(variable.unit()[0]);
+    let cells = tiles.iter().map(|t| t.y.len() * t.x.len()).max().unwrap_or(1).max(1);
+    let chunks = READ / steps.saturating_mul(cells).saturating_mul(variable.dtype.size()).max(1);
+    steps * chunks.max(1)
+}
+
+/// The stretches that are read: what is needed of each span of chunks.
+fn units(steps: impl Iterator<Item = Range<usize>>, span: usize) -> Vec<Range<usize>> {
+    let mut units: Vec<Range<usize>> = Vec::new();
+    for range in steps {
+        let mut start = range.start;
+        while start < range.end {
+            let end = range.end.min((start / span + 1) * span);
+            match units.last_mut() {
+                Some(last) if last.start / span == start / span => last.end = end,
+                _ => units.push(start..end),
+            }
+            start = end;
+        }
+    }
+    units
+}
+
+/// Bytes held at the peak, but for what the writer holds.
+pub(super) fn memory(source: &Template, recipes: &[Recipe], from: Frequency, to: Frequency) -> u64 {
+    let cells = source.grid.cells();
+    let mut bytes = 0;
+    for recipe in recipes {
+        let Some(variable) = source.variable(&recipe.from) else { continue };
+        let tiles = tiles(variable, source.grid.shape());
+        let span = span_of(variable, &tiles);
+        let largest = tiles.iter().map(|t| t.y.len() * t.x.len()).max().unwrap_or(0);
+        // On their way, each as bytes and as numbers, and one that is added up.
+        bytes += (2 * AHEAD + 1) * span * largest * variable.dtype.size();
+        let length = (to.nominal_minutes() / from.nominal_minutes().max(1)).max(1);
+        let windows = span / usize::try_from(length).unwrap_or(1) + 2;
+        bytes += windows * cells * Accumulator::bytes_per_cell(recipe.method, variable.dtype);
+    }
+    bytes as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_chunk_is_read_once() {
+        assert_eq!(units([3..30, 30..61, 70..75].into_iter(), 30), vec![3..30, 30..60, 60..75]);
+        assert_eq!(units([0..31, 31..59].into_iter(), 100), vec![0..59]);
+        assert_eq!(units(std::iter::empty(), 7), Vec::<Range<usize>>::new());
+    }
+}

@@ -1,0 +1,231 @@
+//! What is to be made, decided over plain data: the same for a plan and for a run.
+
+use frazil_engine::data::{Action, Frequency, Item, Period, PeriodRange, Status};
+
+use super::ready::{Parts, Ready};
+
+/// The axis of a dataset: ascending periods with what is known of them.
+pub(super) type Axis = [(Period, Status)];
+
+/// Which periods of the source changed since some state of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Changed {
+    /// That cannot be told: all may have.
+    All,
+    /// Those of these ascending ranges.
+    Ranges(Vec<PeriodRange>),
+}
+
+impl Changed {
+    /// Whether a period of `range` changed.
+    pub(super) fn touches(&self, range: PeriodRange) -> bool {
+        match self {
+            Self::All => true,
+            Self::Ranges(ranges) => ranges.iter().any(|r| r.first <= range.last && range.first <= r.last),
+        }
+    }
+}
+
+/// Windows that are done already for a newer source than the one that is recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Done {
+    /// The windows.
+    pub(super) windows: Vec<PeriodRange>,
+    /// What changed in the source since they were done.
+    pub(super) since: Changed,
+}
+
+/// All that the decision looks at.
+#[derive(Debug)]
+pub(super) struct Inputs<'a> {
+    /// The source, as it is or as it will be.
+    pub(super) source: &'a Axis,
+    /// The source's step.
+    pub(super) from: Frequency,
+    /// The derived dataset as it is.
+    pub(super) target: &'a Axis,
+    /// Its step.
+    pub(super) to: Frequency,
+    /// When a window is made.
+    pub(super) ready: Ready,
+    /// What changed since the recorded source snapshot.
+    pub(super) changed: &'a Changed,
+    /// Work that an earlier run began.
+    pub(super) done: Option<&'a Done>,
+    /// Everything is made again: the definition is another one.
+    pub(super) remake: bool,
+    /// Periods that the derived dataset writes together: what comes before its axis must be a
+    /// multiple of it.
+    pub(super) unit: usize,
+}
+
+/// One window that is to be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Window {
+    /// The window, a period of the derived dataset.
+    pub(super) period: Period,
+    /// What is done with it.
+    pub(super) action: Action,
+    /// What it will be; `incomplete` holds fill.
+    pub(super) status: Status,
+}
+
+/// What is to be done.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Decision {
+    /// Windows on the axis and after it, ascending.
+    pub(super) windows: Vec<Window>,
+    /// Windows that come before the axis, ascending, a whole number of write units.
+    pub(super) earlier: Vec<Window>,
+    /// Windows before the axis that do not fill a write unit: they cannot be written.
+    pub(super) unaligned: Option<PeriodRange>,
+    /// Why, a sentence each.
+    pub(super) reasons: Vec<String>,
+}
+
+impl Decision {
+    /// The work as items, in the order in which it is written.
+    pub(super) fn items(&self) -> Vec<Item> {
+        items(self.windows.iter().chain(&self.earlier))
+    }
+}
+
+/// Windows as the fewest items.
+pub(super) fn items<'a>(windows: impl IntoIterator<Item = &'a Window>) -> Vec<Item> {
+    let mut items: Vec<Item> = Vec::new();
+    for window in windows {
+        match items.last_mut() {
+            Some(item) if item.action == window.action && item.range.last.plus(1) == window.period => {
+                item.range.last = window.period;
+            }
+            _ => items.push(Item { range: PeriodRange::one(window.period), action: window.action }),
+        }
+    }
+    items
+}
+
+/// The source as it will stand after `items`, and what that changes.
+pub(super) fn forward(source: &Axis, items: &[Item]) -> (Vec<(Period, Status)>, Vec<PeriodRange>) {
+    let mut axis: std::collections::BTreeMap<Period, Status> = source.iter().copied().collect();
+    for item in items {
+        axis.extend(item.range.iter().map(|period| (period, Status::Final)));
+    }
+    (axis.into_iter().collect(), items.iter().map(|item| item.range).collect())
+}
+
+/// What the periods of `window` are on the axis of the source.
+pub(super) fn parts(source: &Axis, window: Period, from: Frequency) -> Parts {
+    let range = window.parts(from);
+    let held = held(source, range);
+    Parts {
+        total: range.len(),
+        have: held.iter().filter(|(_, status)| status.has_values()).count(),
+        provisional: held.iter().any(|(_, status)| *status == Status::Provisional),
+        refused: held.iter().any(|(_, status)| !status.has_values()),
+    }
+}
+
+fn held(source: &Axis, range: PeriodRange) -> &Axis {
+    let start = source.partition_point(|(p, _)| *p < range.first);
+    let end = source.partition_point(|(p, _)| *p <= range.last);
+    &source[start..end.max(start)]
+}
+
+fn status_of(target: &Axis, window: Period) -> Option<Status> {
+    target.binary_search_by_key(&window, |(p, _)| *p).ok().map(|at| target[at].1)
+}
+
+/// Decides what is to be made.
+pub(super) fn decide(inputs: &Inputs<'_>) -> Decision {
+    let mut decision = Decision::default();
+    let (Some((first, _)), Some((last, _))) = (inputs.source.first(), inputs.source.last()) else {
+        decision.reasons.push("the source holds no periods yet".to_owned());
+        return decision;
+    };
+    let window = |period: &Period| Period::containing(period.start(), inputs.to);
+    let held = inputs.target.first().zip(inputs.target.last()).map(|((a, _), (b, _))| (*a, *b));
+    let first = held.map_or(window(first), |(a, _)| a.min(window(first)));
+    let last = held.map_or(window(last), |(_, b)| b.max(window(last)));
+    // A window that cannot be made is passed when a later one can, or stands already.
+    let passed = newest(inputs, PeriodRange { first, last }).max(held.map(|(_, b)| b));
+    let mut found = Found { decision, waits: Vec::new() };
+    for window in (PeriodRange { first, last }).iter() {
+        found.look(inputs, window, passed);
+    }
+    found.settle(inputs, held)
+}
+
+/// The newest window that can be made.
+fn newest(inputs: &Inputs<'_>, windows: PeriodRange) -> Option<Period> {
+    windows.iter().rev().find(|window| {
+        let parts = parts(inputs.source, *window, inputs.from);
+        inputs.ready.passes(parts.have, parts.total)
+    })
+}
+
+/// What was found so far.
+struct Found {
+    decision: Decision,
+    waits: Vec<Period>,
+}
+
+impl Found {
+    fn look(&mut self, inputs: &Inputs<'_>, window: Period, passed: Option<Period>) {
+        let parts = parts(inputs.source, window, inputs.from);
+        let ready = inputs.ready.passes(parts.have, parts.total);
+        let stored = status_of(inputs.target, window);
+        let dirty = is_dirty(inputs, window);
+        let (action, status) = match (stored, ready) {
+            (None, true) => (Action::Add, parts.status()),
+            (None, false) if passed.is_some_and(|p| window < p) => {
+                self.waits.push(window);
+                (Action::Add, Status::Incomplete)
+            }
+            (None, false) => return self.waits.push(window),
+            // A person took it out: only a person brings it back.
+            (Some(Status::Withdrawn), _) => return,
+            (Some(Status::Gap | Status::Incomplete), true) => (Action::Fill, parts.status()),
+            (Some(Status::Gap | Status::Incomplete), false) => return self.waits.push(window),
+            (Some(status), true) if dirty || inputs.remake || status != parts.status() => {
+                (Action::Revise, parts.status())
+            }
+            (Some(_), true) => return,
+            // What the source took back is no longer vouched for. What it merely no longer holds
+            // is kept: a source that was begun anew must not empty what hangs from it.
+            (Some(_), false) if dirty && parts.refused => {
+                self.waits.push(window);
+                (Action::Revise, Status::Incomplete)
+            }
+            (Some(_), false) => return,
+        };
+        let list = match inputs.target.first() {
+            Some((first, _)) if window < *first => &mut self.decision.earlier,
+            _ => &mut self.decision.windows,
+        };
+        list.push(Window { period: window, action, status });
+    }
+
+    fn settle(mut self, inputs: &Inputs<'_>, held: Option<(Period, Period)>) -> Decision {
+        // What comes before the axis is counted back from it in whole write units.
+        let rest = self.decision.earlier.len() % inputs.unit.max(1);
+        let rest: Vec<Window> = self.decision.earlier.drain(..rest).collect();
+        if let (Some(from), Some(last)) = (rest.iter().find(|w| w.status != Status::Incomplete), rest.last())
+        {
+            self.decision.unaligned = Some(PeriodRange { first: from.period, last: last.period });
+        }
+        self.decision.reasons = super::reasons::reasons(inputs, &self.decision, &self.waits, held);
+        self.decision
+    }
+}
+
+/// Whether an input of `window` changed since it was made.
+fn is_dirty(inputs: &Inputs<'_>, window: Period) -> bool {
+    let range = window.parts(inputs.from);
+    let done = inputs
+        .done
+        .is_some_and(|done| done.windows.iter().any(|r| r.contains(window)) && !done.since.touches(range));
+    !done && inputs.changed.touches(range)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,91 @@
+//! The decision in sentences.
+
+use frazil_engine::data::{Action, Period, PeriodRange, Status};
+
+use super::decide::{Axis, Changed, Decision, Inputs};
+
+/// Waiting windows that are named one by one; beyond that they are counted.
+const NAMED: usize = 12;
+
+pub(super) fn reasons(
+    inputs: &Inputs<'_>,
+    decision: &Decision,
+    waits: &[Period],
+    held: Option<(Period, Period)>,
+) -> Vec<String> {
+    let mut reasons = Vec::new();
+    if inputs.remake {
+        reasons
+            .push("its definition differs from the one it was made by: everything is made again".to_owned());
+    } else if held.is_some() && *inputs.changed == Changed::All {
+        reasons.push(
+            "the source snapshot it was made from is not known any more: all windows are computed, only those that differ are written"
+                .to_owned(),
+        );
+    }
+    for (action, verb) in [(Action::Add, "made"), (Action::Revise, "made again"), (Action::Fill, "filled")] {
+        let chosen = decision.earlier.iter().chain(&decision.windows);
+        let ranges = PeriodRange::collect(
+            chosen.filter(|w| w.action == action && w.status != Status::Incomplete).map(|w| w.period),
+        );
+        if !(ranges.is_empty() || inputs.remake && action == Action::Revise) {
+            reasons.push(format!("{}: {verb}{}", listed(&ranges), why(action)));
+        }
+    }
+    // The newest are of interest: the older ones have been waiting for long.
+    let shown = &waits[waits.len().saturating_sub(NAMED)..];
+    if shown.len() < waits.len() {
+        reasons.push(format!("{} earlier windows lack periods too", waits.len() - shown.len()));
+    }
+    reasons.extend(shown.iter().map(|window| waiting(inputs, *window)));
+    if let Some(range) = decision.unaligned {
+        reasons.push(unaligned(range, inputs.unit));
+    }
+    reasons
+}
+
+/// Why windows before the axis cannot be written.
+pub(super) fn unaligned(range: PeriodRange, unit: usize) -> String {
+    format!(
+        "{range} come before the first window and do not fill a chunk of {unit}: bringing them in would rewrite the dataset"
+    )
+}
+
+const fn why(action: Action) -> &'static str {
+    match action {
+        Action::Add => "",
+        Action::Revise => ", their inputs changed",
+        Action::Fill => ", their inputs arrived",
+    }
+}
+
+fn listed(ranges: &[PeriodRange]) -> String {
+    let mut text: Vec<String> = ranges.iter().take(NAMED).map(ToString::to_string).collect();
+    if ranges.len() > NAMED {
+        text.push(format!("{} more", ranges.len() - NAMED));
+    }
+    text.join(", ")
+}
+
+fn waiting(inputs: &Inputs<'_>, window: Period) -> String {
+    let range = window.parts(inputs.from);
+    let lacking: Vec<Period> = range.iter().filter(|p| !there(inputs.source, *p)).collect();
+    let refused: Vec<Period> =
+        lacking.iter().copied().filter(|p| status(inputs.source, *p).is_some()).collect();
+    let of = |periods: &[Period]| listed(&PeriodRange::collect(periods.iter().copied()));
+    if let [period, ..] = refused.as_slice() {
+        let name = status(inputs.source, *period).map_or("", Status::name);
+        return format!("{window}: incomplete, in the source {} is {name}", of(&refused));
+    }
+    let count =
+        if lacking.len() > 1 { format!(" ({} of {})", lacking.len(), range.len()) } else { String::new() };
+    format!("{window}: waits for {}{count}", of(&lacking))
+}
+
+fn status(source: &Axis, period: Period) -> Option<Status> {
+    source.binary_search_by_key(&period, |(p, _)| *p).ok().map(|at| source[at].1)
+}
+
+fn there(source: &Axis, period: Period) -> bool {
+    status(source, period).is_some_and(Status::has_values)
+}

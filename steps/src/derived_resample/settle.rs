@@ -1,0 +1,113 @@
+//! The work of a run: batch by batch into the store, each with what it says of its source.
+
+use std::collections::BTreeMap;
+
+use frazil_engine::{
+    context::Context,
+    data::{PeriodRange, Periods, Snapshot},
+    step::{self, Ended, ErrorKind, Outcome, StepError},
+};
+
+use super::{
+    DerivedResample,
+    compute::Resampling,
+    decide::{self, Window},
+    inherit, reasons,
+    survey::{Batch, Survey},
+};
+use crate::cube::{self, BatchWriter, CommitNotes, Cube, Pending, SourceState};
+
+/// Does what the decision lists.
+pub(super) async fn settle(step: &DerivedResample, survey: &Survey, cx: &Context) -> Outcome<Snapshot> {
+    let decision = survey.decide(step.ready);
+    let mut work = Work { survey, cx, head: survey.head(), done: survey.still_done() };
+    let batches = survey.batches(&decision);
+    for (index, batch) in batches.iter().enumerate() {
+        let last = index + 1 == batches.len();
+        if let Err(error) = work.batch(index, batch, last).await {
+            return Outcome::partial(work.head, error);
+        }
+    }
+    if let Some(range) = decision.unaligned {
+        let unit = survey.target.as_ref().map_or(1, |t| t.template().write_unit());
+        let message = reasons::unaligned(range, usize::try_from(unit).unwrap_or(usize::MAX));
+        let error = StepError::permanent(ErrorKind::Refused, message).help(
+            "let the source begin earlier, until a chunk is full, or make the dataset anew with another `version`",
+        );
+        return Outcome::partial(work.head, error);
+    }
+    Outcome::done(work.head)
+}
+
+struct Work<'a> {
+    survey: &'a Survey,
+    cx: &'a Context,
+    head: Snapshot,
+    /// Windows that are done for this state of the source.
+    done: Vec<PeriodRange>,
+}
+
+impl Work<'_> {
+    /// Makes the windows of a batch and commits them. What was made before an error is committed,
+    /// and the error given.
+    async fn batch(&mut self, index: usize, batch: &Batch, last: bool) -> Result<(), StepError> {
+        let Some(source) = &self.survey.source else { return Ok(()) };
+        let info = &self.survey.info;
+        let periods = Periods {
+            dataset: info.id.clone(),
+            step: self.survey.to(),
+            base: self.head.id.clone(),
+            items: decide::items(&batch.windows),
+            batches: vec![PeriodRange::collect(batch.windows.iter().map(|w| w.period))],
+        };
+        let mut writer = BatchWriter::begin(info, &self.cx.scope, step::Batch { index, periods }).await?;
+        let outputs = inherit::outputs(info, self.survey.target.as_ref().map(Cube::template));
+        let resampling = Resampling::new(source, self.survey.from(), &self.survey.recipes, &outputs)?;
+        let mut put = 0;
+        let made = resampling.make(&batch.windows, &mut writer, &mut put, self.cx).await;
+        let ended = match &made {
+            Ok(()) => Ended::Whole,
+            Err(StepError::Cancelled) => Ended::Cancelled,
+            Err(_) => Ended::Failed,
+        };
+        // Half of a remake would show readers two definitions in one dataset.
+        if made.is_err() && (put == 0 || self.survey.remake) {
+            return made;
+        }
+        let written = writer.finish(ended).await?;
+        let finished = last && made.is_ok();
+        self.note(&batch.windows[..put]);
+        let base = self.head.base.clone();
+        self.head = cube::commit(info, self.cx, vec![written], self.notes(finished)).await?;
+        // What lies between is this run's work.
+        self.head.base = base;
+        made
+    }
+
+    fn note(&mut self, windows: &[Window]) {
+        let mut all: Vec<_> = self.done.iter().flat_map(PeriodRange::iter).collect();
+        all.extend(windows.iter().map(|w| w.period));
+        all.sort_unstable();
+        all.dedup();
+        self.done = PeriodRange::collect(all);
+    }
+
+    /// What the commit records. One that does not finish the work keeps the older source
+    /// snapshot, so that what is left is found again.
+    fn notes(&self, finished: bool) -> CommitNotes {
+        let source = &self.survey.snapshot;
+        let Some(snapshot) = source.id.clone() else { return CommitNotes::default() };
+        if finished {
+            let state = SourceState { repository: source.repository.clone(), snapshot };
+            return CommitNotes {
+                sources: BTreeMap::from([(source.dataset.clone(), state)]),
+                pending: None,
+                // Where all was computed and nothing differed, only a commit keeps the next run
+                // from computing it all again.
+                always: self.survey.is_begun_anew(),
+            };
+        }
+        let pending = Some(Pending { snapshot, done: self.done.clone() });
+        CommitNotes { pending, ..CommitNotes::default() }
+    }
+}
