@@ -72,7 +72,7 @@ impl Step for EnumeratePeriods {
     fn check(&self, datasets: &Datasets) -> Vec<Finding> {
         let Some(info) = datasets.get(&self.dataset) else { return Vec::new() };
         let finding = |pointer: &str, message: String, help: &str| Finding {
-            code: "FZ510",
+            code: "FZ502",
             pointer: pointer.to_owned(),
             message,
             help: Some(help.to_owned()),

@@ -10,7 +10,9 @@ mod net;
 mod raster;
 pub mod resample;
 mod scratch;
-#[expect(dead_code, reason = "used by steps that are not registered yet")]
+#[cfg(test)]
+mod testing;
+mod transform;
 mod units;
 
 pub use append_commit::AppendCommit;
@@ -27,4 +29,5 @@ pub fn registry() -> Registry {
         .node::<derived_resample::DerivedResample>()
         .node::<enumerate_periods::EnumeratePeriods>()
         .source::<Fetch>()
+        .filter::<transform::Transform>()
 }

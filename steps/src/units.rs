@@ -18,10 +18,11 @@ pub(crate) struct Conversion {
 
 /// Two units between which nothing in the table leads.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("nothing is known that turns `{from}` into `{to}`")]
+#[error("nothing is known that turns `{from}` into `{to}`{why}")]
 pub(crate) struct NoConversion {
     from: String,
     to: String,
+    why: &'static str,
 }
 
 /// Spellings of a symbol, the one that is kept first; as in the UDUNITS-2 database, and those
@@ -199,7 +200,15 @@ pub(crate) fn conversion(from: &str, to: &str) -> Result<Conversion, NoConversio
         let ((one, per), (other, per_other)) = (one.split_time(), other.split_time());
         if per == per_other { ratio(&one, &other) } else { None }
     });
-    found.ok_or_else(|| NoConversion { from: from.to_owned(), to: to.to_owned() })
+    found.ok_or_else(|| NoConversion {
+        from: from.to_owned(),
+        to: to.to_owned(),
+        why: match (is_rate(from), is_rate(to)) {
+            (true, false) => ": the one is a rate, the other is not",
+            (false, true) => ": the other is a rate, the one is not",
+            _ => "",
+        },
+    })
 }
 
 /// Whether the table can turn anything into `units`.
@@ -293,6 +302,9 @@ mod tests {
     fn unknown_pairs_are_refused_by_name() {
         let refused = conversion("kg m-2 s-1", "mm/day").unwrap_err().to_string();
         assert!(refused.contains("`kg m-2 s-1`") && refused.contains("`mm/day`"), "{refused}");
+        assert!(
+            conversion("mm day-1", "mm").unwrap_err().to_string().ends_with("is a rate, the other is not")
+        );
         for (from, to) in [("K day-1", "degC day-1"), ("mm", "mm day-1"), ("m", "s"), ("K", "mm")] {
             assert!(conversion(from, to).is_err(), "{from} {to}");
         }
