@@ -6,7 +6,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::data::{Item, Periods, Snapshot};
+use crate::{
+    context::Scope,
+    data::{Item, NodeId, Periods, Snapshot},
+    step::{ErrorKind, StepError},
+};
 
 /// What a node would give, what that costs, and why.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -82,4 +86,20 @@ impl Planned {
     pub fn idle(document: PlannedDocument) -> Self {
         Self { document, work: Work::default(), reasons: Vec::new() }
     }
+}
+
+/// Refuses work that takes more memory than the run may.
+///
+/// # Errors
+/// When it does: what `node` would take and what there is.
+pub fn fits(node: &NodeId, work: &Work, scope: &Scope) -> Result<(), StepError> {
+    let Some(memory) = work.memory.filter(|memory| *memory > scope.memory) else { return Ok(()) };
+    let mebi = |bytes: u64| bytes.div_ceil(1 << 20);
+    let message = format!(
+        "`{node}` would hold {} MiB at once, and the run may take {} MiB",
+        mebi(memory),
+        mebi(scope.memory)
+    );
+    Err(StepError::permanent(ErrorKind::Refused, message)
+        .help("declare smaller `chunks` (time first) for the dataset, or raise `memory` in frazil.yaml"))
 }

@@ -23,6 +23,16 @@ impl Retry {
 }
 
 impl Context {
+    /// The wait after try `attempt` (from 1) failed with `error`: at least what the other side asked for.
+    #[must_use]
+    pub fn retry_wait(&self, attempt: u32, error: &StepError) -> Duration {
+        let asked = match error {
+            StepError::Transient { retry_after: Some(millis), .. } => Duration::from_millis(*millis),
+            _ => Duration::ZERO,
+        };
+        self.retry.wait(attempt, rand::rng().random()).max(asked)
+    }
+
     /// Calls `work` until it succeeds, fails for good, or used up its tries; what used them up is
     /// not transient any more. A wait that the other side asked for is the least that is waited.
     ///
@@ -43,11 +53,7 @@ impl Context {
             if attempt >= self.retry.attempts.max(1) {
                 return Err(error.exhausted());
             }
-            let asked = match &error {
-                StepError::Transient { retry_after: Some(millis), .. } => Duration::from_millis(*millis),
-                _ => Duration::ZERO,
-            };
-            let wait = self.retry.wait(attempt, rand::rng().random()).max(asked);
+            let wait = self.retry_wait(attempt, &error);
             let text = self.scope.secrets.redact(&error.to_string());
             tracing::warn!(what, attempt, wait = ?wait, error = text, "trying again");
             self.progress.tick(Tick::Note(format!("{what}: {text}; trying again in {:.0?}", wait)));

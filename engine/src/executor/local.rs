@@ -1,0 +1,161 @@
+use std::{future::Future, sync::Arc};
+
+use async_trait::async_trait;
+
+use super::{
+    Executor, Journal, RunContext, Task, TaskEnd, TaskNode, TaskWork,
+    segment::{Segment, Stage},
+};
+use crate::{
+    context::{Context, Scope},
+    data::{Duration, NodeId},
+    event::Event,
+    registry::{BoundStep, Registry, Role},
+    step::{Document, ErrorKind, Outcome, StepError},
+    template,
+};
+
+/// Carries out tasks in this process.
+#[derive(Debug)]
+pub struct LocalExecutor {
+    registry: Arc<Registry>,
+}
+
+impl LocalExecutor {
+    /// With these step types.
+    #[must_use]
+    pub const fn new(registry: Arc<Registry>) -> Self {
+        Self { registry }
+    }
+
+    async fn node(
+        &self,
+        unit: &NodeId,
+        node: &TaskNode,
+        first: u32,
+        input: Vec<Document>,
+        cx: &RunContext,
+        journal: &Journal,
+    ) -> TaskEnd {
+        let step = match bind(&self.registry, node, &cx.scope).map(|step| step.role) {
+            Ok(Role::Node(step)) => step,
+            Ok(_) => return TaskEnd::failed(wrong_role(node)),
+            Err(error) => return TaskEnd::failed(error),
+        };
+        let mut attempt = first;
+        loop {
+            let context = cx.node(node, attempt, cx.cancel.clone());
+            let mut outcome = timed(node.timeout, step.run(input.clone(), &context)).await;
+            let Some(error) = outcome.error.take_if(|error| error.is_transient()) else {
+                return TaskEnd { outcome, at: None };
+            };
+            let tried = attempt - first + 1;
+            outcome.error = Some(if tried >= node.retry.attempts.max(1) {
+                error.exhausted()
+            } else {
+                match wait(unit, attempt, tried, error, &context, journal).await {
+                    Ok(()) => {
+                        attempt += 1;
+                        continue;
+                    }
+                    Err(error) => error,
+                }
+            });
+            return TaskEnd { outcome, at: None };
+        }
+    }
+
+    async fn segment(&self, task: Task, cx: &RunContext, journal: &Journal) -> TaskEnd {
+        let TaskWork::Segment { source, filters, sink, periods, pending, next, stopped } = task.work else {
+            return TaskEnd::failed(StepError::permanent(ErrorKind::Internal, "no segment"));
+        };
+        let bound = |node: &TaskNode| bind(&self.registry, node, &cx.scope).map(|step| step.role);
+        let stages = (|| {
+            let source = match bound(&source)? {
+                Role::Source(step) => {
+                    Stage { step, node: source.id.clone(), cx: cx.node(&source, task.attempt, cx.cancel.clone()) }
+                }
+                _ => return Err(wrong_role(&source)),
+            };
+            let filters = filters.iter().map(|node| match bound(node)? {
+                Role::Filter(step) => {
+                    Ok(Stage { step, node: node.id.clone(), cx: cx.node(node, task.attempt, cx.cancel.clone()) })
+                }
+                _ => Err(wrong_role(node)),
+            });
+            let filters = filters.collect::<Result<Vec<_>, StepError>>()?;
+            // A sink settles what it has when the run is told to stop: only the end of the time
+            // to settle stops it.
+            let sink = match bound(&sink)? {
+                Role::Sink(step) => {
+                    Stage { step, node: sink.id.clone(), cx: cx.node(&sink, task.attempt, cx.kill.clone()) }
+                }
+                _ => return Err(wrong_role(&sink)),
+            };
+            Ok((source, filters, sink))
+        })();
+        match stages {
+            Ok((source, filters, sink)) => {
+                let segment = Segment { unit: task.unit, source, filters, sink, periods, journal, attempt: task.attempt };
+                segment.run(pending, next, stopped).await
+            }
+            Err(error) => TaskEnd::failed(error),
+        }
+    }
+}
+
+#[async_trait]
+impl Executor for LocalExecutor {
+    async fn execute(&self, task: Task, cx: &RunContext, journal: &Journal) -> TaskEnd {
+        match task.work {
+            TaskWork::Node { node, input } => {
+                self.node(&task.unit, &node, task.attempt, input, cx, journal).await
+            }
+            TaskWork::Segment { .. } => self.segment(task, cx, journal).await,
+        }
+    }
+}
+
+/// Notes that a try failed and waits for the next.
+pub(super) async fn wait(
+    unit: &NodeId,
+    attempt: u32,
+    tried: u32,
+    error: StepError,
+    cx: &Context,
+    journal: &Journal,
+) -> Result<(), StepError> {
+    let wait = cx.retry_wait(tried, &error);
+    let millis = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+    tracing::warn!(%unit, attempt, wait = ?wait, error = cx.scope.secrets.redact(&error.to_string()), "trying again");
+    journal.record(Event::Retrying { unit: unit.clone(), attempt, error, wait: millis }).await?;
+    cx.sleep(wait).await
+}
+
+/// The outcome of `work`, or a transient error when it takes longer than it may.
+pub(super) async fn timed<T>(limit: Option<Duration>, work: impl Future<Output = Outcome<T>> + Send) -> Outcome<T> {
+    let Some(limit) = limit else { return work.await };
+    tokio::time::timeout(limit.to_std(), work).await.unwrap_or_else(|_| {
+        let error = StepError::transient(ErrorKind::Internal, format!("not done within {limit}"));
+        Outcome { output: None, error: Some(error.help("raise `timeout` if it needs longer")) }
+    })
+}
+
+/// A node with its expressions evaluated.
+///
+/// # Errors
+/// When an expression cannot be evaluated, or its value does not fit the step type.
+pub(crate) fn bind(registry: &Registry, node: &TaskNode, scope: &Scope) -> Result<BoundStep, StepError> {
+    let step_type = registry.get(&node.uses).ok_or_else(|| {
+        StepError::permanent(ErrorKind::Internal, format!("no step type `{}` in this frazil", node.uses))
+    })?;
+    let with = template::settings(&node.with, step_type.per_period, scope)?;
+    step_type.bind(&with).map_err(|error| {
+        StepError::permanent(ErrorKind::Data, format!("`with{}` of `{}`: {}", error.pointer, node.id, error.message))
+            .help("an expression there gives a value that does not fit: see the parameters of the run")
+    })
+}
+
+pub(crate) fn wrong_role(node: &TaskNode) -> StepError {
+    StepError::permanent(ErrorKind::Internal, format!("`{}` does not stand where `{}` can", node.id, node.uses))
+}

@@ -1,0 +1,129 @@
+//! Locks of the operating system on files: who dies lets go of them.
+
+use std::{
+    fs::{File, OpenOptions, TryLockError},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    context::Clock,
+    data::{PipelineId, RunId},
+    step::{ErrorKind, StepError},
+};
+
+/// How often who waits for a lock looks again. The system's own waiting cannot be cancelled.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// A file that this process has locked, until it is dropped.
+#[derive(Debug)]
+pub struct FileLock {
+    _file: File,
+    path: PathBuf,
+}
+
+impl FileLock {
+    /// Takes the lock if it is free; makes the file where there is none.
+    ///
+    /// # Errors
+    /// When the file cannot be made or locked.
+    pub fn try_take(path: &Path) -> Result<Option<Self>, StepError> {
+        let failed = |error: std::io::Error| {
+            StepError::permanent(ErrorKind::Store, format!("cannot lock {}: {error}", path.display()))
+                .help("`state` in frazil.yaml names the folder: it must be writable")
+        };
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).map_err(failed)?;
+        }
+        let file = OpenOptions::new().create(true).truncate(false).write(true).open(path).map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Self { _file: file, path: path.to_owned() })),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(failed(error)),
+        }
+    }
+
+    /// Waits for the lock; `waiting` is called once if it is not free.
+    ///
+    /// # Errors
+    /// When it cannot be locked, or [`StepError::Cancelled`].
+    pub async fn take(
+        path: &Path,
+        clock: &dyn Clock,
+        cancel: &CancellationToken,
+        waiting: impl FnOnce() + Send,
+    ) -> Result<Self, StepError> {
+        let mut waiting = Some(waiting);
+        loop {
+            if let Some(lock) = Self::try_take(path)? {
+                return Ok(lock);
+            }
+            if let Some(waiting) = waiting.take() {
+                waiting();
+            }
+            tokio::select! {
+                () = cancel.cancelled() => return Err(StepError::Cancelled),
+                () = clock.sleep(LOOK) => {}
+            }
+        }
+    }
+
+    /// Lets go and removes the file. Who opened it before finds a lock on a file without a name,
+    /// and must look at what the lock guards before believing in it.
+    pub fn remove(self) {
+        if let Err(error) = std::fs::remove_file(&self.path) {
+            tracing::debug!(path = %self.path.display(), %error, "a lock file is left behind");
+        }
+    }
+}
+
+/// The lock of a run: its process holds it as long as it lives.
+#[must_use]
+pub fn run_lock(state: &Path, run: &RunId) -> PathBuf {
+    state.join("runs").join(format!("{run}.lock"))
+}
+
+/// The lock of a pipeline: one run of it at a time.
+#[must_use]
+pub fn pipeline_lock(state: &Path, pipeline: &PipelineId) -> PathBuf {
+    state.join("pipelines").join(format!("{pipeline}.lock"))
+}
+
+/// The folder of a run's temporary files.
+#[must_use]
+pub fn scratch(state: &Path, run: &RunId) -> PathBuf {
+    state.join("scratch").join(run.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::context::ManualClock;
+
+    #[tokio::test]
+    async fn a_lock_has_one_holder() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = run_lock(folder.path(), &"r1".parse().unwrap());
+        let first = FileLock::try_take(&path).unwrap().unwrap();
+        assert!(FileLock::try_take(&path).unwrap().is_none());
+        let clock = Arc::new(ManualClock::at(chrono::DateTime::UNIX_EPOCH));
+        let cancel = CancellationToken::new();
+        let (held, holds) = (std::sync::Mutex::new(Some(first)), std::sync::atomic::AtomicBool::new(false));
+        let second = FileLock::take(&path, &*clock, &cancel, || {
+            holds.store(true, std::sync::atomic::Ordering::Relaxed);
+            drop(held.lock().unwrap().take());
+        })
+        .await
+        .unwrap();
+        assert!(holds.into_inner(), "who waits is told");
+        cancel.cancel();
+        let stopped = FileLock::take(&path, &*clock, &cancel, || {}).await;
+        assert_eq!(stopped.unwrap_err(), StepError::Cancelled);
+        second.remove();
+        assert!(!path.exists());
+    }
+}

@@ -1,0 +1,163 @@
+use std::{path::Path, sync::Arc};
+
+use serde_json::Map;
+
+use super::{Cancel, Run, RunError, Services, log::Log};
+use crate::{
+    context::Scope,
+    data::{NodeId, RunId},
+    event::{Event, Phase, RunStatus},
+    executor::{RunContext, TaskNode, bind},
+    lock::{self, FileLock},
+    pipeline::{Pipeline, Unit},
+    registry::{AnySink, Role},
+    step::{StepError, Written},
+    store::{RunQuery, RunSummary},
+};
+
+/// A dead run that was settled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settled {
+    /// The run.
+    pub run: RunId,
+    /// Batches that it had written and that are committed now.
+    pub committed: usize,
+    /// Why others were not, where there were any.
+    pub discarded: Vec<(NodeId, String)>,
+}
+
+/// Settles the runs of a pipeline whose process died: commits what they had written, and notes
+/// them as interrupted. The caller holds the pipeline's lock, and `scope` is its own run's.
+///
+/// # Errors
+/// When a log cannot be read or written, or a lock cannot be looked at.
+pub async fn settle_dead(
+    state: &Path,
+    pipeline: &Arc<Pipeline>,
+    scope: &Scope,
+    services: &Services,
+    cancel: &Cancel,
+) -> Result<Vec<Settled>, StepError> {
+    let query = RunQuery { pipeline: Some(pipeline.id.clone()), unfinished: true, limit: None };
+    let mut dead = services.store.list(&query).await?;
+    // What was written first is committed first.
+    dead.reverse();
+    let mut settled = Vec::new();
+    for RunSummary { run, instant, .. } in dead {
+        let Some(lock) = FileLock::try_take(&lock::run_lock(state, &run))? else { continue };
+        let scope = Scope { instant, params: Arc::new(Map::new()), ..scope.clone() };
+        let run = Run {
+            id: run.clone(),
+            scope,
+            pipeline: Arc::clone(pipeline),
+            units: Vec::new(),
+            cancel: cancel.clone(),
+            grace: super::GRACE,
+            scratch: lock::scratch(state, &run),
+        };
+        let result = settle(run, services).await?;
+        lock.remove();
+        settled.extend(result);
+    }
+    Ok(settled)
+}
+
+async fn settle(mut run: Run, services: &Services) -> Result<Option<Settled>, StepError> {
+    let mut log = Log::load(&run, services).await?;
+    if log.state().finished.is_some() {
+        return Ok(None);
+    }
+    let mut settled = Settled { run: run.id.clone(), committed: 0, discarded: Vec::new() };
+    if let Some(accepted) = &log.state().accepted {
+        run.scope.params = Arc::new(accepted.params.clone());
+    }
+    let pending: Vec<(NodeId, Vec<Written>)> = log
+        .state()
+        .units
+        .iter()
+        .filter(|(_, unit)| unit.phase == Phase::Running)
+        .map(|(id, unit)| (id.clone(), unit.segment.pending().cloned().collect::<Vec<_>>()))
+        .filter(|(_, written)| !written.is_empty())
+        .collect();
+    for (unit, written) in pending {
+        let first = written.first().map_or(0, |written| written.index);
+        match commit_all(&unit, written, &run, services, &mut log).await {
+            Ok(committed) => settled.committed += committed,
+            Err(StepError::Cancelled) => return Err(StepError::Cancelled),
+            Err(error) => {
+                let next = log.state().units.get(&unit).and_then(|unit| unit.segment.pending().next());
+                let first = next.map_or(first, |written| written.index);
+                note(&mut log, Event::Discarded { unit: unit.clone(), first, why: error.to_string() }).await?;
+                settled.discarded.push((unit, error.to_string()));
+            }
+        }
+    }
+    note(&mut log, Event::Finished { status: RunStatus::Interrupted }).await?;
+    if let Err(error) = std::fs::remove_dir_all(&run.scratch)
+        && error.kind() != std::io::ErrorKind::NotFound
+    {
+        tracing::warn!(folder = %run.scratch.display(), %error, "a scratch folder is left behind");
+    }
+    Ok(Some(settled))
+}
+
+async fn note(log: &mut Log, event: Event) -> Result<(), StepError> {
+    let noted = async {
+        log.note(event)?;
+        log.flush().await
+    };
+    noted.await.map_err(|error: RunError| error.into())
+}
+
+async fn commit_all(
+    unit: &NodeId,
+    written: Vec<Written>,
+    run: &Run,
+    services: &Services,
+    log: &mut Log,
+) -> Result<usize, StepError> {
+    let (node, sink) = sink(unit, &written, run, services)?;
+    let cx = RunContext::of(run, services).node(&node, 1, run.cancel.token.clone());
+    let mut committed = 0;
+    for written in written {
+        let index = written.index;
+        let mut snapshot = None;
+        if !written.labels.is_empty() {
+            let (sink, cx, written) = (&sink, &cx, &written);
+            let work = move |_| async move {
+                let outcome = sink.commit(vec![written.clone()], cx).await;
+                outcome.error.map_or(Ok(outcome.output), Err)
+            };
+            snapshot = cx.retrying("committing", work).await?;
+            committed += 1;
+        }
+        note(log, Event::Committed { unit: unit.clone(), index, snapshot }).await?;
+    }
+    Ok(committed)
+}
+
+/// The sink that wrote, as the pipeline has it now.
+fn sink(
+    unit: &NodeId,
+    written: &[Written],
+    run: &Run,
+    services: &Services,
+) -> Result<(TaskNode, Arc<dyn AnySink>), StepError> {
+    let gone = || {
+        let why = format!("`{unit}` does not write the same dataset any more");
+        StepError::permanent(crate::step::ErrorKind::Refused, why)
+    };
+    let found = run.pipeline.units.iter().find_map(|found| match found {
+        Unit::Segment(segment) if run.pipeline.nodes[segment.sink].id == *unit => Some(segment.sink),
+        _ => None,
+    });
+    let node = TaskNode::from(&run.pipeline.nodes[found.ok_or_else(gone)?]);
+    let step = bind(&services.registry, &node, &run.scope)?;
+    let writes = step.writes().map(|write| write.dataset().clone());
+    match step.role {
+        Role::Sink(sink) if written.iter().all(|written| Some(&written.dataset) == writes.as_ref()) => {
+            Ok((node, sink))
+        }
+        _ => Err(gone()),
+    }
+}
