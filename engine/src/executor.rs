@@ -51,27 +51,31 @@ pub enum TaskWork {
     /// A node between documents.
     Node {
         /// The node.
-        node: TaskNode,
+        node: Box<TaskNode>,
         /// What its edges carry.
         input: Vec<Document>,
     },
-    /// Nodes joined by streams: all batches that are left.
-    Segment {
-        /// Reads slices.
-        source: TaskNode,
-        /// Change slices, in order.
-        filters: Vec<TaskNode>,
-        /// Settles slices.
-        sink: TaskNode,
-        /// The work.
-        periods: Periods,
-        /// Written by an earlier try and not settled, in order.
-        pending: Vec<Written>,
-        /// The first batch of which nothing is known.
-        next: usize,
-        /// Whether no further batch may start.
-        stopped: bool,
-    },
+    /// Nodes joined by streams.
+    Segment(Box<SegmentWork>),
+}
+
+/// The work of a segment: all batches that are left.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SegmentWork {
+    /// Reads slices.
+    pub source: TaskNode,
+    /// Change slices, in order.
+    pub filters: Vec<TaskNode>,
+    /// Settles slices.
+    pub sink: TaskNode,
+    /// The work, all batches of it.
+    pub periods: Periods,
+    /// Written by an earlier try and not settled, in order.
+    pub pending: Vec<Written>,
+    /// The first batch of which nothing is known.
+    pub next: usize,
+    /// Whether no further batch may start.
+    pub stopped: bool,
 }
 
 /// A node of a task.

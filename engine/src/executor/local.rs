@@ -3,14 +3,14 @@ use std::{future::Future, sync::Arc};
 use async_trait::async_trait;
 
 use super::{
-    Executor, Journal, RunContext, Task, TaskEnd, TaskNode, TaskWork,
+    Executor, Journal, RunContext, SegmentWork, Task, TaskEnd, TaskNode, TaskWork,
     segment::{Segment, Stage},
 };
 use crate::{
     context::{Context, Scope},
     data::{Duration, NodeId},
     event::Event,
-    registry::{BoundStep, Registry, Role},
+    registry::{AnyFilter, AnySink, AnySource, BoundStep, Registry, Role},
     step::{Document, ErrorKind, Outcome, StepError},
     template,
 };
@@ -65,44 +65,49 @@ impl LocalExecutor {
         }
     }
 
-    async fn segment(&self, task: Task, cx: &RunContext, journal: &Journal) -> TaskEnd {
-        let TaskWork::Segment { source, filters, sink, periods, pending, next, stopped } = task.work else {
-            return TaskEnd::failed(StepError::permanent(ErrorKind::Internal, "no segment"));
-        };
-        let bound = |node: &TaskNode| bind(&self.registry, node, &cx.scope).map(|step| step.role);
-        let stages = (|| {
-            let source = match bound(&source)? {
-                Role::Source(step) => {
-                    Stage { step, node: source.id.clone(), cx: cx.node(&source, task.attempt, cx.cancel.clone()) }
-                }
-                _ => return Err(wrong_role(&source)),
-            };
-            let filters = filters.iter().map(|node| match bound(node)? {
-                Role::Filter(step) => {
-                    Ok(Stage { step, node: node.id.clone(), cx: cx.node(node, task.attempt, cx.cancel.clone()) })
-                }
-                _ => Err(wrong_role(node)),
-            });
-            let filters = filters.collect::<Result<Vec<_>, StepError>>()?;
-            // A sink settles what it has when the run is told to stop: only the end of the time
-            // to settle stops it.
-            let sink = match bound(&sink)? {
-                Role::Sink(step) => {
-                    Stage { step, node: sink.id.clone(), cx: cx.node(&sink, task.attempt, cx.kill.clone()) }
-                }
-                _ => return Err(wrong_role(&sink)),
-            };
-            Ok((source, filters, sink))
-        })();
-        match stages {
+    async fn segment(
+        &self,
+        unit: NodeId,
+        attempt: u32,
+        work: SegmentWork,
+        cx: &RunContext,
+        journal: &Journal,
+    ) -> TaskEnd {
+        let segment = match self.stages(&work, attempt, cx) {
             Ok((source, filters, sink)) => {
-                let segment = Segment { unit: task.unit, source, filters, sink, periods, journal, attempt: task.attempt };
-                segment.run(pending, next, stopped).await
+                Segment { unit, source, filters, sink, periods: work.periods, journal, attempt }
             }
-            Err(error) => TaskEnd::failed(error),
-        }
+            Err(error) => return TaskEnd::failed(error),
+        };
+        segment.run(work.pending, work.next, work.stopped).await
+    }
+
+    fn stages(&self, work: &SegmentWork, attempt: u32, cx: &RunContext) -> Result<Stages, StepError> {
+        let bound = |node: &TaskNode| bind(&self.registry, node, &cx.scope).map(|step| step.role);
+        let context = |node: &TaskNode| cx.node(node, attempt, cx.cancel.clone());
+        let source = match bound(&work.source)? {
+            Role::Source(step) => Stage { step, node: work.source.id.clone(), cx: context(&work.source) },
+            _ => return Err(wrong_role(&work.source)),
+        };
+        let filter = |node: &TaskNode| match bound(node)? {
+            Role::Filter(step) => Ok(Stage { step, node: node.id.clone(), cx: context(node) }),
+            _ => Err(wrong_role(node)),
+        };
+        let filters = work.filters.iter().map(filter).collect::<Result<Vec<_>, StepError>>()?;
+        // A sink settles what it has when the run is told to stop: only the end of the time to
+        // settle stops it.
+        let sink = match bound(&work.sink)? {
+            Role::Sink(step) => {
+                let cx = cx.node(&work.sink, attempt, cx.kill.clone());
+                Stage { step, node: work.sink.id.clone(), cx }
+            }
+            _ => return Err(wrong_role(&work.sink)),
+        };
+        Ok((source, filters, sink))
     }
 }
+
+type Stages = (Stage<dyn AnySource>, Vec<Stage<dyn AnyFilter>>, Stage<dyn AnySink>);
 
 #[async_trait]
 impl Executor for LocalExecutor {
@@ -111,7 +116,7 @@ impl Executor for LocalExecutor {
             TaskWork::Node { node, input } => {
                 self.node(&task.unit, &node, task.attempt, input, cx, journal).await
             }
-            TaskWork::Segment { .. } => self.segment(task, cx, journal).await,
+            TaskWork::Segment(work) => self.segment(task.unit, task.attempt, *work, cx, journal).await,
         }
     }
 }

@@ -4,7 +4,7 @@ use super::Run;
 use crate::{
     data::{NodeId, Periods},
     event::{RunState, UnitState},
-    executor::{Task, TaskWork},
+    executor::{SegmentWork, Task, TaskNode, TaskWork},
     pipeline::{Pipeline, Unit},
     registry::Registry,
     step::{Arity, Document},
@@ -95,9 +95,9 @@ impl Graph {
     /// The work of a unit, less what its state says is done.
     pub(super) fn task(&self, at: usize, input: Vec<Document>, state: &UnitState, pipeline: &Pipeline) -> Task {
         let vertex = &self.units[at];
-        let node = |place: usize| (&pipeline.nodes[place]).into();
+        let node = |place: usize| TaskNode::from(&pipeline.nodes[place]);
         let work = match (&vertex.unit, periods(&input)) {
-            (Unit::Segment(segment), Some(periods)) => TaskWork::Segment {
+            (Unit::Segment(segment), Some(periods)) => TaskWork::Segment(Box::new(SegmentWork {
                 source: node(segment.source),
                 filters: segment.filters.iter().copied().map(node).collect(),
                 sink: node(segment.sink),
@@ -105,8 +105,8 @@ impl Graph {
                 pending: state.segment.pending().cloned().collect(),
                 next: state.segment.next(),
                 stopped: state.segment.stopped(),
-            },
-            (unit, _) => TaskWork::Node { node: node(unit.node()), input },
+            })),
+            (unit, _) => TaskWork::Node { node: Box::new(node(unit.node())), input },
         };
         Task { unit: vertex.id.clone(), attempt: state.attempts, work }
     }

@@ -439,6 +439,7 @@ pub(super) fn scope() -> Scope {
         catalog: "/nowhere/stac".into(),
         memory: 1 << 30,
         pools: BTreeMap::new(),
+        stores: BTreeMap::new(),
         vars: BTreeMap::new(),
         secrets: BTreeMap::new(),
         notify: Vec::new(),

@@ -235,7 +235,10 @@ async fn who_does_not_settle_in_time_is_stopped() {
     assert_eq!(unit(&state, "daily").phase, Phase::Done);
 }
 
-fn small(name: &str, scripts: &[(&str, &str, &[&str], &[usize], &[usize])]) -> Arc<Pipeline> {
+/// Name, step type, script, needs, after.
+type Line<'a> = (&'a str, &'a str, &'a [&'a str], &'a [usize], &'a [usize]);
+
+fn small(name: &str, scripts: &[Line<'_>]) -> Arc<Pipeline> {
     let nodes: Vec<_> = scripts
         .iter()
         .map(|(id, uses, script, needs, after)| {
