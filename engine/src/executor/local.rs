@@ -138,7 +138,10 @@ pub(super) async fn wait(
 }
 
 /// The outcome of `work`, or a transient error when it takes longer than it may.
-pub(super) async fn timed<T>(limit: Option<Duration>, work: impl Future<Output = Outcome<T>> + Send) -> Outcome<T> {
+pub(super) async fn timed<T>(
+    limit: Option<Duration>,
+    work: impl Future<Output = Outcome<T>> + Send,
+) -> Outcome<T> {
     let Some(limit) = limit else { return work.await };
     tokio::time::timeout(limit.to_std(), work).await.unwrap_or_else(|_| {
         let error = StepError::transient(ErrorKind::Internal, format!("not done within {limit}"));
@@ -156,11 +159,17 @@ pub(crate) fn bind(registry: &Registry, node: &TaskNode, scope: &Scope) -> Resul
     })?;
     let with = template::settings(&node.with, step_type.per_period, scope)?;
     step_type.bind(&with).map_err(|error| {
-        StepError::permanent(ErrorKind::Data, format!("`with{}` of `{}`: {}", error.pointer, node.id, error.message))
-            .help("an expression there gives a value that does not fit: see the parameters of the run")
+        StepError::permanent(
+            ErrorKind::Data,
+            format!("`with{}` of `{}`: {}", error.pointer, node.id, error.message),
+        )
+        .help("an expression there gives a value that does not fit: see the parameters of the run")
     })
 }
 
 pub(crate) fn wrong_role(node: &TaskNode) -> StepError {
-    StepError::permanent(ErrorKind::Internal, format!("`{}` does not stand where `{}` can", node.id, node.uses))
+    StepError::permanent(
+        ErrorKind::Internal,
+        format!("`{}` does not stand where `{}` can", node.id, node.uses),
+    )
 }

@@ -46,12 +46,17 @@ impl Graph {
         for (at, &unit) in run.units.iter().enumerate() {
             place.extend(pipeline.units[unit].nodes().into_iter().map(|node| (node, at)));
         }
-        let mut units: Vec<_> =
-            run.units.iter().map(|&unit| Vertex::of(&pipeline.units[unit], pipeline, registry, &place)).collect();
+        let mut units: Vec<_> = run
+            .units
+            .iter()
+            .map(|&unit| Vertex::of(&pipeline.units[unit], pipeline, registry, &place))
+            .collect();
         for at in 0..units.len() {
             let mut waits: Vec<usize> = units[at].needs.clone();
             let nodes = units[at].unit.nodes();
-            waits.extend(nodes.iter().flat_map(|&node| &pipeline.nodes[node].after).filter_map(|n| place.get(n)));
+            waits.extend(
+                nodes.iter().flat_map(|&node| &pipeline.nodes[node].after).filter_map(|n| place.get(n)),
+            );
             waits.sort_unstable();
             waits.dedup();
             waits.retain(|wait| *wait != at);
@@ -93,7 +98,13 @@ impl Graph {
     }
 
     /// The work of a unit, less what its state says is done.
-    pub(super) fn task(&self, at: usize, input: Vec<Document>, state: &UnitState, pipeline: &Pipeline) -> Task {
+    pub(super) fn task(
+        &self,
+        at: usize,
+        input: Vec<Document>,
+        state: &UnitState,
+        pipeline: &Pipeline,
+    ) -> Task {
         let vertex = &self.units[at];
         let node = |place: usize| TaskNode::from(&pipeline.nodes[place]);
         let work = match (&vertex.unit, periods(&input)) {

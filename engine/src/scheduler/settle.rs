@@ -87,7 +87,8 @@ async fn settle(mut run: Run, services: &Services) -> Result<Option<Settled>, St
             Err(error) => {
                 let next = log.state().units.get(&unit).and_then(|unit| unit.segment.pending().next());
                 let first = next.map_or(first, |written| written.index);
-                note(&mut log, Event::Discarded { unit: unit.clone(), first, why: error.to_string() }).await?;
+                note(&mut log, Event::Discarded { unit: unit.clone(), first, why: error.to_string() })
+                    .await?;
                 settled.discarded.push((unit, error.to_string()));
             }
         }

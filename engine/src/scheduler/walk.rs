@@ -91,7 +91,8 @@ impl<'a> Walk<'a> {
     fn may_start(&self, at: usize) -> bool {
         let unit = self.log.state().units.get(self.graph.id(at));
         !self.run.cancel.token.is_cancelled()
-            || unit.is_some_and(|unit| unit.phase == Phase::Running && unit.segment.pending().next().is_some())
+            || unit
+                .is_some_and(|unit| unit.phase == Phase::Running && unit.segment.pending().next().is_some())
     }
 
     /// A unit is over: those who wait for it wait for one less.

@@ -96,7 +96,8 @@ async fn a_run_that_died_anywhere_is_taken_up_and_does_nothing_twice() {
             let id: RunId = "r1".parse().unwrap();
             let before = written(&store.load(&id).await.unwrap());
             let pipeline = chirps(&name, 11, 4, 1);
-            let state = resume(&run(&pipeline, "r1"), &services(Arc::<MemoryStore>::clone(&store))).await.unwrap();
+            let state =
+                resume(&run(&pipeline, "r1"), &services(Arc::<MemoryStore>::clone(&store))).await.unwrap();
             assert_eq!(state.finished.unwrap().0, RunStatus::Successful, "{name}");
             check(&name, &before, &name);
         }

@@ -12,8 +12,8 @@ use serde_json::{Map, Value, json};
 use crate::{
     context::{Context, EnvSecrets, ManualClock, Pools, Scope},
     data::{
-        Action, Arrival, Axis, Crs, Frequency, Grid, Item, Period, PeriodRange, Periods, Slice, Slices, Snapshot,
-        SnapshotId, Status,
+        Action, Arrival, Axis, Crs, Frequency, Grid, Item, Period, PeriodRange, Periods, Slice, Slices,
+        Snapshot, SnapshotId, Status,
     },
     executor::{LocalExecutor, Unwatched},
     pipeline::{Pipeline, PipelineNode, Segment, Unit},
@@ -112,7 +112,10 @@ impl List {
             step: Frequency::Day,
             base: snapshot(&world).id,
             items: items.into_iter().map(|range| Item { range, action: Action::Add }).collect(),
-            batches: missing.chunks(self.batch).map(|batch| PeriodRange::collect(batch.iter().copied())).collect(),
+            batches: missing
+                .chunks(self.batch)
+                .map(|batch| PeriodRange::collect(batch.iter().copied()))
+                .collect(),
         }
     }
 }
@@ -175,7 +178,13 @@ fn read(world: &Mutex<World>, period: Period, context: bool) -> Option<Result<Ar
 impl Source for Read {
     async fn plan(&self, periods: &Periods, _: u32, _: &Scope) -> Result<PlannedSlices, StepError> {
         let requests = periods.count();
-        Ok(PlannedSlices { periods: periods.clone(), requests, bytes: None, in_flight: 1, reasons: Vec::new() })
+        Ok(PlannedSlices {
+            periods: periods.clone(),
+            requests,
+            bytes: None,
+            in_flight: 1,
+            reasons: Vec::new(),
+        })
     }
     fn slices(&self, periods: Periods, halo: u32, _: &Context) -> Slices {
         let world = world(&self.world);

@@ -79,8 +79,8 @@ fn model(sketches: &[Sketch]) -> Vec<(bool, bool, bool)> {
     let mut known: Vec<(bool, bool, bool)> = Vec::new();
     for sketch in sketches {
         let there = sketch.needs.iter().filter(|need| known[**need].1).count();
-        let runs = sketch.needs.is_empty()
-            || if sketch.many { there > 0 } else { there == sketch.needs.len() };
+        let runs =
+            sketch.needs.is_empty() || if sketch.many { there > 0 } else { there == sketch.needs.len() };
         let last = sketch.script.last().copied().unwrap_or("ok");
         known.push(if runs {
             (true, matches!(last, "ok" | "partial"), last != "ok")

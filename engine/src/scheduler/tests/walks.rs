@@ -217,8 +217,10 @@ impl crate::context::Clock for Patient {
 
 async fn walk_with_time(run: &Run) -> (RunState, Vec<Event>) {
     let store = Arc::new(MemoryStore::new());
-    let services =
-        crate::scheduler::Services { clock: Arc::new(Patient), ..services(Arc::<MemoryStore>::clone(&store)) };
+    let services = crate::scheduler::Services {
+        clock: Arc::new(Patient),
+        ..services(Arc::<MemoryStore>::clone(&store))
+    };
     let state = start(run, &services).await.unwrap();
     let events = store.load(&run.id).await.unwrap();
     (state, events.into_iter().map(|event| event.event).collect())
