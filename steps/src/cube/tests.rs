@@ -1,3 +1,5 @@
 mod guards;
+mod processes;
+mod python;
 mod settling;
 mod support;
