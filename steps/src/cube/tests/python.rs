@@ -23,7 +23,8 @@ fn read(bench: &Bench) -> Option<Value> {
 #[tokio::test]
 async fn xarray_sees_times_statuses_values_and_reference() {
     let bench = bench(json!({ "description": "Rain of a test.", "license": "CC-BY-4.0" }));
-    let slices = (1..=6).map(|n| slice(day(n), if n == 3 { Status::Gap } else { Status::Final }, 0.0)).collect();
+    let slices =
+        (1..=6).map(|n| slice(day(n), if n == 3 { Status::Gap } else { Status::Final }, 0.0)).collect();
     let written = bench.write(0, Action::Add, slices).await.unwrap();
     bench.commit(vec![written]).await.unwrap();
     bench.add(7, 9).await;
@@ -59,7 +60,10 @@ async fn xarray_sees_times_statuses_values_and_reference() {
     let commit = &seen["commits"][0];
     assert_eq!(commit["message"], "add 2024-01-07/2024-01-09");
     assert_eq!(commit["properties"]["periods"]["added"], json!(["P1D:2024-01-07/2024-01-09"]));
-    assert_eq!((&commit["properties"]["run"], &commit["properties"]["values"]), (&json!("r1"), &json!("changed")));
+    assert_eq!(
+        (&commit["properties"]["run"], &commit["properties"]["values"]),
+        (&json!("r1"), &json!("changed"))
+    );
 }
 
 #[tokio::test]
@@ -95,11 +99,13 @@ async fn hours_stay_hours() {
     let bench = bench(json!({ "time": { "step": "PT1H" }, "chunks": { "time": 5 } }));
     let first = Period::parse("2024-02-28T22", Frequency::Minutes(60)).unwrap();
     for (index, range) in [0..4, 4..30].into_iter().enumerate() {
-        let slices = range.map(|n| Slice { period: first.plus(n), ..slice(day(1), Status::Final, 0.0) }).collect();
+        let slices =
+            range.map(|n| Slice { period: first.plus(n), ..slice(day(1), Status::Final, 0.0) }).collect();
         let written = bench.write(index, Action::Add, slices).await.unwrap();
         bench.commit(vec![written]).await.unwrap();
     }
     let Some(seen) = read(&bench) else { return };
-    let hours: Vec<String> = (0..30).map(|n| first.plus(n).start().format("%Y-%m-%dT%H:%M:%S").to_string()).collect();
+    let hours: Vec<String> =
+        (0..30).map(|n| first.plus(n).start().format("%Y-%m-%dT%H:%M:%S").to_string()).collect();
     assert_eq!(seen["time"], json!(hours));
 }
