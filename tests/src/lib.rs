@@ -1,6 +1,7 @@
 //! What the black-box tests share: where the programs are, where genuine data are, and a
 //! Python that reads cubes with libraries we did not write.
 
+pub mod geotiff;
 pub mod programs;
 pub mod sandbox;
 pub mod server;

@@ -154,9 +154,11 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // Whoever has no receiver any more has stopped already.
-        drop(self.stop.take().map(|stop| stop.send(())));
-        if let Some(thread) = self.thread.take() {
+        // A thread that is gone has stopped already; what it broke off with was printed by it.
+        if let Some(stop) = self.stop.take()
+            && stop.send(()).is_ok()
+            && let Some(thread) = self.thread.take()
+        {
             drop(thread.join());
         }
     }

@@ -1,4 +1,6 @@
 //! Black-box tests: one binary, a module per subject.
 
+#[path = "all/fetch.rs"]
+mod fetch;
 #[path = "all/house.rs"]
 mod house;

@@ -118,7 +118,7 @@ async fn blocking<T: Send + 'static>(
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done.map_err(|what| broken(&what)),
         Err(error) => {
-            tracing::debug!(%place, %error, "a decoder broke off");
+            tracing::debug!(%error, "a decoder broke off");
             Err(broken("its bytes cannot be decoded"))
         }
     }

@@ -6,7 +6,7 @@ use frazil_engine::{
     step::StepError,
 };
 
-use super::{Fetch, recipe::Recipe, stream::within};
+use super::{Fetch, recipe::Recipe, stream::{label, within}};
 use crate::net::{Net, Place};
 
 /// Periods that are looked through for the next source file that is another one.
@@ -48,7 +48,7 @@ pub(crate) async fn judge(
                 continue;
             }
             let there = cx
-                .retrying(&place.to_string(), |_| async {
+                .retrying(&label(&place, cx), |_| async {
                     let _permit = cx.permit().await?;
                     within(cx, net.exists(&place)).await
                 })

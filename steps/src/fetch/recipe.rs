@@ -72,6 +72,14 @@ impl Recipe {
                 }
             }
         }
+        let varies = (0..recipe.groups.len()).any(|group| recipe.varies(group));
+        if !fetch.many_in_one() && !varies && periods.count() > 1 {
+            return Err(StepError::permanent(
+                ErrorKind::Data,
+                "`url` does not name the period: every period would get the same numbers",
+            )
+            .help("write it with `{{ period | date('%Y%m%d') }}` or its like"));
+        }
         Ok(recipe)
     }
 
@@ -122,6 +130,20 @@ impl Recipe {
             }));
         }
         requests
+    }
+
+    /// Folders of this machine that hold all of a group's files, as far as the text of the URL says
+    /// without a period: where one is not there, no file in it is "not yet" there.
+    pub(crate) fn folders(&self) -> impl Iterator<Item = PathBuf> {
+        self.groups.iter().filter_map(|group| {
+            let url = &group.url.as_ref().unwrap_or(&group.main).0;
+            let fixed = url.split("{{").next().unwrap_or_default();
+            let (folder, _) = fixed.rsplit_once('/')?;
+            match Place::parse(&format!("{folder}/"), &self.root) {
+                Ok(Place::File(path)) => Some(path),
+                _ => None,
+            }
+        })
     }
 
     /// Whether any place depends on the period; where none does, a missing file is no frontier.

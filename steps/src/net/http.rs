@@ -95,7 +95,7 @@ impl Net {
                 }
                 let bytes = self.body(place, response, WHOLE_AT_MOST).await?;
                 let size = bytes.len() as u64;
-                tracing::debug!(%place, size, "the server does not honour ranges: read whole");
+                tracing::debug!(size, "the server does not honour ranges: read whole");
                 Ok(Some(Part { start: 0, bytes, size, tag }))
             }
             // No byte of an empty file can be asked for.

@@ -1,0 +1,10 @@
+//! `fetch` against a local server: what arrives, and what was asked for.
+
+#[path = "fetch/faults.rs"]
+mod faults;
+#[path = "fetch/frontier.rs"]
+mod frontier;
+#[path = "fetch/stand.rs"]
+mod stand;
+#[path = "fetch/values.rs"]
+mod values;

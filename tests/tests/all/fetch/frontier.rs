@@ -1,0 +1,137 @@
+//! A source file that is not there: not yet, a hole, or what was kept.
+
+use frazil_engine::data::{Action, Status};
+use frazil_tests::server::Fault;
+use serde_json::json;
+
+use super::stand::{Stand, days, shown, slice, work};
+
+#[tokio::test]
+async fn nothing_later_is_not_yet() {
+    let stand = Stand::new(1..=3);
+    let (arrived, error) = stand.fetch(&days(1, 12)).await;
+    assert_eq!((shown(&arrived).as_str(), error), ("01 02 03", None));
+    let asked = stand.asked();
+    let (_, end) = asked.split_once("GET /2024/01/04.tif").unwrap();
+    assert_eq!(
+        end, "\nHEAD /2024/01/05.tif\nHEAD /2024/01/09.tif\nHEAD /2024/01/12.tif",
+        "three are looked for, and nothing is asked for behind them"
+    );
+}
+
+#[tokio::test]
+async fn one_later_file_makes_it_a_hole() {
+    for there in [6, 9, 12] {
+        let stand = Stand::new([1, 2, there]);
+        let (arrived, error) = stand.fetch(&days(1, 12)).await;
+        assert_eq!(shown(&arrived), "01 02");
+        let error = error.unwrap();
+        if there == 6 {
+            // Neither the next, the middle nor the last.
+            continue;
+        }
+        assert!(error.to_string().starts_with("2024-01-03: the source does not have"), "{error}");
+        assert!(error.failure().unwrap().help.as_ref().unwrap().contains("on-missing: gap"));
+    }
+}
+
+#[tokio::test]
+async fn a_gap_is_recorded_where_that_is_the_policy() {
+    let mut stand = Stand::new([2, 4, 5]);
+    stand.with["on-missing"] = json!("gap");
+    let (arrived, error) = stand.fetch(&days(1, 9)).await;
+    assert_eq!((shown(&arrived).as_str(), error), ("01:gap 02 03:gap 04 05", None));
+    let gap = slice(&arrived[2]);
+    assert_eq!((gap.status, gap.fields.len()), (Status::Gap, 0));
+    assert_eq!(gap.grid, slice(&arrived[1]).grid);
+    assert_eq!(slice(&arrived[0]).grid, slice(&arrived[1]).grid);
+}
+
+#[tokio::test]
+async fn what_is_stored_stays_and_the_stream_goes_on() {
+    let stand = Stand::new([2, 4, 5]);
+    let work = work(&[
+        ("2024-01-01", Action::Fill),
+        ("2024-01-02/2024-01-03", Action::Revise),
+        ("2024-01-04/2024-01-06", Action::Add),
+    ]);
+    let (arrived, error) = stand.fetch(&work).await;
+    assert_eq!((shown(&arrived).as_str(), error), ("01:kept 02 03:kept 04 05", None));
+}
+
+#[tokio::test]
+async fn what_cannot_be_looked_for_is_an_error() {
+    let stand = Stand::new([1]);
+    for day in 3..=5 {
+        stand.server.always(&Stand::path(day), Fault::Status(403, None));
+    }
+    let (arrived, error) = stand.fetch(&days(1, 5)).await;
+    assert_eq!(shown(&arrived), "01");
+    assert!(error.unwrap().to_string().contains("403"));
+    let heads = stand.server.requests().iter().filter(|request| request.method == "HEAD").count();
+    assert_eq!(heads, 1);
+}
+
+#[tokio::test]
+async fn a_page_is_no_later_file() {
+    let stand = Stand::new([1]);
+    for day in 3..=9 {
+        stand.server.always(&Stand::path(day), Fault::Page);
+    }
+    let (arrived, error) = stand.fetch(&days(1, 9)).await;
+    assert_eq!((shown(&arrived).as_str(), error), ("01", None));
+}
+
+#[tokio::test]
+async fn alternatives_are_tried_in_order_and_may_be_provisional() {
+    let mut stand = Stand::new([1, 2]);
+    let url = |name: &str| format!("{}/{name}/{{{{ period.day }}}}.tif", stand.server.url());
+    let alternatives = json!([{ "url": url("old") }, { "url": url("prelim"), "provisional": true }]);
+    for (name, day) in [("old", 3), ("prelim", 3), ("prelim", 4), ("prelim", 5)] {
+        super::stand::raster(day).write(&stand.folder.path().join(format!("{name}/{day}.tif"))).unwrap();
+    }
+    stand.with["alternatives"] = alternatives;
+    let (arrived, error) = stand.fetch(&days(2, 9)).await;
+    assert_eq!((shown(&arrived).as_str(), error), ("02 03 04:provisional 05:provisional", None));
+    // A provisional period is asked for again: only what is better is of use.
+    let again = work(&[("2024-01-03/2024-01-04", Action::Revise)]);
+    stand.server.forget();
+    let (arrived, error) = stand.fetch(&again).await;
+    assert_eq!((shown(&arrived).as_str(), error), ("03 04:kept", None));
+    assert_eq!(stand.server.count("/prelim/4.tif"), 0);
+}
+
+#[tokio::test]
+async fn context_stands_before_the_work_where_there_is_any() {
+    let stand = Stand::new(2..=5);
+    let (arrived, error) = stand.fetch_with_halo(&days(4, 5), 2).await;
+    assert_eq!((shown(&arrived).as_str(), error), ("~02 ~03 04 05", None));
+    let (arrived, error) = stand.fetch_with_halo(&days(3, 5), 2).await;
+    assert_eq!((shown(&arrived).as_str(), error), ("~02 03 04 05", None));
+}
+
+#[tokio::test]
+async fn a_url_without_a_period_is_one_file() {
+    let mut stand = Stand::new([1]);
+    stand.with["url"] = json!(format!("{}/2024/01/01.tif", stand.server.url()));
+    let (arrived, error) = stand.fetch(&days(1, 1)).await;
+    assert_eq!((shown(&arrived).as_str(), error), ("01", None));
+    let (arrived, error) = stand.fetch(&days(1, 2)).await;
+    assert_eq!(arrived.len(), 0);
+    assert!(error.unwrap().to_string().contains("does not name the period"));
+    stand.with["url"] = json!(format!("{}/nothing.tif", stand.server.url()));
+    let (_, error) = stand.fetch(&days(1, 1)).await;
+    assert!(error.unwrap().to_string().contains("the source does not have"));
+}
+
+#[tokio::test]
+async fn several_files_are_on_their_way_where_that_is_allowed_and_order_is_kept() {
+    let mut stand = Stand::new(1..=20);
+    stand.with["in-flight"] = json!(4);
+    stand.server.first(&Stand::path(2), [Fault::Status(503, Some("9".into()))]);
+    let (arrived, error) = stand.fetch(&days(1, 20)).await;
+    assert_eq!(error, None);
+    let expected: Vec<String> = (1..=20).map(|day| format!("{day:02}")).collect();
+    assert_eq!(shown(&arrived), expected.join(" "));
+    assert_eq!(stand.plan(&days(1, 20)).await.requests, 20);
+}
