@@ -26,7 +26,8 @@ use frazil_engine::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::net::{Access, Auth};
+use crate::net::Access;
+pub use crate::net::{Auth, Basic, S3};
 use recipe::Recipe;
 pub use settings::{Alternative, OnMissing, Selection, SourceKind, Stamp};
 use source::Opener;

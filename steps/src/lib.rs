@@ -5,7 +5,7 @@ pub mod crs;
 pub mod cube;
 mod derived_resample;
 mod enumerate_periods;
-mod fetch;
+pub mod fetch;
 mod net;
 mod raster;
 pub mod resample;

@@ -17,7 +17,7 @@ use frazil_engine::{
 };
 
 pub(crate) use access::Access;
-pub use access::{Auth, S3};
+pub use access::{Auth, Basic, S3};
 pub(crate) use place::Place;
 
 /// The most that is read whole from a server that does not honour ranges.

@@ -6,7 +6,11 @@ use frazil_engine::{
     step::StepError,
 };
 
-use super::{Fetch, recipe::Recipe, stream::{label, within}};
+use super::{
+    Fetch,
+    recipe::Recipe,
+    stream::{label, within},
+};
 use crate::net::{Net, Place};
 
 /// Periods that are looked through for the next source file that is another one.

@@ -85,7 +85,11 @@ impl Shop<'_> {
     }
 
     /// Opens the files of a job and reads its first period; a group whose file is not there.
-    pub(crate) async fn open(&self, places: &[Place], job: &Job) -> Result<Result<Vec<Opened>, usize>, StepError> {
+    pub(crate) async fn open(
+        &self,
+        places: &[Place],
+        job: &Job,
+    ) -> Result<Result<Vec<Opened>, usize>, StepError> {
         let periods: Vec<Period> = job.wants.iter().map(|want| want.period).collect();
         let Some(first) = periods.first().copied() else { return Ok(Ok(Vec::new())) };
         let mut files = Vec::new();

@@ -34,7 +34,8 @@ impl Net {
     /// An error of the connection or of a body that broke off.
     pub(super) fn broken(&self, place: &Place, error: reqwest::Error) -> StepError {
         let error = error.without_url();
-        let mut text = format!("{place}: {error}");
+        let what = if error.is_body() || error.is_decode() { "the answer broke off: " } else { "" };
+        let mut text = format!("{place}: {what}{error}");
         let mut cause = std::error::Error::source(&error);
         while let Some(inner) = cause {
             let more = inner.to_string();

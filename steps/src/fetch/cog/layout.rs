@@ -102,7 +102,7 @@ impl Layout {
                 }
                 Stop::Need(range) => {
                     let end = range.end.max(range.start.saturating_add(more)).min(remote.size());
-                    remote.bring(&[range.start..end]).await?;
+                    remote.bring(std::slice::from_ref(&(range.start..end))).await?;
                     more *= 2;
                 }
                 Stop::Broken(what) => return Err(remote.damaged(&what)),

@@ -60,7 +60,7 @@ async fn tries_come_to_an_end_and_say_why() {
     for (fault, said) in [
         (Fault::Status(500, None), "the server answered 500 Internal Server Error"),
         (Fault::Reset, "error sending request"),
-        (Fault::Truncate(700), "/2024/01/01.tif"),
+        (Fault::Truncate(700), "broke off"),
         (Fault::Page, "HTML page"),
         (Fault::PageAsTiff, "a page in place of the file"),
         (Fault::Empty, "is empty"),

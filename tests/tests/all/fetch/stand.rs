@@ -137,6 +137,7 @@ fn context(root: &Path, clock: &Arc<ManualClock>, block: Value) -> Context {
         catalog: root.join("stac"),
         memory: 1 << 30,
         pools: BTreeMap::new(),
+        stores: BTreeMap::new(),
         vars: BTreeMap::new(),
         secrets: secrets.clone(),
         notify: Vec::new(),
