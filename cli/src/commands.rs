@@ -8,9 +8,16 @@ mod runs;
 mod schema;
 mod show;
 
-use clap::Subcommand;
+use std::{io, path::PathBuf};
 
-use crate::{Globals, exit::Exit};
+use clap::Subcommand;
+use frazil_engine::project::{LoadOptions, Project, load};
+
+use crate::{
+    Globals,
+    exit::{Exit, Shown, Usage},
+    render,
+};
 
 /// What to do.
 #[derive(Debug, Subcommand)]
@@ -42,5 +49,23 @@ impl Command {
             Self::Graph(command) => command.run(globals),
             Self::Schema(command) => command.run(globals),
         }
+    }
+}
+
+/// The checked project around the working folder (or around `paths`); its errors are shown on
+/// stderr, since nothing unchecked runs.
+pub(crate) fn project(globals: &Globals, paths: &[PathBuf]) -> anyhow::Result<Project> {
+    let folder = std::env::current_dir()?;
+    let options = LoadOptions { paths: paths.to_vec(), project: globals.project.clone(), folder };
+    let mut checked = load(&options, &frazil_steps::registry());
+    if checked.has_errors() {
+        let color = globals.color.on(&io::stderr());
+        render::note(&render::problems(&checked.problems, &checked.sources, color))?;
+        return Err(Shown(Exit::Failed).into());
+    }
+    match (checked.projects.pop(), checked.projects.len()) {
+        (Some(project), 0) if !project.pipelines.is_empty() => Ok(project),
+        (_, 0) => Err(Usage("no pipelines here: they are `*.yaml` files in the folder `pipelines`".into()).into()),
+        _ => Err(Usage("these files belong to several projects; name one with --project".into()).into()),
     }
 }

@@ -1,1 +1,144 @@
-//! What people see: problems with excerpts, tables, progress.
+//! What people see: problems with excerpts.
+
+use std::io::{self, IsTerminal};
+
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet, renderer::DecorStyle};
+use frazil_engine::diagnostic::{Diagnostic, Label, Severity, Sources};
+
+use crate::Color;
+
+impl Color {
+    /// Whether a stream is coloured.
+    pub(crate) fn on(self, stream: &impl IsTerminal) -> bool {
+        match self {
+            Self::Always => true,
+            Self::Never => false,
+            Self::Auto => {
+                stream.is_terminal()
+                    && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
+                    && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+            }
+        }
+    }
+}
+
+/// Problems as a compiler shows them.
+pub(crate) fn problems(problems: &[Diagnostic], sources: &Sources, color: bool) -> String {
+    let renderer = if color { Renderer::styled() } else { Renderer::plain() };
+    let renderer = renderer.decor_style(DecorStyle::Ascii);
+    let mut text = String::new();
+    for problem in problems {
+        text.push_str(&renderer.render(&[group(problem, sources)]));
+        text.push_str("\n\n");
+    }
+    text
+}
+
+fn group<'a>(problem: &'a Diagnostic, sources: &'a Sources) -> Group<'a> {
+    let level = match problem.severity {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+    };
+    let mut group = Group::with_title(level.primary_title(&problem.message).id(problem.code));
+    let mut left: Vec<(bool, &Label)> = problem.primary.iter().map(|l| (true, l)).collect();
+    left.extend(problem.others.iter().map(|l| (false, l)));
+    while let Some((_, first)) = left.first() {
+        let source = first.span.source;
+        let text = sources.0.get(source).map_or("", |s| &s.text);
+        let mut snippet = Snippet::source(text).path(sources.name(source)).fold(true);
+        for (primary, label) in left.iter().filter(|(_, l)| l.span.source == source) {
+            let kind = if *primary { AnnotationKind::Primary } else { AnnotationKind::Context };
+            let annotation = kind.span(visible(text, label.span.from, label.span.to));
+            let words = Some(label.text.as_str()).filter(|text| !text.is_empty());
+            snippet = snippet.annotation(annotation.label(words));
+        }
+        group = group.element(snippet);
+        left.retain(|(_, l)| l.span.source != source);
+    }
+    if let Some(help) = &problem.help {
+        group = group.element(Level::HELP.message(help));
+    }
+    group
+}
+
+/// A stretch of at least one character and at most one line.
+fn visible(text: &str, from: usize, to: usize) -> std::ops::Range<usize> {
+    let line_end = text.get(from..).and_then(|rest| rest.find('\n')).map_or(text.len(), |n| from + n);
+    let next = text.get(from..).and_then(|rest| rest.chars().next()).map_or(from, |c| from + c.len_utf8());
+    from..to.min(line_end).max(next.min(line_end))
+}
+
+/// Problems as annotations of a GitHub workflow.
+pub(crate) fn github(problems: &[Diagnostic], sources: &Sources) -> String {
+    let escaped = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
+    let mut text = String::new();
+    for problem in problems {
+        let level = if problem.severity == Severity::Error { "error" } else { "warning" };
+        let mut place = String::new();
+        if let Some(label) = &problem.primary {
+            let at = sources.position((label.span.source, label.span.from));
+            let end = sources.position((label.span.source, label.span.to));
+            let name = sources.name(label.span.source).replace(',', "%2C");
+            place = format!(
+                "file={},line={},col={},endLine={},endColumn={},",
+                escaped(&name), at.line, at.column, end.line, end.column
+            );
+        }
+        let help = problem.help.as_ref().map_or_else(String::new, |help| format!("\nhelp: {help}"));
+        let message = escaped(&format!("{}{help}", problem.message));
+        text.push_str(&format!("::{level} {place}title={}::{message}\n", problem.code));
+    }
+    text
+}
+
+/// Problems as a SARIF 2.1.0 log.
+pub(crate) fn sarif(problems: &[Diagnostic], sources: &Sources) -> String {
+    let results: Vec<_> = problems
+        .iter()
+        .map(|problem| {
+            let location = problem.primary.as_ref().map(|label| {
+                let at = sources.position((label.span.source, label.span.from));
+                let end = sources.position((label.span.source, label.span.to));
+                serde_json::json!({ "physicalLocation": {
+                    "artifactLocation": { "uri": sources.name(label.span.source) },
+                    "region": { "startLine": at.line, "startColumn": at.column,
+                        "endLine": end.line, "endColumn": end.column },
+                }})
+            });
+            let help = problem.help.as_ref().map_or_else(String::new, |help| format!(" (help: {help})"));
+            serde_json::json!({
+                "ruleId": problem.code,
+                "level": if problem.severity == Severity::Error { "error" } else { "warning" },
+                "message": { "text": format!("{}{help}", problem.message) },
+                "locations": location.into_iter().collect::<Vec<_>>(),
+            })
+        })
+        .collect();
+    let rules: Vec<_> = frazil_engine::diagnostic::CODES
+        .iter()
+        .map(|code| {
+            serde_json::json!({ "id": code.id, "shortDescription": { "text": code.title },
+                "fullDescription": { "text": code.page } })
+        })
+        .collect();
+    serde_json::json!({
+        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
+        "version": "2.1.0",
+        "runs": [{
+            "tool": { "driver": { "name": "frazil", "version": env!("CARGO_PKG_VERSION"), "rules": rules } },
+            "columnKind": "unicodeCodePoints",
+            "results": results,
+        }],
+    })
+    .to_string()
+}
+
+/// Prints data to stdout.
+pub(crate) fn out(text: &str) -> io::Result<()> {
+    io::Write::write_all(&mut io::stdout().lock(), text.as_bytes())
+}
+
+/// Prints everything else to stderr.
+pub(crate) fn note(text: &str) -> io::Result<()> {
+    io::Write::write_all(&mut io::stderr().lock(), text.as_bytes())
+}

@@ -167,3 +167,32 @@ fn allow(schema: &mut Value) {
     }
     *schema = outer;
 }
+
+/// The settings of a step type, in the schema of a pipeline file.
+#[must_use]
+pub fn settings_of<'a>(root: &'a Value, uses: &str) -> Option<&'a Value> {
+    let choices = root["$defs"]["StepBlock"]["allOf"].as_array()?;
+    let choice = choices.iter().find(|c| c["if"]["properties"]["uses"]["const"] == uses)?;
+    choice["then"]["properties"].get("with")
+}
+
+/// What stands under `key` in a schema; maps from names, lists and choices are passed through.
+#[must_use]
+pub fn inside(root: &Value, schema: &Value, key: &str) -> Option<Value> {
+    let schema = resolved(root, schema);
+    if let Some(found) = schema["properties"].get(key) {
+        return Some(found.clone());
+    }
+    let branches = ["anyOf", "oneOf"].iter().filter_map(|k| schema[*k].as_array()).flatten();
+    let within = ["items", "additionalProperties"].iter().filter_map(|k| schema.get(*k)).filter(|s| s.is_object());
+    branches.chain(within).find_map(|inner| inside(root, inner, key))
+}
+
+/// A schema with the definition that it refers to put in its place.
+#[must_use]
+pub fn resolved(root: &Value, schema: &Value) -> Value {
+    match schema["$ref"].as_str() {
+        Some(target) => resolved(root, &root["$defs"][target.trim_start_matches("#/$defs/")]),
+        None => schema.clone(),
+    }
+}

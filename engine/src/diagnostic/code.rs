@@ -121,8 +121,8 @@ codes! {
         "A secret is put in at the moment of use, so it stands alone: `{{ secrets.name }}`, without filters or operators; other text may stand around the braces.";
     UNSUMMABLE "FZ501" "values that may not be summed or averaged so"
         "Summing means or rates, or averaging totals, gives numbers that mean nothing.\nThe message names the conversion that comes first.";
-    STEP_SETTINGS "FZ502" "settings that contradict each other"
-        "The step type knows that these settings cannot work together.";
+    STEP_SETTINGS "FZ510" "settings that cannot work"
+        "The step type knows that these settings cannot work: with each other, or with the dataset that they name.";
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     data::DatasetId,
     dataset::Datasets,
-    diagnostic::{CODES, Diagnostic, Span, codes, did_you_mean},
+    diagnostic::{Diagnostic, Span, codes, did_you_mean},
     document::Node,
     project::{Blocks, ProjectConfig},
     step::PortKind,
@@ -203,7 +203,6 @@ pub(crate) fn check_findings(drafts: &[Draft<'_>], datasets: &Datasets, out: &mu
             continue;
         }
         for finding in bound.check(datasets) {
-            debug_assert!(CODES.iter().any(|c| c.id == finding.code), "{} has no page", finding.code);
             let problem = Diagnostic::error(finding.code, step.with_place(&finding.pointer), finding.message);
             out.push(problem.maybe_help(finding.help));
         }
