@@ -196,3 +196,9 @@ pub fn resolved(root: &Value, schema: &Value) -> Value {
         None => schema.clone(),
     }
 }
+
+/// A YAML text as a JSON value, as the checks see it; none where it cannot be read.
+#[must_use]
+pub fn instance(text: &str) -> Option<Value> {
+    crate::document::read(0, text).0.map(|node| node.json())
+}

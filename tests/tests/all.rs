@@ -4,3 +4,5 @@
 mod fetch;
 #[path = "all/house.rs"]
 mod house;
+#[path = "all/schema.rs"]
+mod schema;

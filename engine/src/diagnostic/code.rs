@@ -119,10 +119,24 @@ codes! {
         "Whoever starts a run gives its parameters, so a text parameter must not reach the scheme or host of a URL or the place of a store.\nUse `vars`, or a parameter of type `enum`.";
     SECRET_ALONE "FZ408" "a secret inside an expression"
         "A secret is put in at the moment of use, so it stands alone: `{{ secrets.name }}`, without filters or operators; other text may stand around the braces.";
-    UNSUMMABLE "FZ501" "values that may not be summed or averaged so"
-        "Summing means or rates, or averaging totals, gives numbers that mean nothing.\nThe message names the conversion that comes first.";
-    STEP_SETTINGS "FZ510" "settings that cannot work"
+    STEP_SETTINGS "FZ502" "settings that cannot work"
         "The step type knows that these settings cannot work: with each other, or with the dataset that they name.";
+    FETCH_SETTINGS "FZ510" "fetch settings that cannot work"
+        "The settings of fetch contradict each other, or ask for what no source can give. The message says what to write.";
+    UNSUMMABLE "FZ520" "a sum of means or rates"
+        "A sum of means or of rates is no total. Take the mean, or make totals on the way in: the message names the conversion that comes first.";
+    UNAVERAGEABLE "FZ521" "a mean of totals"
+        "The mean of totals (rain of a day, say) says nothing of the window. Sum them; for a mean rate divide the sum by the length of the window.";
+    SOURCE_VARIABLE "FZ522" "a variable that the source lacks"
+        "`from` names a variable of the dataset that this one is derived from.";
+    WINDOWS "FZ523" "windows that do not fit the periods of the source"
+        "A derived dataset has a coarser step than its source, and each period of the source lies inside one window. Weeks do not lie inside months.";
+    RESAMPLE "FZ524" "derived-resample settings that cannot work"
+        "Say `method` for all variables, or `variables` with a method each; not both.";
+    NO_AXIS "FZ530" "a dataset without a time axis"
+        "Periods are appended to a time axis, so the dataset needs one: `time: { step: P1D }`, or another step.";
+    PACKING "FZ531" "packing that is not into an integer"
+        "`scale-factor` and `add-offset` store values as integers, so the dtype has to be one, such as int16.";
 }
 
 #[cfg(test)]

@@ -134,9 +134,23 @@ impl Judge<'_> {
     fn span(&self, location: &Location) -> Span {
         let span = location.span();
         let place = |n: Option<u64>| n.and_then(|n| usize::try_from(n).ok());
-        let from = place(span.byte_offset()).unwrap_or(0).min(self.text.len());
+        // Errors of the scanner know a line and a column only.
+        let Some(from) = place(span.byte_offset()).filter(|from| *from > 0 || location.line() <= 1) else {
+            return self.line_and_column(location.line(), location.column());
+        };
+        let from = from.min(self.text.len());
         let to = (from + place(span.byte_len()).unwrap_or(0)).min(self.text.len());
         Span { source: self.source, from, to }
+    }
+
+    fn line_and_column(&self, line: u64, column: u64) -> Span {
+        let place = |n: u64| usize::try_from(n).unwrap_or(1).saturating_sub(1);
+        let start = self.text.split_inclusive('\n').take(place(line)).map(str::len).sum::<usize>();
+        let rest = self.text.get(start..).unwrap_or("").lines().next().unwrap_or("");
+        let within = rest.char_indices().nth(place(column)).map_or(rest.len(), |(at, _)| at);
+        let from = (start + within).min(self.text.len());
+        let width = rest.get(within..).and_then(|r| r.chars().next()).map_or(0, char::len_utf8);
+        Span { source: self.source, from, to: from + width }
     }
 
     fn node(&mut self, raw: Spanned<Raw>) -> Node {
@@ -252,6 +266,13 @@ impl Judge<'_> {
         }
         let text = error.to_string();
         let message = text.lines().next().unwrap_or("it cannot be read");
+        let message = match error {
+            serde_saphyr::Error::Budget { .. } if message.contains("Documents") => {
+                "a second document begins; one file is one document"
+            }
+            serde_saphyr::Error::Budget { .. } => "it is larger than any file that a person writes",
+            _ => message,
+        };
         let message = message.split(" at line ").next().unwrap_or(message).trim_start_matches("error: ");
         let message = message
             .split_once(": ")

@@ -153,7 +153,7 @@ step! { Sum "sum"
         let source = datasets.get(&self.dataset).and_then(|d| datasets.get(d.source.as_ref()?));
         let mean = source.is_some_and(|s| s.block.variables.values().any(|v| v.cell == Some(CellMethod::Mean)));
         mean.then(|| Finding {
-            code: "FZ501",
+            code: crate::diagnostic::codes::UNSUMMABLE,
             pointer: "/dataset".into(),
             message: "a mean may not be summed".into(),
             help: Some("convert it to a total first".into()),

@@ -1,0 +1,137 @@
+//! The schemas on disk, and that they say the same as the parser.
+
+use frazil_engine::{
+    diagnostic::{CODES, Severity},
+    project::{LoadOptions, load},
+    schema,
+};
+use frazil_tests::{programs::root, sandbox::Sandbox};
+use serde_json::Value;
+
+fn current(name: &str, schema: &Value) {
+    let path = root().join("schemas").join(name);
+    let text = format!("{}\n", serde_json::to_string_pretty(schema).unwrap());
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, &text).unwrap();
+    }
+    let stored = std::fs::read_to_string(&path).unwrap_or_default();
+    let differs = stored.lines().zip(text.lines()).position(|(a, b)| a != b);
+    assert!(
+        stored == text,
+        "schemas/{name} is stale (first in line {:?}): run `UPDATE=1 cargo test -p frazil-tests schema`",
+        differs.map(|n| n + 1)
+    );
+}
+
+#[test]
+fn the_schemas_on_disk_are_current() {
+    current("pipeline.v1.json", &schema::pipeline(&frazil_steps::registry()));
+    current("project.v1.json", &schema::project());
+}
+
+const HEAD: &str = "frazil: 1\nid: a\ndatasets:\n  d: { title: D, time: { step: P1D }, variables: { v: { units: mm } } }\n";
+
+/// Files that differ from a good one in one place, by what stands under `steps:` or before it.
+const GOOD: &[&str] = &[
+    "steps:\n  m: { uses: enumerate-periods, with: { dataset: d } }\n",
+    "steps:\n  m: { uses: enumerate-periods, with: { dataset: d, start: \"2024\", batch: 3 } }\n",
+    "params: { n: { type: int, default: 3 } }\nsteps:\n  m: { uses: enumerate-periods, with: { dataset: d, batch: \"{{ params.n }}\" } }\n",
+    "x-free: { anything: 1 }\nsteps:\n  m: { uses: enumerate-periods, with: { dataset: d }, timeout: 10m, retry: { attempts: 2 } }\n",
+    "triggers: [ { cron: \"0 6 * * *\", missed: all }, { http: {} } ]\nsteps:\n  m: { uses: enumerate-periods, with: { dataset: d } }\n",
+    "steps:\n  m: { uses: enumerate-periods, with: { dataset: d } }\n  s: { uses: fetch, needs: m, with: { source: cog, url: \"https://example.org/{{ period.year }}.tif\", in-flight: 2 } }\n  w: { uses: append-commit, needs: [s], with: { dataset: d } }\n",
+];
+
+const BAD: &[&str] = &[
+    "steps:\n  m: { uses: enumerate-period, with: { dataset: d } }\n",
+    "steps:\n  m: { uses: enumerate-periods }\n",
+    "steps:\n  m: { uses: enumerate-periods, with: { dataset: d, nonsense: 1 } }\n",
+    "steps:\n  m: { uses: enumerate-periods, wiht: { dataset: d }, with: { dataset: d } }\n",
+    "steps:\n  m: { with: { dataset: d } }\n",
+    "steps:\n  m: { uses: enumerate-periods, with: { dataset: d }, timeout: 10 }\n",
+    "steps:\n  m: { uses: enumerate-periods, with: { dataset: d }, timeout: \"10\" }\n",
+    "steps:\n  m: { uses: enumerate-periods, with: { dataset: d }, retry: { attempts: two } }\n",
+    "steps:\n  m: { uses: enumerate-periods, with: { dataset: \"{{ params.d }}\" } }\n",
+    "steps:\n  m: { uses: enumerate-periods, needs: 3, with: { dataset: d } }\n",
+    "steps: []\n",
+    "tite: A\nsteps:\n  m: { uses: enumerate-periods, with: { dataset: d } }\n",
+    "params: { n: { type: integer } }\nsteps:\n  m: { uses: enumerate-periods, with: { dataset: d } }\n",
+    "triggers: [ { cron: 5 } ]\nsteps:\n  m: { uses: enumerate-periods, with: { dataset: d } }\n",
+    "triggers: [ { cron: \"0 6 * * *\", missed: some } ]\nsteps:\n  m: { uses: enumerate-periods, with: { dataset: d } }\n",
+    "steps:\n  m: { uses: enumerate-periods, with: { dataset: d } }\n  s: { uses: fetch, needs: m, with: { source: cogs, url: x } }\n  w: { uses: append-commit, needs: [s], with: { dataset: d } }\n",
+    "steps:\n  m: { uses: enumerate-periods, with: { dataset: d } }\n  s: { uses: fetch, needs: m, with: { source: cog, url: x, bbox: [1, 2, 3] } }\n  w: { uses: append-commit, needs: [s], with: { dataset: d } }\n",
+];
+
+/// What the parser says: whether it is good, and its problems.
+fn parsed(text: &str) -> (bool, String) {
+    let sandbox = Sandbox::new(&[("frazil.yaml", "frazil: 1\n"), ("pipelines/a.yaml", text)]);
+    let options = LoadOptions { folder: sandbox.path(""), ..LoadOptions::default() };
+    let checked = load(&options, &frazil_steps::registry());
+    let errors = checked.problems.iter().filter(|p| p.severity == Severity::Error);
+    let lines: Vec<String> = errors.map(|p| format!("{}: {}", p.code, p.message)).collect();
+    (lines.is_empty(), lines.join("\n"))
+}
+
+#[test]
+fn parser_and_schema_agree() {
+    let schema = schema::pipeline(&frazil_steps::registry());
+    let validator = jsonschema::draft202012::new(&schema).unwrap();
+    for (bodies, good) in [(GOOD, true), (BAD, false)] {
+        for body in bodies {
+            let text = format!("{HEAD}{body}");
+            let (parses, problems) = parsed(&text);
+            assert_eq!(parses, good, "the parser\n{text}\n{problems}");
+            let value = schema::instance(&text).unwrap();
+            let errors: Vec<String> =
+                validator.iter_errors(&value).map(|e| format!("{}: {e}", e.instance_path())).collect();
+            assert_eq!(errors.is_empty(), good, "the schema\n{text}\n{}", errors.join("\n"));
+        }
+    }
+}
+
+#[test]
+fn what_is_shipped_is_good() {
+    for folder in ["pipelines", "examples"] {
+        let options = LoadOptions { paths: vec![folder.into()], folder: root(), ..LoadOptions::default() };
+        let checked = load(&options, &frazil_steps::registry());
+        let lines: Vec<String> = checked
+            .problems
+            .iter()
+            .filter(|p| p.severity == Severity::Error)
+            .map(|p| p.to_json(&checked.sources).to_string())
+            .collect();
+        assert!(lines.is_empty(), "{folder}\n{}", lines.join("\n"));
+        let schema = schema::pipeline(&frazil_steps::registry());
+        let validator = jsonschema::draft202012::new(&schema).unwrap();
+        for source in checked.sources.0.iter().filter(|s| !s.name.contains("frazil.")) {
+            let value = schema::instance(&source.text).unwrap();
+            let errors: Vec<String> = validator.iter_errors(&value).map(|e| e.to_string()).collect();
+            assert!(errors.is_empty(), "{}\n{}", source.name, errors.join("\n"));
+        }
+    }
+}
+
+/// Codes that step types report stand in a table with their pages, or `--explain` knows nothing.
+#[test]
+fn every_code_has_a_page() {
+    fn codes_in(folder: &std::path::Path, found: &mut Vec<(String, String)>) {
+        for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
+            let path = entry.path();
+            if path.is_dir() {
+                codes_in(&path, found);
+            } else if path.extension().is_some_and(|e| e == "rs") {
+                let text = std::fs::read_to_string(&path).unwrap();
+                for (at, _) in text.match_indices("\"FZ") {
+                    if let Some(code) = text.get(at + 1..at + 6).filter(|c| c[2..].chars().all(|c| c.is_ascii_digit())) {
+                        found.push((code.to_owned(), path.display().to_string()));
+                    }
+                }
+            }
+        }
+    }
+    let mut found = Vec::new();
+    codes_in(&root().join("steps/src"), &mut found);
+    for (code, path) in found {
+        assert!(CODES.iter().any(|c| c.id == code), "{code} of {path} has no page");
+    }
+}
