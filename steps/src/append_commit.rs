@@ -43,19 +43,15 @@ impl Step for AppendCommit {
             help: Some(help.to_owned()),
         };
         let mut findings = Vec::new();
-        if info.location.read_only || info.block.external.is_some() {
-            let message = format!("`{}` is made elsewhere and never written", self.dataset);
-            findings.push(finding("FZ520", message, "give the dataset a `store` in place of `external`"));
-        }
         if info.block.time == TimeAxis::None {
             let message = format!("`{}` has no time axis", self.dataset);
-            findings.push(finding("FZ521", message, "declare `time: { step: P1D }`, or another step"));
+            findings.push(finding("FZ530", message, "declare `time: { step: P1D }`, or another step"));
         }
         for (name, variable) in &info.block.variables {
             let packed = variable.scale_factor.is_some() || variable.add_offset.is_some();
             if packed && variable.dtype.is_none_or(|dtype| dtype.is_float()) {
                 let message = format!("`{name}` of `{}` is packed, but not into an integer", self.dataset);
-                findings.push(finding("FZ522", message, "declare an integer `dtype`, such as int16"));
+                findings.push(finding("FZ531", message, "declare an integer `dtype`, such as int16"));
             }
         }
         findings
