@@ -87,10 +87,10 @@ impl<'de> Visitor<'de> for RawVisitor {
     }
 }
 
-fn options() -> Options {
+fn options(duplicate_keys: DuplicateKeyPolicy) -> Options {
     serde_saphyr::options! {
-        // Both policies hand every entry over as it stands, so that both places can be shown.
-        duplicate_keys: DuplicateKeyPolicy::LastWins,
+        duplicate_keys: duplicate_keys,
+        // Merged here, so that places stay known and what is said itself is told from what is not.
         merge_keys: MergeKeyPolicy::AsOrdinary,
         strict_booleans: true,
         with_snippet: false,
@@ -114,10 +114,12 @@ pub(crate) fn read(source: usize, text: &str) -> (Option<Node>, Vec<Diagnostic>)
         let span = Span { source, from: 0, to: 0 };
         return (None, vec![Diagnostic::error(codes::UNREADABLE, span, "the file is larger than 4 MiB")]);
     }
-    let mut judge = Judge { source, text, problems: Vec::new() };
-    match serde_saphyr::from_str_with_options::<Spanned<Raw>>(text, options()) {
+    let mut judge = Judge { source, text, problems: Vec::new(), numeric_keys: false };
+    // This policy hands every entry over as it stands, so that both places can be shown.
+    match serde_saphyr::from_str_with_options::<Spanned<Raw>>(text, options(DuplicateKeyPolicy::LastWins)) {
         Ok(raw) => {
             let node = judge.node(raw);
+            judge.equal_numbers();
             (Some(node), judge.problems)
         }
         Err(error) => (None, vec![judge.unreadable(&error)]),
@@ -128,6 +130,7 @@ struct Judge<'a> {
     source: usize,
     text: &'a str,
     problems: Vec<Diagnostic>,
+    numeric_keys: bool,
 }
 
 impl Judge<'_> {
@@ -184,6 +187,7 @@ impl Judge<'_> {
             let key = match key.value {
                 Raw::Text(key) => key,
                 Raw::Number(_) | Raw::Bool(_) => {
+                    self.numeric_keys = true;
                     self.text.get(key_span.from..key_span.to).unwrap_or("").to_owned()
                 }
                 Raw::Null => "null".to_owned(),
@@ -234,6 +238,22 @@ impl Judge<'_> {
                 value.span,
                 "`<<` takes a map, or a list of maps, by an alias such as `*name`",
             )),
+        }
+    }
+
+    /// Of keys that are equal numbers the reader hands over the last alone: it is asked again.
+    fn equal_numbers(&mut self) {
+        if !self.numeric_keys || !self.problems.is_empty() {
+            return;
+        }
+        let again = serde_saphyr::from_str_with_options::<Raw>(self.text, options(DuplicateKeyPolicy::Error));
+        if let Err(error) = again
+            && let serde_saphyr::Error::DuplicateMappingKey { key, location } = error.without_snippet()
+        {
+            let key = key.as_deref().unwrap_or("a key");
+            let message = format!("`{key}` stands twice in one map");
+            let span = self.span(location);
+            self.problems.push(Diagnostic::error(codes::DUPLICATE_KEY, span, message).help("rename or remove one of them"));
         }
     }
 

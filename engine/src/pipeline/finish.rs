@@ -241,6 +241,7 @@ pub(crate) fn finish(draft: &Draft<'_>, order: &[usize]) -> Option<Pipeline> {
         kinds.push((takes, step_type.output));
     }
     let needs: Vec<Vec<usize>> = nodes.iter().map(|n| n.needs.clone()).collect();
+    let after: Vec<Vec<usize>> = nodes.iter().map(|n| n.after.clone()).collect();
     let text = |key: &str| draft.root.get(key).and_then(Node::text).map(str::to_owned);
     Some(Pipeline {
         id: draft.id.clone()?,
@@ -250,7 +251,7 @@ pub(crate) fn finish(draft: &Draft<'_>, order: &[usize]) -> Option<Pipeline> {
         digest: draft.digest.clone(),
         params: draft.params.clone(),
         triggers: draft.triggers.clone(),
-        units: graph::units(&kinds, &needs),
+        units: graph::units(&kinds, &needs, &after),
         nodes,
     })
 }

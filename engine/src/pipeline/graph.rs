@@ -207,19 +207,39 @@ fn cycle(steps: &[DraftStep<'_>], done: &[bool], first: usize) -> Diagnostic {
     problem.help("remove one of these edges")
 }
 
-/// What runs as one, over steps in an order that edges allow.
-pub(crate) fn units(kinds: &[(PortKind, PortKind)], needs: &[Vec<usize>]) -> Vec<Unit> {
-    let mut units = Vec::new();
+/// What runs as one, over steps in an order that edges allow. A segment stands where all that any
+/// of its nodes waits for is done.
+pub(crate) fn units(kinds: &[(PortKind, PortKind)], needs: &[Vec<usize>], after: &[Vec<usize>]) -> Vec<Unit> {
+    let mut waiting = Vec::new();
     for at in 0..kinds.len() {
-        let (takes, gives) = kinds[at];
-        match (takes, gives) {
+        match kinds[at] {
             // Nodes inside a segment belong to the unit of its sink.
             (_, PortKind::Slices) => {}
-            (PortKind::Slices, _) => units.extend(segment(kinds, needs, at).map(Unit::Segment)),
-            _ => units.push(Unit::Node(at)),
+            (PortKind::Slices, _) => waiting.extend(segment(kinds, needs, at).map(Unit::Segment)),
+            _ => waiting.push(Unit::Node(at)),
         }
     }
+    let mut done = vec![false; kinds.len()];
+    let mut units = Vec::with_capacity(waiting.len());
+    while !waiting.is_empty() {
+        let ready = |unit: &Unit| {
+            let own = members(unit);
+            own.iter().all(|at| needs[*at].iter().chain(&after[*at]).all(|n| done[*n] || own.contains(n)))
+        };
+        // Where a segment and a node wait for each other the order of the file decides.
+        let next = waiting.iter().position(ready).unwrap_or(0);
+        let unit = waiting.remove(next);
+        members(&unit).iter().for_each(|at| done[*at] = true);
+        units.push(unit);
+    }
     units
+}
+
+fn members(unit: &Unit) -> Vec<usize> {
+    match unit {
+        Unit::Node(at) => vec![*at],
+        Unit::Segment(s) => [s.source, s.sink].into_iter().chain(s.filters.iter().copied()).collect(),
+    }
 }
 
 fn segment(kinds: &[(PortKind, PortKind)], needs: &[Vec<usize>], sink: usize) -> Option<Segment> {
