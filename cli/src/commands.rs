@@ -65,7 +65,9 @@ pub(crate) fn project(globals: &Globals, paths: &[PathBuf]) -> anyhow::Result<Pr
     }
     match (checked.projects.pop(), checked.projects.len()) {
         (Some(project), 0) if !project.pipelines.is_empty() => Ok(project),
-        (_, 0) => Err(Usage("no pipelines here: they are `*.yaml` files in the folder `pipelines`".into()).into()),
+        (_, 0) => {
+            Err(Usage("no pipelines here: they are `*.yaml` files in the folder `pipelines`".into()).into())
+        }
         _ => Err(Usage("these files belong to several projects; name one with --project".into()).into()),
     }
 }

@@ -81,7 +81,11 @@ pub(crate) fn github(problems: &[Diagnostic], sources: &Sources) -> String {
             let name = sources.name(label.span.source).replace(',', "%2C");
             place = format!(
                 "file={},line={},col={},endLine={},endColumn={},",
-                escaped(&name), at.line, at.column, end.line, end.column
+                escaped(&name),
+                at.line,
+                at.column,
+                end.line,
+                end.column
             );
         }
         let help = problem.help.as_ref().map_or_else(String::new, |help| format!("\nhelp: {help}"));

@@ -184,7 +184,8 @@ pub fn inside(root: &Value, schema: &Value, key: &str) -> Option<Value> {
         return Some(found.clone());
     }
     let branches = ["anyOf", "oneOf"].iter().filter_map(|k| schema[*k].as_array()).flatten();
-    let within = ["items", "additionalProperties"].iter().filter_map(|k| schema.get(*k)).filter(|s| s.is_object());
+    let within =
+        ["items", "additionalProperties"].iter().filter_map(|k| schema.get(*k)).filter(|s| s.is_object());
     branches.chain(within).find_map(|inner| inside(root, inner, key))
 }
 

@@ -53,7 +53,8 @@ impl Check {
                 render::note(&summary(&checked))?;
             }
             CheckFormat::Json => {
-                let lines: Vec<String> = problems.iter().map(|p| format!("{}\n", p.to_json(sources))).collect();
+                let lines: Vec<String> =
+                    problems.iter().map(|p| format!("{}\n", p.to_json(sources))).collect();
                 render::out(&lines.concat())?;
             }
             CheckFormat::Github => render::out(&render::github(problems, sources))?,
@@ -72,7 +73,9 @@ fn summary(checked: &Checked) -> String {
         (0, 0) if checked.sources.0.is_empty() => "no files found\n".to_owned(),
         (0, 0) => format!("{files} checked, no problems\n"),
         (0, _) => format!("{files} checked, {}\n", plural(warnings, "warning")),
-        (_, 0) => format!("{files} checked, {}; `frazil check --explain CODE` says more\n", plural(errors, "error")),
+        (_, 0) => {
+            format!("{files} checked, {}; `frazil check --explain CODE` says more\n", plural(errors, "error"))
+        }
         _ => format!(
             "{files} checked, {} and {}; `frazil check --explain CODE` says more\n",
             plural(errors, "error"),
@@ -84,7 +87,11 @@ fn summary(checked: &Checked) -> String {
 fn explain(code: &str) -> anyhow::Result<Exit> {
     let wanted = code.to_ascii_uppercase();
     let Some(code) = CODES.iter().find(|c| c.id == wanted) else {
-        let message = format!("there is no code `{wanted}`; codes run from {} to {}", CODES[0].id, CODES[CODES.len() - 1].id);
+        let message = format!(
+            "there is no code `{wanted}`; codes run from {} to {}",
+            CODES[0].id,
+            CODES[CODES.len() - 1].id
+        );
         return Err(Usage(message).into());
     };
     render::out(&format!("{}: {}\n\n{}\n", code.id, code.title, code.page))?;

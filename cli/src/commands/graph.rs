@@ -58,7 +58,8 @@ fn edges(pipeline: &Pipeline) -> Vec<(usize, usize, String)> {
     let registry = frazil_steps::registry();
     for (at, node) in pipeline.nodes.iter().enumerate() {
         for from in &node.needs {
-            let gives = registry.get(&pipeline.nodes[*from].uses).map_or_else(String::new, |t| t.output.to_string());
+            let gives =
+                registry.get(&pipeline.nodes[*from].uses).map_or_else(String::new, |t| t.output.to_string());
             edges.push((*from, at, gives));
         }
         edges.extend(node.after.iter().map(|from| (*from, at, "after".to_owned())));
@@ -114,7 +115,10 @@ fn dot(pipelines: &[&Pipeline]) -> String {
                 line(&mut text, &format!("  \"{id}\" [shape=cylinder];\n  {} -> \"{id}\";", name(at)));
             }
             for id in node.step.reads().iter().filter(|_| node.needs.is_empty()) {
-                line(&mut text, &format!("  \"{id}\" [shape=cylinder];\n  \"{id}\" -> {} [style=dotted];", name(at)));
+                line(
+                    &mut text,
+                    &format!("  \"{id}\" [shape=cylinder];\n  \"{id}\" -> {} [style=dotted];", name(at)),
+                );
             }
         }
     }
@@ -132,7 +136,9 @@ fn as_json(pipelines: &[&Pipeline], project: &Project) -> Value {
     let datasets: Vec<Value> = project
         .datasets
         .values()
-        .map(|d| json!({ "id": d.id, "title": d.block.title, "source": d.source, "location": d.location.url }))
+        .map(
+            |d| json!({ "id": d.id, "title": d.block.title, "source": d.source, "location": d.location.url }),
+        )
         .collect();
     json!({ "version": 1, "type": "graph", "pipelines": shown, "datasets": datasets })
 }

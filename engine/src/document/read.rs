@@ -253,7 +253,9 @@ impl Judge<'_> {
             let key = key.as_deref().unwrap_or("a key");
             let message = format!("`{key}` stands twice in one map");
             let span = self.span(location);
-            self.problems.push(Diagnostic::error(codes::DUPLICATE_KEY, span, message).help("rename or remove one of them"));
+            self.problems.push(
+                Diagnostic::error(codes::DUPLICATE_KEY, span, message).help("rename or remove one of them"),
+            );
         }
     }
 

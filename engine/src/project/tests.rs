@@ -167,7 +167,10 @@ fn what_is_wrong_with_expressions_is_told() {
         ("cron: \"30 6 * * *\"", "cron: \"{{ params.start }}\""),
         ("bbox: \"{{ params.bbox }}\"", "auth: { token: abcdef }"),
         ("{{ vars.chc }}/", "https://me:word@example.org/"),
-        ("type: period, default: \"1981-01-01\" }", "type: string, default: a }\n  host: { type: string, default: h }"),
+        (
+            "type: period, default: \"1981-01-01\" }",
+            "type: string, default: a }\n  host: { type: string, default: h }",
+        ),
     ]
     .map(|(from, to)| changed(from, to))
     .into();
@@ -257,6 +260,10 @@ fn the_definition_follows_what_matters() {
     ] {
         let after = definition(&GOOD.replace(from, to), "daily_rain");
         assert_eq!(before == after, same, "{from} → {to}");
-        assert_eq!(definition(GOOD, "monthly_rain"), definition(&GOOD.replace(from, to), "monthly_rain"), "{from}");
+        assert_eq!(
+            definition(GOOD, "monthly_rain"),
+            definition(&GOOD.replace(from, to), "monthly_rain"),
+            "{from}"
+        );
     }
 }

@@ -30,7 +30,8 @@ fn the_schemas_on_disk_are_current() {
     current("project.v1.json", &schema::project());
 }
 
-const HEAD: &str = "frazil: 1\nid: a\ndatasets:\n  d: { title: D, time: { step: P1D }, variables: { v: { units: mm } } }\n";
+const HEAD: &str =
+    "frazil: 1\nid: a\ndatasets:\n  d: { title: D, time: { step: P1D }, variables: { v: { units: mm } } }\n";
 
 /// Files that differ from a good one in one place, by what stands under `steps:` or before it.
 const GOOD: &[&str] = &[
@@ -122,7 +123,9 @@ fn every_code_has_a_page() {
             } else if path.extension().is_some_and(|e| e == "rs") {
                 let text = std::fs::read_to_string(&path).unwrap();
                 for (at, _) in text.match_indices("\"FZ") {
-                    if let Some(code) = text.get(at + 1..at + 6).filter(|c| c[2..].chars().all(|c| c.is_ascii_digit())) {
+                    if let Some(code) =
+                        text.get(at + 1..at + 6).filter(|c| c[2..].chars().all(|c| c.is_ascii_digit()))
+                    {
                         found.push((code.to_owned(), path.display().to_string()));
                     }
                 }
