@@ -6,11 +6,12 @@ demo:
 	@scripts/install-system.sh
 	@scripts/demo.sh
 
-# Programs of other packages are not built by `cargo test`, so they are built first.
+# Programs of other packages are not built by `cargo test`, so they are built first; with `--tests`, or
+# cargo would choose other features and build most dependencies twice.
 test:
 	@scripts/install-system.sh
 	@python=$$(scripts/python-env.sh) && \
-	cargo build --workspace --bins --examples && \
+	cargo build --workspace --bins --examples --tests && \
 	FRAZIL_PYTHON=$$python cargo test --workspace
 
 lint:
@@ -20,7 +21,8 @@ lint:
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items
 
 check-examples:
-	cargo run -q -p frazil -- check pipelines examples
+	cargo build --workspace --bins --examples --tests
+	$${CARGO_TARGET_DIR:-target}/debug/frazil check pipelines examples
 
 schemas:
 	UPDATE=1 cargo test -p frazil-tests --test all schema

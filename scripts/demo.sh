@@ -7,8 +7,7 @@ here=$PWD/.demo
 mkdir -p "$here"
 
 echo "building (a first build takes about ten minutes on two cores) …"
-cargo build --release -p frazil -p frazil-gdal --example make-rainfall --bins
-cargo build --release -p frazil-tests --bin serve-files
+cargo build --release --workspace --bins --examples
 bin=${CARGO_TARGET_DIR:-target}/release
 
 if [ ! -f "$here/input/.whole" ]; then
