@@ -17,6 +17,7 @@ mod lock;
 mod read;
 mod reference;
 mod repo;
+mod selftest;
 mod settle;
 mod template;
 #[cfg(test)]

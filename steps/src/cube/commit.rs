@@ -19,6 +19,7 @@ use super::{
     lock,
     reference::digest,
     repo::{self, Place},
+    selftest,
     settle::{self, Settlement, Taken},
     template::Template,
     time::TimeIndex,
@@ -81,6 +82,7 @@ async fn publish(
         let id = Cube::open(info, &cx.scope).await?.map(|cube| cube.id());
         return Ok(repo::snapshot(info, id));
     }
+    selftest::ensure(&place, info, &cx.scope).await?;
     let _held = lock::take(&place, &info.location.url, cx).await?;
     let mut found: Option<Option<SnapshotId>> = None;
     let mut tries = 0;

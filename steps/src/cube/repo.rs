@@ -22,7 +22,7 @@ use icechunk::{
 };
 use url::Url;
 
-use super::fault;
+use super::{fault, selftest};
 
 /// The branch that everyone reads.
 pub(super) const MAIN: &str = "main";
@@ -94,7 +94,7 @@ pub(super) async fn storage(
     }
 }
 
-fn s3(location: &Location, scope: &Scope) -> Result<(S3Options, S3Credentials), StepError> {
+pub(super) fn s3(location: &Location, scope: &Scope) -> Result<(S3Options, S3Credentials), StepError> {
     let from = &location.options;
     let mut options = S3Options::default();
     options.region = Some(from.region.clone().unwrap_or_else(|| "us-east-1".to_owned()));
@@ -157,6 +157,7 @@ pub(super) async fn open_or_create(
         return Ok(repository);
     }
     let place = Place::of(&info.location)?;
+    selftest::ensure(&place, info, scope).await?;
     let what = format!("cannot create the repository {}", info.location.url);
     let storage = storage(&place, &info.location, scope).await?;
     let spec = if info.block.spec == 1 { SpecVersionBin::V1 } else { SpecVersionBin::V2 };

@@ -1,3 +1,4 @@
+mod buckets;
 mod guards;
 mod processes;
 mod python;
