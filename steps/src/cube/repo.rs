@@ -1,5 +1,6 @@
 use std::{
     io,
+    num::NonZeroU16,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -18,7 +19,7 @@ use icechunk::{
     },
     format::format_constants::SpecVersionBin,
     repository::RepositoryErrorKind,
-    storage::{self, S3Credentials, S3Options, S3StaticCredentials},
+    storage::{self, RetriesSettings, S3Credentials, S3Options, S3StaticCredentials, Settings},
 };
 use url::Url;
 
@@ -200,12 +201,19 @@ pub(super) fn creation(chunks_per_manifest: u32) -> RepositoryConfig {
     }
 }
 
-/// How a repository is opened: without reading manifests ahead in tasks of its own.
+/// How a repository is opened: without reading manifests ahead in tasks of its own, and with an
+/// answer within seconds when the store cannot be reached: whoever called tries again later.
 fn reading() -> RepositoryConfig {
+    let retries = RetriesSettings {
+        max_tries: NonZeroU16::new(4),
+        initial_backoff_ms: Some(100),
+        max_backoff_ms: Some(2_000),
+    };
     let preload =
         ManifestPreloadConfig { max_total_refs: Some(0), preload_if: None, max_arrays_to_scan: Some(0) };
     RepositoryConfig {
         manifest: Some(ManifestConfig { preload: Some(preload), ..ManifestConfig::default() }),
+        storage: Some(Settings { retries: Some(retries), ..Settings::default() }),
         ..RepositoryConfig::default()
     }
 }
