@@ -51,7 +51,11 @@ fn moto() -> Option<Moto> {
     }
     std::thread::spawn(move || std::io::copy(&mut lines, &mut std::io::sink()));
     let mut socket = TcpStream::connect(("127.0.0.1", port)).unwrap();
-    write!(socket, "PUT /cubes HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").unwrap();
+    write!(
+        socket,
+        "PUT /cubes HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    )
+    .unwrap();
     let mut answer = String::new();
     socket.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
