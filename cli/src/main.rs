@@ -3,6 +3,7 @@
 mod commands;
 mod exit;
 mod render;
+mod session;
 
 use std::{path::PathBuf, process::ExitCode};
 

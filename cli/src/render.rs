@@ -1,5 +1,8 @@
 //! What people see: problems with excerpts.
 
+pub(crate) mod progress;
+pub(crate) mod table;
+
 use std::io::{self, IsTerminal};
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet, renderer::DecorStyle};

@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 pub use local::LocalExecutor;
-pub(crate) use local::bind;
+pub(crate) use local::{bind, wrong_role};
 
 use crate::{
     context::{Clock, Context, Pools, Progress, Scope, Tick},

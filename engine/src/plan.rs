@@ -4,7 +4,13 @@
 //! does just that when it runs; a plan simulates forward, so a derived dataset is planned over
 //! what its source will hold, not over what it holds now.
 
+mod file;
+mod walk;
+
 use serde::{Deserialize, Serialize};
+
+pub use file::{PipelinePlan, PlanFile};
+pub use walk::{NodePlan, heads, units_for, walk};
 
 use crate::{
     context::Scope,

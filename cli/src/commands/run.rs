@@ -1,16 +1,242 @@
-use clap::Args;
+mod report;
+mod signals;
 
-use crate::{FormatArg, Globals, exit::Exit};
+use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
+
+use chrono::Utc;
+use clap::Args;
+use frazil_engine::{
+    context::{Pools, Scope, SystemClock},
+    data::{DatasetId, RunId},
+    event::RunState,
+    executor::{LocalExecutor, Watch},
+    lock::{FileLock, pipeline_lock, run_lock, scratch},
+    plan::{self, PipelinePlan},
+    scheduler::{self, Cancel, Services},
+    step::{ErrorKind, StepError},
+    store::{Retention, SqliteStore, prune},
+};
+
+use crate::{
+    Format, FormatArg, Globals,
+    exit::Exit,
+    render::{self, progress::Progress},
+    session::{Params, Selected, Session, read_plan, runtime},
+};
 
 /// Runs pipelines, or what a plan lists.
 #[derive(Debug, Args)]
 pub(crate) struct Run {
+    /// Pipelines, datasets (the steps that they need), or one file written by `plan -o`
+    #[arg(value_name = "SELECT|PLAN", required = true)]
+    select: Vec<String>,
+    #[command(flatten)]
+    params: Params,
+    /// Refuses at once where another run of the pipeline is at work, instead of waiting for it
+    #[arg(long)]
+    no_wait: bool,
+    /// How long a run that is told to stop may take to keep what is whole, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = scheduler::GRACE.as_secs())]
+    grace: u64,
     #[command(flatten)]
     format: FormatArg,
 }
 
+/// A pipeline that is about to run.
+struct Job {
+    selected: Selected,
+    scope: Scope,
+    /// What must still hold.
+    plan: Option<PipelinePlan>,
+}
+
+/// What became of it.
+struct Ran {
+    run: RunId,
+    state: RunState,
+}
+
 impl Run {
-    pub(crate) fn run(self, _globals: &Globals) -> anyhow::Result<Exit> {
-        anyhow::bail!("`run` is not there yet ({:?})", self.format.format)
+    pub(crate) fn run(self, globals: &Globals) -> anyhow::Result<Exit> {
+        let session = Session::open(globals)?;
+        let jobs = self.jobs(&session)?;
+        let cancel = Cancel::new();
+        let runtime = runtime()?;
+        let exit = runtime.block_on(async {
+            let signals = signals::Signals::listen(cancel.clone())?;
+            let work = self.work(&session, jobs, &cancel);
+            let result = signals.during(work).await;
+            match (result, signals.exit()) {
+                (Ok(Exit::Done) | Err(_), Some(exit)) if cancelled(&cancel) => Ok(exit),
+                (result, _) => result,
+            }
+        });
+        // What blocks still, such as a decode of a run that was stopped, is not waited for.
+        runtime.shutdown_timeout(Duration::from_secs(1));
+        exit
+    }
+
+    fn jobs(&self, session: &Session) -> anyhow::Result<Vec<Job>> {
+        let is_plan = |name: &str| Path::new(name).extension().is_some_and(|end| end == "json");
+        if let [name] = self.select.as_slice()
+            && is_plan(name)
+        {
+            let file = read_plan(Path::new(name))?;
+            let of = |plan: PipelinePlan| {
+                let gone = || {
+                    let error = format!("the plan is stale: `{}` does not have these steps any more", plan.pipeline);
+                    StepError::permanent(ErrorKind::Refused, error).help("make the plan again")
+                };
+                let pipeline = session.project.pipelines.get(&plan.pipeline).ok_or_else(gone)?;
+                let units = plan.places(pipeline).ok_or_else(gone)?;
+                let scope = session.scope_of(&plan.pipeline, plan.params.clone(), file.instant);
+                let selected = Selected { pipeline: Arc::clone(pipeline), units };
+                Ok(Job { selected, scope, plan: Some(plan) })
+            };
+            return file.pipelines.into_iter().map(of).collect();
+        }
+        let instant = Utc::now();
+        let of = |selected: Selected| {
+            let scope = session.scope(&selected.pipeline, &self.params.of(&selected.pipeline.id)?, instant)?;
+            Ok(Job { selected, scope, plan: None })
+        };
+        session.select(&self.select)?.into_iter().map(of).collect()
+    }
+
+    async fn work(&self, session: &Session, jobs: Vec<Job>, cancel: &Cancel) -> anyhow::Result<Exit> {
+        let locks = self.locks(session, &jobs, cancel).await?;
+        let store = SqliteStore::open(session.state()).await.map_err(StepError::from)?;
+        let gone = prune(&store, Retention::default(), Utc::now()).await.map_err(StepError::from)?;
+        tracing::debug!(runs = gone.len(), "forgot old runs");
+        let progress = Arc::new(Progress::new(self.format.format));
+        let services = Services {
+            store: Arc::new(store),
+            registry: Arc::clone(&session.registry),
+            executor: Arc::new(LocalExecutor::new(Arc::clone(&session.registry))),
+            clock: Arc::new(SystemClock),
+            pools: Pools::new(&session.project.config.pools),
+            watch: Arc::<Progress>::clone(&progress) as Arc<dyn Watch>,
+        };
+        for job in &jobs {
+            settle(session, job, &services, cancel).await?;
+            still_holds(session, job).await?;
+        }
+        let mut ran = Vec::new();
+        for job in jobs {
+            if cancelled(cancel) {
+                break;
+            }
+            ran.push(self.one(session, job, &services, cancel, &progress).await?);
+        }
+        drop(locks);
+        progress.done();
+        let written = ran.iter().flat_map(|ran: &Ran| report::written(&ran.state)).collect::<BTreeMap<_, _>>();
+        self.report(session, &ran, &written).await?;
+        Ok(report::exit(ran.iter().map(|ran| &ran.state)))
+    }
+
+    /// Locks of all pipelines, taken in the order of their names so that two commands never wait
+    /// for each other.
+    async fn locks(&self, session: &Session, jobs: &[Job], cancel: &Cancel) -> anyhow::Result<Vec<FileLock>> {
+        let mut ids: Vec<_> = jobs.iter().map(|job| job.selected.pipeline.id.clone()).collect();
+        ids.sort();
+        let mut locks = Vec::new();
+        for id in ids {
+            let path = pipeline_lock(session.state(), &id);
+            if self.no_wait {
+                let busy = || {
+                    StepError::permanent(ErrorKind::Refused, format!("another run of `{id}` is at work"))
+                        .help("`frazil runs` lists it; without --no-wait this one waits for it")
+                };
+                locks.push(FileLock::try_take(&path)?.ok_or_else(busy)?);
+            } else {
+                let tell = || drop(render::note(&format!("{id}: waits for another run of it\n")));
+                locks.push(FileLock::take(&path, &SystemClock, &cancel.token, tell).await?);
+            }
+        }
+        Ok(locks)
+    }
+
+    async fn one(
+        &self,
+        session: &Session,
+        job: Job,
+        services: &Services,
+        cancel: &Cancel,
+        progress: &Progress,
+    ) -> anyhow::Result<Ran> {
+        let id = scheduler::run_id(services.clock.now());
+        // The lock is there before the run is: a run without one is dead.
+        let lock = FileLock::try_take(&run_lock(session.state(), &id))?;
+        let run = scheduler::Run {
+            id: id.clone(),
+            scope: job.scope,
+            pipeline: job.selected.pipeline,
+            units: job.selected.units,
+            cancel: cancel.clone(),
+            grace: Duration::from_secs(self.grace),
+            scratch: scratch(session.state(), &id),
+        };
+        progress.begin(&run);
+        let state = scheduler::start(&run, services).await.map_err(StepError::from)?;
+        if let Some(lock) = lock {
+            lock.remove();
+        }
+        Ok(Ran { run: id, state })
+    }
+
+    async fn report(
+        &self,
+        session: &Session,
+        ran: &[Ran],
+        written: &BTreeMap<DatasetId, frazil_engine::data::Snapshot>,
+    ) -> anyhow::Result<()> {
+        let Some(first) = session.project.pipelines.keys().next() else { return Ok(()) };
+        let scope = session.scope_of(first, serde_json::Map::new(), Utc::now());
+        let rows = report::standing(session, &scope, written).await;
+        match self.format.format {
+            Format::Human => {
+                let states: Vec<_> = ran.iter().map(|ran| (&ran.run, &ran.state)).collect();
+                render::note(&report::notes(&states))?;
+                render::out(&report::human(&rows))?;
+            }
+            Format::Json => {
+                render::out(&report::json(&rows, ran.iter().map(|ran| (&ran.run, &ran.state))))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn cancelled(cancel: &Cancel) -> bool {
+    cancel.token.is_cancelled()
+}
+
+/// Settles what died, so that what it had written costs no fetch.
+async fn settle(session: &Session, job: &Job, services: &Services, cancel: &Cancel) -> anyhow::Result<()> {
+    let pipeline = &job.selected.pipeline;
+    let settled = scheduler::settle_dead(session.state(), pipeline, &job.scope, services, cancel).await?;
+    for dead in settled {
+        let mut text = format!("{}: run {} had died", pipeline.id, dead.run);
+        if dead.committed > 0 {
+            text.push_str(&format!(", {} batches that it had written are committed", dead.committed));
+        }
+        for (unit, why) in dead.discarded {
+            text.push_str(&format!("; what `{unit}` had written is left: {why}"));
+        }
+        render::note(&format!("{text}\n"))?;
+    }
+    Ok(())
+}
+
+/// Refuses a plan that stands on other ground.
+async fn still_holds(session: &Session, job: &Job) -> Result<(), StepError> {
+    let Some(planned) = &job.plan else { return Ok(()) };
+    let Selected { pipeline, units } = &job.selected;
+    if pipeline.digest == planned.digest {
+        let nodes = plan::walk(pipeline, units, &session.registry, &job.scope).await;
+        planned.still_holds(&PipelinePlan::of(pipeline, units, (*job.scope.params).clone(), nodes))
+    } else {
+        planned.still_holds(&PipelinePlan::of(pipeline, units, (*job.scope.params).clone(), Vec::new()))
     }
 }

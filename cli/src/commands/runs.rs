@@ -1,16 +1,80 @@
 use clap::Args;
+use frazil_engine::{
+    lock::{FileLock, run_lock},
+    step::StepError,
+    store::{RunQuery, RunStore, RunSummary},
+};
+use serde_json::json;
 
-use crate::{FormatArg, Globals, exit::Exit};
+use crate::{
+    Format, FormatArg, Globals,
+    exit::Exit,
+    render::{self, table},
+    session::{Session, history, runtime},
+};
 
 /// Lists runs.
 #[derive(Debug, Args)]
 pub(crate) struct Runs {
+    /// Of this pipeline alone
+    #[arg(value_name = "PIPELINE")]
+    pipeline: Option<String>,
+    /// At most so many, newest first
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    limit: usize,
     #[command(flatten)]
     format: FormatArg,
 }
 
 impl Runs {
-    pub(crate) fn run(self, _globals: &Globals) -> anyhow::Result<Exit> {
-        anyhow::bail!("`runs` is not there yet ({:?})", self.format.format)
+    pub(crate) fn run(self, globals: &Globals) -> anyhow::Result<Exit> {
+        let session = Session::open(globals)?;
+        let pipeline = self.pipeline.as_deref().map(str::parse).transpose()?;
+        let query = RunQuery { pipeline, unfinished: false, limit: Some(self.limit) };
+        let runs = runtime()?.block_on(async {
+            match history(&session).await? {
+                Some(store) => Ok(store.list(&query).await.map_err(StepError::from)?),
+                None => anyhow::Ok(Vec::new()),
+            }
+        })?;
+        match self.format.format {
+            Format::Human => {
+                let head = ["run", "pipeline", "status", "accepted", "took"].map(str::to_owned).to_vec();
+                let rows: Vec<_> = runs.iter().map(|run| row(run, &session)).collect::<Result<_, _>>()?;
+                render::out(&table::table(&[vec![head], rows].concat()))?;
+            }
+            Format::Json => {
+                for run in &runs {
+                    let line = json!({
+                        "frazil": 1, "type": "run", "run": run.run, "pipeline": run.pipeline,
+                        "status": status(run, &session)?, "instant": run.instant, "accepted": run.accepted,
+                        "finished": run.finished.map(|(_, at)| at),
+                    });
+                    render::out(&format!("{line}\n"))?;
+                }
+            }
+        }
+        Ok(Exit::Done)
     }
+}
+
+/// A run that is not finished is running as long as its process holds its lock.
+pub(crate) fn status(run: &RunSummary, session: &Session) -> Result<&'static str, StepError> {
+    let Some((status, _)) = run.finished else {
+        let path = run_lock(session.state(), &run.run);
+        let free = !path.exists() || FileLock::try_take(&path)?.is_some();
+        return Ok(if free { "dead" } else { "running" });
+    };
+    Ok(status.name())
+}
+
+fn row(run: &RunSummary, session: &Session) -> Result<Vec<String>, StepError> {
+    let took = run.finished.map(|(_, at)| at - run.accepted);
+    Ok(vec![
+        run.run.to_string(),
+        run.pipeline.to_string(),
+        status(run, session)?.to_owned(),
+        run.accepted.format("%Y-%m-%d %H:%M:%S").to_string(),
+        took.map_or_else(|| "-".to_owned(), |took| format!("{:.1} s", took.as_seconds_f64())),
+    ])
 }

@@ -1,0 +1,217 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Planned, PlannedDocument, fits};
+use crate::{
+    context::Scope,
+    data::{DatasetId, NodeId, SnapshotId},
+    executor::{TaskNode, bind, wrong_role},
+    pipeline::{Pipeline, Segment, Unit},
+    registry::{Registry, Role},
+    step::{Arity, StepError},
+};
+
+/// What a run would do at one node.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NodePlan {
+    /// The node.
+    pub node: NodeId,
+    /// Its step type.
+    pub uses: String,
+    /// What it would give, what that costs and why.
+    pub planned: Option<Planned>,
+    /// Why that cannot be said, or would be refused.
+    pub error: Option<StepError>,
+    /// The nodes that would give nothing, where it would be skipped for them.
+    pub lacks: Vec<NodeId>,
+}
+
+impl NodePlan {
+    fn of(node: &TaskNode) -> Self {
+        let (node, uses) = (node.id.clone(), node.uses.clone());
+        Self { node, uses, planned: None, error: None, lacks: Vec::new() }
+    }
+
+    /// Whether a run would change something here.
+    #[must_use]
+    pub fn has_work(&self) -> bool {
+        self.planned.as_ref().is_some_and(|planned| planned.work.periods > 0 || planned.work.commits > 0)
+    }
+}
+
+/// What a run of these units would do, node by node, over planned documents. Reads stores alone.
+pub async fn walk(pipeline: &Pipeline, units: &[usize], registry: &Registry, scope: &Scope) -> Vec<NodePlan> {
+    let mut known: BTreeMap<usize, usize> = BTreeMap::new();
+    let mut plans: Vec<NodePlan> = Vec::new();
+    for unit in units.iter().map(|&unit| &pipeline.units[unit]) {
+        match unit {
+            Unit::Node(at) => {
+                let node = TaskNode::from(&pipeline.nodes[*at]);
+                let (input, lacks) = inputs(&pipeline.nodes[*at].needs, pipeline, &known, &plans);
+                let many = registry.get(&node.uses).is_some_and(|step| step.input.arity == Arity::Many);
+                let mut plan = NodePlan::of(&node);
+                if lacks.is_empty() || (many && !input.is_empty()) {
+                    plan.fill(plan_node(&node, input, registry, scope).await, scope);
+                } else {
+                    plan.lacks = lacks;
+                }
+                known.insert(*at, plans.len());
+                plans.push(plan);
+            }
+            Unit::Segment(segment) => {
+                let both = plan_segment(segment, pipeline, &known, &plans, registry, scope).await;
+                known.insert(segment.source, plans.len());
+                known.insert(segment.sink, plans.len() + 1);
+                plans.extend(both);
+            }
+        }
+    }
+    plans
+}
+
+impl NodePlan {
+    fn fill(&mut self, planned: Result<Planned, StepError>, scope: &Scope) {
+        match planned {
+            Ok(planned) => {
+                self.error = fits(&self.node, &planned.work, scope).err();
+                self.planned = Some(planned);
+            }
+            Err(error) => self.error = Some(error),
+        }
+    }
+}
+
+fn inputs(
+    needs: &[usize],
+    pipeline: &Pipeline,
+    known: &BTreeMap<usize, usize>,
+    plans: &[NodePlan],
+) -> (Vec<Planned>, Vec<NodeId>) {
+    let (mut input, mut lacks) = (Vec::new(), Vec::new());
+    for need in needs {
+        match known.get(need).and_then(|at| plans[*at].planned.clone()) {
+            Some(planned) => input.push(planned),
+            None => lacks.push(pipeline.nodes[*need].id.clone()),
+        }
+    }
+    (input, lacks)
+}
+
+async fn plan_node(
+    node: &TaskNode,
+    input: Vec<Planned>,
+    registry: &Registry,
+    scope: &Scope,
+) -> Result<Planned, StepError> {
+    match bind(registry, node, scope)?.role {
+        Role::Node(step) => step.plan(input, scope).await,
+        _ => Err(wrong_role(node)),
+    }
+}
+
+async fn plan_segment(
+    segment: &Segment,
+    pipeline: &Pipeline,
+    known: &BTreeMap<usize, usize>,
+    plans: &[NodePlan],
+    registry: &Registry,
+    scope: &Scope,
+) -> [NodePlan; 2] {
+    let node = |at: usize| TaskNode::from(&pipeline.nodes[at]);
+    let (source, sink) = (node(segment.source), node(segment.sink));
+    let (mut reads, mut settles) = (NodePlan::of(&source), NodePlan::of(&sink));
+    let (input, lacks) = inputs(&[segment.periods], pipeline, known, plans);
+    let Some(PlannedDocument::Periods(periods)) = input.into_iter().next().map(|planned| planned.document) else {
+        reads.lacks = lacks;
+        settles.lacks = vec![source.id];
+        return [reads, settles];
+    };
+    let slices = async {
+        let mut halo = 0;
+        for filter in segment.filters.iter().map(|&at| node(at)) {
+            match bind(registry, &filter, scope)?.role {
+                Role::Filter(step) => halo = halo.max(step.halo()),
+                _ => return Err(wrong_role(&filter)),
+            }
+        }
+        match bind(registry, &source, scope)?.role {
+            Role::Source(step) => step.plan(&periods, halo, scope).await,
+            _ => Err(wrong_role(&source)),
+        }
+    };
+    let slices = match slices.await {
+        Ok(slices) => slices,
+        Err(error) => {
+            reads.error = Some(error);
+            settles.lacks = vec![source.id];
+            return [reads, settles];
+        }
+    };
+    let settled = async {
+        match bind(registry, &sink, scope)?.role {
+            Role::Sink(step) => step.plan(&slices, scope).await,
+            _ => Err(wrong_role(&sink)),
+        }
+    };
+    let settled = settled.await.map(|planned| Planned {
+        work: planned.work.clone(),
+        reasons: planned.reasons.clone(),
+        document: PlannedDocument::Snapshot(planned),
+    });
+    settles.fill(settled, scope);
+    let mut planned = Planned::idle(PlannedDocument::Nothing);
+    planned.work.requests = slices.requests;
+    planned.work.bytes = slices.bytes;
+    planned.reasons.clone_from(&slices.reasons);
+    planned.document = PlannedDocument::Slices(slices);
+    reads.planned = Some(planned);
+    [reads, settles]
+}
+
+/// The heads that a plan was made against, by dataset.
+#[must_use]
+pub fn heads(plans: &[NodePlan]) -> BTreeMap<DatasetId, Option<SnapshotId>> {
+    let mut heads = BTreeMap::new();
+    for planned in plans.iter().filter_map(|plan| plan.planned.as_ref()) {
+        match &planned.document {
+            PlannedDocument::Periods(periods) => {
+                heads.entry(periods.dataset.clone()).or_insert_with(|| periods.base.clone());
+            }
+            PlannedDocument::Snapshot(planned) => {
+                let snapshot = &planned.snapshot;
+                heads.insert(snapshot.dataset.clone(), snapshot.id.clone());
+            }
+            PlannedDocument::Slices(_) | PlannedDocument::Nothing => {}
+        }
+    }
+    heads
+}
+
+/// The units that give `dataset` in `pipeline`, with all that they need; none where none does.
+#[must_use]
+pub fn units_for(pipeline: &Pipeline, dataset: &DatasetId) -> Option<Vec<usize>> {
+    let mut of_node = BTreeMap::new();
+    for (at, unit) in pipeline.units.iter().enumerate() {
+        of_node.extend(unit.nodes().into_iter().map(|node| (node, at)));
+    }
+    let writes = |node: &usize| {
+        pipeline.nodes[*node].step.writes().is_some_and(|write| write.dataset() == dataset)
+    };
+    let mut open: Vec<usize> = (0..pipeline.nodes.len()).filter(writes).collect();
+    if open.is_empty() {
+        return None;
+    }
+    let mut units = BTreeSet::new();
+    while let Some(node) = open.pop() {
+        let Some(&unit) = of_node.get(&node) else { continue };
+        if units.insert(unit) {
+            open.extend(pipeline.units[unit].nodes().iter().flat_map(|&node| pipeline.nodes[node].needs.clone()));
+            if let Unit::Segment(segment) = &pipeline.units[unit] {
+                open.push(segment.periods);
+            }
+        }
+    }
+    Some(units.into_iter().collect())
+}
