@@ -43,7 +43,11 @@ impl Session {
         let options = LoadOptions { paths: Vec::new(), project: globals.project.clone(), folder };
         let checked = load(&options, &registry);
         if checked.has_errors() {
-            render::note(&render::problems(&checked.problems, &checked.sources, globals.color.on(&io::stderr())))?;
+            render::note(&render::problems(
+                &checked.problems,
+                &checked.sources,
+                globals.color.on(&io::stderr()),
+            ))?;
             return Err(Shown(Exit::Failed).into());
         }
         let [project] = <[Project; 1]>::try_from(checked.projects).map_err(|found| {

@@ -69,7 +69,8 @@ pub(crate) fn exit_of(error: &StepError) -> Exit {
 }
 
 fn human(plan: &PipelinePlan) -> String {
-    let mut rows = vec![["step", "periods", "requests", "received", "commits", "memory"].map(str::to_owned).to_vec()];
+    let mut rows =
+        vec![["step", "periods", "requests", "received", "commits", "memory"].map(str::to_owned).to_vec()];
     let mut notes = String::new();
     for node in &plan.nodes {
         let dash = || "-".to_owned();
@@ -77,7 +78,9 @@ fn human(plan: &PipelinePlan) -> String {
         let work = node.planned.as_ref().map(|planned| &planned.work);
         rows.push(vec![
             node.node.to_string(),
-            node.planned.as_ref().map_or_else(dash, |planned| periods(&planned.document).unwrap_or_else(dash)),
+            node.planned
+                .as_ref()
+                .map_or_else(dash, |planned| periods(&planned.document).unwrap_or_else(dash)),
             work.map_or_else(dash, |work| count(work.requests)),
             work.and_then(|work| work.bytes).map_or_else(dash, table::bytes),
             work.map_or_else(dash, |work| count(work.commits)),
@@ -108,6 +111,7 @@ fn periods(document: &PlannedDocument) -> Option<String> {
         PlannedDocument::Slices(_) | PlannedDocument::Nothing => return None,
     };
     let count: usize = items.iter().map(|item| item.range.len()).sum();
-    let (first, last) = (items.iter().map(|i| i.range.first).min()?, items.iter().map(|i| i.range.last).max()?);
+    let (first, last) =
+        (items.iter().map(|i| i.range.first).min()?, items.iter().map(|i| i.range.last).max()?);
     Some(if count == 1 { first.to_string() } else { format!("{count}: {first}/{last}") })
 }

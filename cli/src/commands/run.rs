@@ -84,7 +84,8 @@ impl Run {
             let file = read_plan(Path::new(name))?;
             let of = |plan: PipelinePlan| {
                 let gone = || {
-                    let error = format!("the plan is stale: `{}` does not have these steps any more", plan.pipeline);
+                    let error =
+                        format!("the plan is stale: `{}` does not have these steps any more", plan.pipeline);
                     StepError::permanent(ErrorKind::Refused, error).help("make the plan again")
                 };
                 let pipeline = session.project.pipelines.get(&plan.pipeline).ok_or_else(gone)?;
@@ -97,7 +98,8 @@ impl Run {
         }
         let instant = Utc::now();
         let of = |selected: Selected| {
-            let scope = session.scope(&selected.pipeline, &self.params.of(&selected.pipeline.id)?, instant)?;
+            let scope =
+                session.scope(&selected.pipeline, &self.params.of(&selected.pipeline.id)?, instant)?;
             Ok(Job { selected, scope, plan: None })
         };
         session.select(&self.select)?.into_iter().map(of).collect()
@@ -130,7 +132,8 @@ impl Run {
         }
         drop(locks);
         progress.done();
-        let written = ran.iter().flat_map(|ran: &Ran| report::written(&ran.state)).collect::<BTreeMap<_, _>>();
+        let written =
+            ran.iter().flat_map(|ran: &Ran| report::written(&ran.state)).collect::<BTreeMap<_, _>>();
         self.report(session, &ran, &written).await?;
         Ok(report::exit(ran.iter().map(|ran| &ran.state)))
     }

@@ -82,7 +82,11 @@ fn human(state: &RunState) -> String {
     let mut text = String::new();
     if let (Some(accepted), Some(since)) = (&state.accepted, state.since) {
         let status = state.finished.map_or("not finished", |(status, _)| status.name());
-        text.push_str(&format!("{}: {status}, accepted {}\n", accepted.pipeline, since.format("%Y-%m-%d %H:%M:%S")));
+        text.push_str(&format!(
+            "{}: {status}, accepted {}\n",
+            accepted.pipeline,
+            since.format("%Y-%m-%d %H:%M:%S")
+        ));
     }
     let mut rows = vec![["step", "state", "attempts", "periods", "snapshot"].map(str::to_owned).to_vec()];
     let mut notes = String::new();

@@ -46,8 +46,7 @@ impl Progress {
     /// The run that is watched from now on.
     pub(crate) fn begin(&self, run: &Run) {
         let mut shown = self.shown();
-        *shown =
-            Shown { run: run.id.to_string(), pipeline: run.pipeline.id.to_string(), ..Shown::default() };
+        *shown = Shown { run: run.id.to_string(), pipeline: run.pipeline.id.to_string(), ..Shown::default() };
     }
 
     /// Nothing follows.
@@ -120,7 +119,8 @@ impl Watch for Progress {
                 self.say(&shown.pipeline, &format!("{node}: {text}"));
             }
             Tick::Note(text) => {
-                let line = json!({ "frazil": 1, "type": "note", "run": shown.run, "node": node, "text": text });
+                let line =
+                    json!({ "frazil": 1, "type": "note", "run": shown.run, "node": node, "text": text });
                 drop(out(&format!("{line}\n")));
             }
             Tick::Periods { done, total } => {

@@ -44,7 +44,12 @@ pub struct PipelinePlan {
 impl PipelinePlan {
     /// A plan of these units.
     #[must_use]
-    pub fn of(pipeline: &Pipeline, units: &[usize], params: Map<String, Value>, nodes: Vec<NodePlan>) -> Self {
+    pub fn of(
+        pipeline: &Pipeline,
+        units: &[usize],
+        params: Map<String, Value>,
+        nodes: Vec<NodePlan>,
+    ) -> Self {
         let name = |unit: &usize| pipeline.nodes[pipeline.units[*unit].node()].id.clone();
         Self {
             pipeline: pipeline.id.clone(),
@@ -59,9 +64,8 @@ impl PipelinePlan {
     /// Places of its units in the pipeline as it is now; none when one is not there any more.
     #[must_use]
     pub fn places(&self, pipeline: &Pipeline) -> Option<Vec<usize>> {
-        let place = |name: &NodeId| {
-            pipeline.units.iter().position(|unit| pipeline.nodes[unit.node()].id == *name)
-        };
+        let place =
+            |name: &NodeId| pipeline.units.iter().position(|unit| pipeline.nodes[unit.node()].id == *name);
         self.units.iter().map(place).collect()
     }
 
@@ -83,7 +87,8 @@ impl PipelinePlan {
         for (dataset, planned) in &self.heads {
             let found = now.heads.get(dataset).cloned().flatten();
             if found != *planned {
-                let show = |id: &Option<SnapshotId>| id.as_ref().map_or("nothing".to_owned(), ToString::to_string);
+                let show =
+                    |id: &Option<SnapshotId>| id.as_ref().map_or("nothing".to_owned(), ToString::to_string);
                 return stale(format!(
                     "the plan is stale: `{dataset}` stands at {} where {} was planned",
                     show(&found),

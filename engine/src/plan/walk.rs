@@ -123,7 +123,8 @@ async fn plan_segment(
     let (source, sink) = (node(segment.source), node(segment.sink));
     let (mut reads, mut settles) = (NodePlan::of(&source), NodePlan::of(&sink));
     let (input, lacks) = inputs(&[segment.periods], pipeline, known, plans);
-    let Some(PlannedDocument::Periods(periods)) = input.into_iter().next().map(|planned| planned.document) else {
+    let Some(PlannedDocument::Periods(periods)) = input.into_iter().next().map(|planned| planned.document)
+    else {
         reads.lacks = lacks;
         settles.lacks = vec![source.id];
         return [reads, settles];
@@ -196,9 +197,8 @@ pub fn units_for(pipeline: &Pipeline, dataset: &DatasetId) -> Option<Vec<usize>>
     for (at, unit) in pipeline.units.iter().enumerate() {
         of_node.extend(unit.nodes().into_iter().map(|node| (node, at)));
     }
-    let writes = |node: &usize| {
-        pipeline.nodes[*node].step.writes().is_some_and(|write| write.dataset() == dataset)
-    };
+    let writes =
+        |node: &usize| pipeline.nodes[*node].step.writes().is_some_and(|write| write.dataset() == dataset);
     let mut open: Vec<usize> = (0..pipeline.nodes.len()).filter(writes).collect();
     if open.is_empty() {
         return None;
@@ -207,7 +207,9 @@ pub fn units_for(pipeline: &Pipeline, dataset: &DatasetId) -> Option<Vec<usize>>
     while let Some(node) = open.pop() {
         let Some(&unit) = of_node.get(&node) else { continue };
         if units.insert(unit) {
-            open.extend(pipeline.units[unit].nodes().iter().flat_map(|&node| pipeline.nodes[node].needs.clone()));
+            open.extend(
+                pipeline.units[unit].nodes().iter().flat_map(|&node| pipeline.nodes[node].needs.clone()),
+            );
             if let Unit::Segment(segment) = &pipeline.units[unit] {
                 open.push(segment.periods);
             }

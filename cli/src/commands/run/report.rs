@@ -116,5 +116,8 @@ pub(super) fn exit<'a>(states: impl Iterator<Item = &'a RunState> + Clone) -> Ex
     let kinds: Vec<ErrorKind> = errors.filter_map(StepError::failure).map(|failure| failure.kind).collect();
     let of = |exit: Exit| kinds.iter().any(|kind| Exit::of(*kind) == exit);
     // What is wrong with the data or with frazil needs a person; the others may pass.
-    [Exit::Failed, Exit::Unreachable, Exit::Refused].into_iter().find(|exit| of(*exit)).unwrap_or(Exit::Failed)
+    [Exit::Failed, Exit::Unreachable, Exit::Refused]
+        .into_iter()
+        .find(|exit| of(*exit))
+        .unwrap_or(Exit::Failed)
 }
