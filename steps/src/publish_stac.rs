@@ -1,0 +1,169 @@
+//! Datasets as a static STAC catalog.
+
+mod collection;
+mod colour;
+mod files;
+mod place;
+#[cfg(test)]
+mod tests;
+mod thumbnail;
+
+use std::path::Path;
+
+use frazil_engine::{
+    context::{Context, Scope, Tick},
+    data::{Snapshot, SnapshotId, Status},
+    dataset::{DatasetInfo, Display},
+    plan::{Planned, PlannedDocument, Work},
+    step::{ErrorKind, Node, Outcome, Step, StepError},
+};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::cube::Cube;
+use collection::{Facts, collection, drawn};
+use files::{About, Published};
+use thumbnail::Picture;
+
+/// How many periods are looked at for one that has something to show.
+const LOOKED_AT: usize = 5;
+
+/// Publishes datasets as STAC 1.1.0: `catalog.json` and `collections/<id>/collection.json` in the
+/// project's `catalog` folder, with a thumbnail of the newest period where the dataset says how it
+/// is drawn.
+///
+/// Collections of other pipelines stay in the catalog. Where in degrees a grid lies is known for
+/// longitudes and latitudes and for UTM.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct PublishStac {}
+
+impl Step for PublishStac {
+    const USES: &'static str = "publish-stac";
+    const SUMMARY: &'static str = "STAC collections of datasets, and the catalog that lists them";
+    const REVISION: u32 = 1;
+}
+
+impl Node for PublishStac {
+    type Input = Vec<Snapshot>;
+    type Output = ();
+
+    async fn plan(&self, input: Vec<Planned>, scope: &Scope) -> Result<Planned, StepError> {
+        let reasons = input.iter().filter_map(|planned| match &planned.document {
+            PlannedDocument::Snapshot(s) if s.snapshot.id.is_some() || !s.changes.is_empty() => {
+                Some(format!("publishes {} in {}", s.snapshot.dataset, scope.project.catalog.display()))
+            }
+            _ => None,
+        });
+        let reasons = reasons.collect();
+        Ok(Planned { document: PlannedDocument::Nothing, work: Work::default(), reasons })
+    }
+
+    async fn run(&self, input: Vec<Snapshot>, cx: &Context) -> Outcome<()> {
+        let mut published = Vec::new();
+        let mut failed = None;
+        for snapshot in &input {
+            let Some(id) = &snapshot.id else {
+                let note = format!("{} holds nothing yet and is not published", snapshot.dataset);
+                cx.progress.tick(Tick::Note(note));
+                continue;
+            };
+            // What can be published is, whatever is wrong with the others.
+            match describe(snapshot, id, &cx.scope).await {
+                Ok(found) => published.extend(found),
+                Err(error) => failed = failed.or(Some(error)),
+            }
+        }
+        let catalog = cx.scope.project.catalog.clone();
+        let about = About { id: cx.scope.project.id.clone(), title: cx.scope.project.title.clone() };
+        let written = tokio::task::spawn_blocking(move || files::publish(&catalog, &about, &published)).await;
+        match written {
+            Ok(Ok(files)) => tracing::info!(files, "catalog"),
+            Ok(Err(error)) => {
+                let message = format!("cannot write the catalog: {error}");
+                failed = failed.or(Some(StepError::permanent(ErrorKind::Store, message)));
+            }
+            Err(error) => {
+                let message = format!("the catalog was not finished: {error}");
+                failed = failed.or(Some(StepError::permanent(ErrorKind::Internal, message)));
+            }
+        }
+        Outcome { output: Some(()), error: failed }
+    }
+}
+
+/// The collection of one dataset; none when its axis is empty.
+async fn describe(
+    snapshot: &Snapshot,
+    id: &SnapshotId,
+    scope: &Scope,
+) -> Result<Option<Published>, StepError> {
+    let info = scope.dataset(&snapshot.dataset)?;
+    let cube = Cube::open_at(info, scope, id).await?;
+    let (Some(first), Some(last)) = (cube.axis().first(), cube.axis().last()) else { return Ok(None) };
+    let display = display_of(info, scope);
+    let drawn = display.and_then(|d| Some((d, drawn(d, cube.template())?.name.clone())));
+    let thumbnail = match &drawn {
+        Some((display, variable)) => picture(&cube, display, variable).await?,
+        None => None,
+    };
+    let name = info.id.to_string();
+    let folder = files::folder(&absolute(&scope.project.catalog), &name);
+    let facts = Facts {
+        info,
+        snapshot,
+        template: cube.template(),
+        len: cube.axis().len(),
+        interval: (first.start(), last.end()),
+        display: drawn,
+        has_thumbnail: thumbnail.is_some(),
+        folder: &folder,
+    };
+    Ok(Some(Published { id: name, collection: collection(&facts)?, thumbnail }))
+}
+
+/// How a dataset is drawn: as it says, or as the dataset that it is derived from does.
+fn display_of<'a>(info: &'a DatasetInfo, scope: &'a Scope) -> Option<&'a Display> {
+    let mut info = info;
+    // A chain of sources is as long as there are datasets, unless somebody made a circle.
+    for _ in 0..=scope.datasets.len() {
+        if info.block.display.is_some() {
+            return info.block.display.as_ref();
+        }
+        info = scope.datasets.get(info.source.as_ref()?)?;
+    }
+    None
+}
+
+/// The newest period that has values, as a PNG; none where the newest few have none.
+async fn picture(cube: &Cube, display: &Display, name: &str) -> Result<Option<Vec<u8>>, StepError> {
+    let template = cube.template();
+    let Some(variable) = template.variable(name) else { return Ok(None) };
+    let (rows, columns) = template.grid.shape();
+    let axis = &template.grid.y;
+    let ascending = axis.edges().is_some_and(|(first, last)| first < last);
+    let has_values = |(_, (_, status)): &(usize, (_, Status))| status.has_values();
+    let newest = cube.axis().iter().enumerate().rev().filter(has_values).take(LOOKED_AT);
+    for (at, _) in newest.collect::<Vec<_>>() {
+        let stored = cube.read(name, at..at + 1, None).await?;
+        let (variable, display) = (variable.clone(), display.clone());
+        let drawn = tokio::task::spawn_blocking(move || {
+            let value = |i| variable.value(stored.get(i)).unwrap_or(f64::NAN);
+            let values = (0..stored.len()).map(value).collect();
+            let picture = Picture { values, rows, columns, ascending };
+            picture.has_values().then(|| picture.png(&display)).transpose()
+        });
+        let failed = |error: String| {
+            StepError::permanent(ErrorKind::Internal, format!("a thumbnail was not made: {error}"))
+        };
+        let png = drawn.await.map_err(|e| failed(e.to_string()))?.map_err(|e| failed(e.to_string()))?;
+        if png.is_some() {
+            return Ok(png);
+        }
+    }
+    Ok(None)
+}
+
+fn absolute(path: &Path) -> std::path::PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}

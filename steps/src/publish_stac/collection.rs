@@ -1,0 +1,256 @@
+//! A dataset as a STAC 1.1.0 collection.
+
+use std::path::Path;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use frazil_engine::{
+    data::{Axis, Frequency, Snapshot},
+    dataset::{Dataset, DatasetInfo, Display},
+    step::{ErrorKind, StepError},
+};
+use serde_json::{Map, Value, json};
+
+use super::{
+    files::relative,
+    place::{degrees, epsg, span, tidy},
+};
+use crate::cube::{Template, TemplateVariable};
+
+const EXTENSIONS: [&str; 3] = [
+    "https://stac-extensions.github.io/datacube/v2.3.0/schema.json",
+    "https://stac-extensions.github.io/projection/v2.0.0/schema.json",
+    "https://stac-extensions.github.io/zarr/v1.1.0/schema.json",
+];
+const RENDER: &str = "https://stac-extensions.github.io/render/v2.0.0/schema.json";
+
+/// What is known of a cube, without its numbers.
+#[derive(Debug)]
+pub(super) struct Facts<'a> {
+    pub(super) info: &'a DatasetInfo,
+    pub(super) snapshot: &'a Snapshot,
+    pub(super) template: &'a Template,
+    /// Periods on the axis.
+    pub(super) len: usize,
+    /// The start of the first period and the end of the last.
+    pub(super) interval: (DateTime<Utc>, DateTime<Utc>),
+    /// How it is drawn, and which variable.
+    pub(super) display: Option<(&'a Display, String)>,
+    pub(super) has_thumbnail: bool,
+    /// The folder of the collection.
+    pub(super) folder: &'a Path,
+}
+
+/// The collection.
+///
+/// # Errors
+/// When nobody can tell without a projection library where the grid lies.
+pub(super) fn collection(facts: &Facts<'_>) -> Result<Value, StepError> {
+    let block = &facts.info.block;
+    let grid = &facts.template.grid;
+    let bbox = degrees(grid).ok_or_else(|| {
+        let crs = grid.crs.code.as_deref().unwrap_or("a reference system without a code");
+        StepError::permanent(
+            ErrorKind::Data,
+            format!("cannot tell where {} lies in degrees: its grid is in {crs}", facts.info.id),
+        )
+        .help("publish-stac knows longitudes and latitudes and the UTM zones of WGS 84")
+    })?;
+    let interval = [stamp(facts.interval.0), stamp(facts.interval.1)];
+    let mut extensions = EXTENSIONS.to_vec();
+    extensions.extend(facts.display.is_some().then_some(RENDER));
+    let mut collection = json!({
+        "type": "Collection",
+        "stac_version": "1.1.0",
+        "stac_extensions": extensions,
+        "id": facts.info.id,
+        "title": block.title,
+        "description": block.description.as_ref().unwrap_or(&block.title),
+        "license": block.license.as_deref().unwrap_or("other"),
+        "extent": { "spatial": { "bbox": [bbox] }, "temporal": { "interval": [interval] } },
+        "links": links(block),
+    });
+    let mut put = |key: &str, value: Value| collection[key] = value;
+    if !block.keywords.is_empty() {
+        put("keywords", json!(block.keywords));
+    }
+    if !block.providers.is_empty() {
+        put("providers", Value::Array(block.providers.iter().map(plain).collect()));
+    }
+    if let Some(citation) = &block.citation {
+        put("sci:citation", json!(citation));
+    }
+    put("cube:dimensions", dimensions(facts, &interval));
+    put("cube:variables", variables(facts));
+    if let Some((display, variable)) = &facts.display {
+        put("renders", json!({ variable: render(display, variable, facts.template) }));
+    }
+    put("assets", assets(facts));
+    Ok(collection)
+}
+
+fn links(block: &Dataset) -> Vec<Value> {
+    let json = "application/json";
+    let mut links = vec![
+        json!({ "rel": "root", "href": "../../catalog.json", "type": json }),
+        json!({ "rel": "parent", "href": "../../catalog.json", "type": json }),
+        json!({ "rel": "self", "href": "./collection.json", "type": json }),
+    ];
+    links.extend(block.links.iter().map(plain));
+    links
+}
+
+/// As JSON, without what is not said.
+fn plain(value: &impl serde::Serialize) -> Value {
+    match serde_json::to_value(value) {
+        Ok(Value::Object(map)) => Value::Object(map.into_iter().filter(|(_, v)| !v.is_null()).collect()),
+        _ => Value::Null,
+    }
+}
+
+fn dimensions(facts: &Facts<'_>, interval: &[String; 2]) -> Value {
+    let grid = &facts.template.grid;
+    let system = epsg(&grid.crs).map_or_else(|| json!(grid.crs.wkt), |code| json!(code));
+    let space = |axis: &Axis, name: &str| {
+        json!({
+            "type": "spatial",
+            "axis": name,
+            "extent": span(axis),
+            "step": axis.cell.map(f64::abs),
+            "reference_system": system,
+        })
+    };
+    let mut dimensions = Map::new();
+    let time = json!({ "type": "temporal", "extent": interval, "step": iso_step(facts.template.step) });
+    dimensions.insert("time".to_owned(), time);
+    dimensions.insert(grid.y.name.clone(), space(&grid.y, "y"));
+    dimensions.insert(grid.x.name.clone(), space(&grid.x, "x"));
+    Value::Object(dimensions)
+}
+
+/// The step as ISO 8601; none for dekads and pentads, which are of no one length.
+fn iso_step(step: Frequency) -> Option<String> {
+    match step {
+        Frequency::Pentad | Frequency::Dekad => None,
+        step => Some(step.to_string().split('@').next().unwrap_or_default().to_owned()),
+    }
+}
+
+fn variables(facts: &Facts<'_>) -> Value {
+    let grid = &facts.template.grid;
+    let (rows, columns) = grid.shape();
+    let mut variables = Map::new();
+    for variable in &facts.template.variables {
+        let mut about = json!({
+            "variable_type": "data",
+            "type": "data",
+            "dimensions": ["time", grid.y.name, grid.x.name],
+            "data_type": variable.dtype.name(),
+            "shape": [facts.len, rows, columns],
+            "chunks": variable.chunks,
+        });
+        if let Some(units) = &variable.units {
+            about["unit"] = json!(units);
+        }
+        if let Some(name) = ["long_name", "standard_name"].iter().find_map(|n| variable.attributes.get(*n)) {
+            about["description"] = name.clone();
+        }
+        variables.insert(variable.name.clone(), about);
+    }
+    let status = json!({
+        "variable_type": "auxiliary",
+        "type": "auxiliary",
+        "dimensions": ["time"],
+        "data_type": "uint8",
+        "shape": [facts.len],
+        "description": "what is known of each period: final, provisional, gap, incomplete or withdrawn",
+    });
+    variables.insert("period_status".to_owned(), status);
+    Value::Object(variables)
+}
+
+fn render(display: &Display, variable: &str, template: &Template) -> Value {
+    let units = template.variable(variable).and_then(|v| v.units.as_deref());
+    let title = units.map_or_else(|| variable.to_owned(), |units| format!("{variable} ({units})"));
+    let mut render = json!({ "title": title, "assets": ["zarr"], "expression": variable });
+    if let Some(range) = display.range {
+        render["rescale"] = json!([range]);
+    }
+    if let Some(name) = &display.colormap {
+        render["colormap_name"] = json!(name);
+    }
+    if !display.palette.is_empty() {
+        render["colormap"] = json!(display.palette);
+    }
+    render
+}
+
+fn assets(facts: &Facts<'_>) -> Value {
+    let template = facts.template;
+    let href = relative(facts.folder, &facts.snapshot.repository);
+    let is_multiscale = !template.group.is_empty();
+    let profile = if is_multiscale { "; profile=multiscales" } else { "" };
+    let mut open = json!({ "engine": "zarr", "zarr_format": 3, "consolidated": false });
+    if is_multiscale {
+        open["group"] = json!(template.group);
+    }
+    let mut zarr = json!({
+        "href": href,
+        "type": format!("application/vnd.zarr; version=3{profile}"),
+        "title": "Zarr group, in the store of an Icechunk session",
+        "roles": ["data"],
+        "zarr:node_type": "group",
+        "zarr:zarr_format": 3,
+        "xarray:open_kwargs": open,
+    });
+    for (key, value) in projection(template) {
+        zarr[key] = value;
+    }
+    let icechunk = json!({
+        "href": href,
+        "type": "application/vnd.zarr+icechunk",
+        "title": "Icechunk repository",
+        "roles": ["data"],
+        "icechunk:branch": facts.snapshot.branch,
+        "icechunk:snapshot_id": facts.snapshot.id,
+    });
+    let mut assets = json!({ "zarr": zarr, "icechunk": icechunk });
+    if facts.has_thumbnail {
+        assets["thumbnail"] = json!({
+            "href": "./thumbnail.png",
+            "type": "image/png",
+            "title": "the newest period",
+            "roles": ["thumbnail"],
+        });
+    }
+    assets
+}
+
+fn projection(template: &Template) -> Vec<(&'static str, Value)> {
+    let grid = &template.grid;
+    let (rows, columns) = grid.shape();
+    let mut fields = vec![("proj:shape", json!([rows, columns]))];
+    match &grid.crs.code {
+        Some(code) => fields.push(("proj:code", json!(code))),
+        None => fields.push(("proj:wkt2", json!(grid.crs.wkt))),
+    }
+    if let (Some([west, east]), Some([south, north])) = (span(&grid.x), span(&grid.y)) {
+        fields.push(("proj:bbox", json!([west, south, east, north])));
+    }
+    let corner = |axis: &Axis| Some((tidy(axis.edges()?.0), axis.cell?));
+    if let (Some((x, width)), Some((y, height))) = (corner(&grid.x), corner(&grid.y)) {
+        fields.push(("proj:transform", json!([width, 0.0, x, 0.0, height, y])));
+    }
+    fields
+}
+
+/// The variable that is drawn: the one that `display` names, else the first.
+pub(super) fn drawn<'a>(display: &Display, template: &'a Template) -> Option<&'a TemplateVariable> {
+    match &display.variable {
+        Some(name) => template.variable(name),
+        None => template.variables.first(),
+    }
+}
+
+fn stamp(instant: DateTime<Utc>) -> String {
+    instant.to_rfc3339_opts(SecondsFormat::Secs, true)
+}
