@@ -111,7 +111,7 @@ fn human(state: &RunState) -> String {
 /// What went wrong in a unit, and what to do.
 pub(crate) fn note(head: &UnitHead, unit: &UnitState) -> String {
     let mut text = String::new();
-    if let Some(error) = &unit.error {
+    if let Some(error) = unit.error.as_ref().filter(|error| **error != StepError::Cancelled) {
         let at = unit.at.as_ref().unwrap_or(&head.unit);
         text.push_str(&format!("error: {at}: {error}\n"));
         if let Some(help) = error.failure().and_then(|failure| failure.help.as_ref()) {

@@ -12,7 +12,7 @@ use frazil_engine::{
     event::{Event, RunEvent, RunState},
     executor::Watch,
     scheduler::Run,
-    step::Document,
+    step::{Document, StepError},
 };
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
@@ -159,6 +159,7 @@ fn words(event: &Event) -> Option<String> {
             format!("{unit}: stops before batch {}: {why}", first + 1)
         }
         Event::Relisted { unit, error } => format!("{unit}: lists its work again: {error}"),
+        Event::Ended { unit, error: Some(StepError::Cancelled), .. } => format!("{unit} is stopped"),
         Event::Ended { unit, error: Some(error), .. } => format!("{unit} failed: {error}"),
         Event::Ended { unit, output, error: None, .. } => match output {
             Some(Document::Periods(periods)) => {

@@ -7,7 +7,7 @@ use crate::{
     context::Scope,
     data::{NodeId, RunId},
     event::{Event, Phase, RunStatus},
-    executor::{RunContext, TaskNode, bind},
+    executor::{RunContext, TaskNode, Unwatched, bind},
     lock::{self, FileLock},
     pipeline::{Pipeline, Unit},
     registry::{AnySink, Role},
@@ -43,6 +43,8 @@ pub async fn settle_dead(
     // What was written first is committed first.
     dead.reverse();
     let mut settled = Vec::new();
+    // Who watches the new run does not take these events for its own.
+    let services = &Services { watch: Arc::new(Unwatched), ..services.clone() };
     for RunSummary { run, instant, .. } in dead {
         let Some(lock) = FileLock::try_take(&lock::run_lock(state, &run))? else { continue };
         let scope = Scope { instant, params: Arc::new(Map::new()), ..scope.clone() };

@@ -3,4 +3,5 @@
 mod death;
 mod fake;
 mod graphs;
+mod plans;
 mod walks;
