@@ -117,3 +117,6 @@ impl Node for DerivedResample {
         settle::settle(self, &survey, cx).await
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -434,7 +434,8 @@ fn overwrites(
     step: usize,
     status: Status,
 ) -> Result<(), StepError> {
-    if status == Status::Withdrawn {
+    // A derived window whose inputs were taken back is no longer vouched for either.
+    if matches!(status, Status::Withdrawn | Status::Incomplete) {
         return Ok(());
     }
     for (at, new) in fields.iter().enumerate() {

@@ -130,6 +130,10 @@ impl<'a> Resampling<'a> {
                 None => usize::MAX,
             };
             while open.front().is_some_and(|o| o.steps.last().is_none_or(|last| last.end <= passed)) {
+                // One read may end many windows.
+                if cx.cancel.is_cancelled() {
+                    return Err(StepError::Cancelled);
+                }
                 let Some(done) = open.pop_front() else { break };
                 let slice = self.finish(done, &slots).await?;
                 writer.put(slice).await?;

@@ -7,6 +7,7 @@ use frazil_engine::{
     data::{PeriodRange, Periods, Snapshot},
     step::{self, Ended, ErrorKind, Outcome, StepError},
 };
+use tokio_util::sync::CancellationToken;
 
 use super::{
     DerivedResample,
@@ -78,7 +79,9 @@ impl Work<'_> {
         let finished = last && made.is_ok();
         self.note(&batch.windows[..put]);
         let base = self.head.base.clone();
-        self.head = cube::commit(info, self.cx, vec![written], self.notes(finished)).await?;
+        // What a stopped run has written is settled all the same.
+        let settling = Context { cancel: CancellationToken::new(), ..self.cx.clone() };
+        self.head = cube::commit(info, &settling, vec![written], self.notes(finished)).await?;
         // What lies between is this run's work.
         self.head.base = base;
         made

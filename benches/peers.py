@@ -1,0 +1,400 @@
+"""Measures frazil beside the Python way on the same files in the same run.
+
+    python benches/peers.py --frazil target/release/frazil --serve target/release/serve-files
+
+Every measurement is a process of its own; its CPU seconds (user + system, children included) and its
+peak memory come from wait4. For the Python way and the floor the work without imports stands beside it:
+imports are no fault of the method. The floor is the unavoidable part in C libraries: read, decode, mask,
+zstd, write. Prints the rows of docs/benchmarks.md.
+
+Needs: icechunk 2, zarr 3, xarray, rasterio, rioxarray, numcodecs, numpy.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import textwrap
+import urllib.request
+
+DAY0 = "2024-01-01"
+
+
+# --- inputs -----------------------------------------------------------------------------------
+
+
+def day(n):
+    import numpy
+
+    return numpy.datetime64(DAY0) + n
+
+
+def name(n):
+    return f"rain.{str(day(n)).replace('-', '.')}.tif"
+
+
+def make_inputs(folder, count, rows, columns):
+    """Rain-like fields: float32, −9999 without a NoData tag, tiled, deflate with predictor 3."""
+    import numpy
+    import rasterio
+    from rasterio.transform import from_origin
+
+    folder.mkdir(parents=True, exist_ok=True)
+    generator = numpy.random.default_rng(7)
+    y, x = numpy.mgrid[0:rows, 0:columns].astype("float32")
+    for n in range(count):
+        if (folder / name(n)).exists():
+            continue
+        front = numpy.sin(x / 37 + n / 3) + numpy.cos(y / 29 - n / 5)
+        rain = numpy.maximum(0, front * 12 + generator.gamma(0.6, 2.0, (rows, columns)) - 8)
+        rain = (rain * 100).round() / 100
+        rain = rain.astype("float32")
+        rain[(y < rows / 9) & (x < columns / 7)] = -9999
+        with rasterio.open(
+            folder / name(n), "w", driver="GTiff", height=rows, width=columns, count=1, dtype="float32",
+            crs="EPSG:4326", transform=from_origin(-13.5, 10.1, 0.05, 0.05), tiled=True,
+            blockxsize=256, blockysize=256, compress="deflate", predictor=3,
+        ) as out:
+            out.write(rain, 1)
+
+
+# --- measuring --------------------------------------------------------------------------------
+
+
+def measure(command, **more):
+    """CPU seconds and peak MiB of a process with its children, and what it printed last."""
+    with tempfile.TemporaryFile("w+") as told:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=told, text=True, **more)
+        printed = process.stdout.read()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode != 0:
+            told.seek(0)
+            sys.exit(f"{' '.join(map(str, command))} ended with {process.returncode}\n{printed}{told.read()}")
+    lines = [line for line in printed.splitlines() if line.startswith('{"work"')]
+    work = json.loads(lines[-1])["work"] if lines else None
+    return {"cpu": usage.ru_utime + usage.ru_stime, "rss": usage.ru_maxrss / 1024, "work": work}
+
+
+def worker(what, **settings):
+    return measure([sys.executable, __file__, "--worker", what, json.dumps(settings)])
+
+
+def cell(result):
+    work = f", work {result['work']:.2f} s" if result["work"] is not None else ""
+    return f"{result['cpu']:.2f} s, {result['rss']:.0f} MiB{work}"
+
+
+def row(title, floor, peer, ours):
+    print(f"| {title} | {floor} | {peer} | {ours} |", flush=True)
+
+
+# --- the Python way and the floor, each in a process of its own -----------------------------------
+
+
+def used():
+    own = resource.getrusage(resource.RUSAGE_SELF)
+    return own.ru_utime + own.ru_stime
+
+
+def ingest_python(url, count, target, chunk):
+    import icechunk
+    import numpy
+    import rioxarray
+    import xarray
+    from zarr.codecs import ZstdCodec
+
+    begun = used()
+    repository = icechunk.Repository.create(icechunk.local_filesystem_storage(target))
+    for n in range(count):
+        field = rioxarray.open_rasterio(f"{url}/{name(n)}").squeeze("band", drop=True)
+        field = field.where(field != -9999).astype("float32")
+        rows, columns = field.shape
+        cube = field.expand_dims(time=[day(n).astype("datetime64[ns]")]).to_dataset(name="precip")
+        cube.precip.attrs.clear()
+        cube.precip.encoding.clear()
+        session = repository.writable_session("main")
+        if n == 0:
+            encoding = {
+                "precip": {"chunks": (chunk, min(512, rows), min(512, columns)), "compressors": ZstdCodec(level=3)},
+                "time": {"units": "days since 1970-01-01", "dtype": "int64", "chunks": (8192,)},
+            }
+            cube.to_zarr(session.store, mode="w", consolidated=False, encoding=encoding)
+        else:
+            cube.to_zarr(session.store, append_dim="time", consolidated=False)
+        session.commit(f"add {day(n)}")
+    return used() - begun
+
+
+def ingest_floor(url, count, target, chunk):
+    import numpy
+    import rasterio
+    from numcodecs import Zstd
+
+    os.makedirs(target)
+    begun = used()
+    zstd = Zstd(3)
+    for n in range(count):
+        with urllib.request.urlopen(f"{url}/{name(n)}") as reply:
+            body = reply.read()
+        with rasterio.MemoryFile(body) as memory, memory.open() as raster:
+            field = raster.read(1)
+        field[field == -9999] = numpy.nan
+        for y in range(0, field.shape[0], 512):
+            for x in range(0, field.shape[1], 512):
+                block = numpy.ascontiguousarray(field[y : y + 512, x : x + 512])
+                with open(f"{target}/{n}.{y}.{x}", "wb") as out:
+                    out.write(zstd.encode(block))
+    return used() - begun
+
+
+def monthly_python(source, target):
+    import icechunk
+    import xarray
+    from zarr.codecs import ZstdCodec
+
+    begun = used()
+    opened = icechunk.Repository.open(icechunk.local_filesystem_storage(source))
+    cube = xarray.open_zarr(opened.readonly_session("main").store, consolidated=False, chunks=None)
+    monthly = cube[["precip"]].resample(time="MS").sum(min_count=1)
+    for variable in monthly.variables.values():
+        variable.encoding.clear()
+        variable.attrs.pop("coordinates", None)
+    repository = icechunk.Repository.create(icechunk.local_filesystem_storage(target))
+    session = repository.writable_session("main")
+    encoding = {"precip": {"compressors": ZstdCodec(level=3)}}
+    monthly.to_zarr(session.store, mode="w", consolidated=False, encoding=encoding)
+    session.commit("monthly")
+    return used() - begun
+
+
+def monthly_floor(days, rows, columns, chunk, target, input):
+    """zstd decode of all chunks, encode of the sums, write. The chunks are made before."""
+    import numpy
+    import rasterio
+    from numcodecs import Zstd
+
+    zstd, chunks, held = Zstd(3), [], []
+    for n in range(days):
+        with rasterio.open(f"{input}/{name(n)}") as raster:
+            field = raster.read(1)
+        field[field == -9999] = numpy.nan
+        held.append(field)
+        if len(held) == chunk or n == days - 1:
+            chunks.append(zstd.encode(numpy.stack(held)))
+            held = []
+    os.makedirs(target)
+    begun = used()
+    out = None
+    for encoded in chunks:
+        # Decoding into the same place costs no memory traffic that is not needed.
+        plain = zstd.decode(encoded)
+        out = numpy.frombuffer(plain, "float32")[: rows * columns]
+    months = numpy.repeat(out[None], 12, axis=0)
+    with open(f"{target}/0", "wb") as file:
+        file.write(zstd.encode(numpy.ascontiguousarray(months)))
+    return used() - begun
+
+
+def append_python(target, count, size):
+    """One period onto what stands; lays down `count` first where nothing stands."""
+    import icechunk
+    import numpy
+    import xarray
+
+    storage = icechunk.local_filesystem_storage(target)
+
+    def cube(first, length):
+        times = (numpy.datetime64("1950-01-01") + numpy.arange(first, first + length)).astype("datetime64[ns]")
+        values = numpy.ones((length, size, size), "float32")
+        return xarray.Dataset({"precip": (("time", "y", "x"), values)}, {"time": times})
+
+    if not os.path.exists(target):
+        repository = icechunk.Repository.create(storage)
+        encoding = {
+            "precip": {"chunks": (1, size, size)},
+            "time": {"units": "days since 1970-01-01", "dtype": "int64", "chunks": (8192,)},
+        }
+        for first in range(0, count, 32):
+            session = repository.writable_session("main")
+            part = cube(first, min(32, count - first))
+            if first == 0:
+                part.to_zarr(session.store, mode="w", consolidated=False, encoding=encoding)
+            else:
+                part.to_zarr(session.store, append_dim="time", consolidated=False)
+            session.commit("lay down")
+        return 0.0
+    begun = used()
+    repository = icechunk.Repository.open(storage)
+    session = repository.writable_session("main")
+    cube(count, 1).to_zarr(session.store, append_dim="time", consolidated=False)
+    session.commit("one more")
+    return used() - begun
+
+
+WORKERS = {w.__name__: w for w in (ingest_python, ingest_floor, monthly_python, monthly_floor, append_python)}
+
+
+# --- frazil ---------------------------------------------------------------------------------------
+
+
+def project(folder, url, days, chunk, batch, first=DAY0, monthly=True):
+    """A project of one pipeline: COGs into a daily dataset, months out of it."""
+    shutil.rmtree(folder, ignore_errors=True)
+    (folder / "pipelines").mkdir(parents=True)
+    (folder / "frazil.yaml").write_text("frazil: 1\nid: bench\ncrs: EPSG:4326\nstores: { cubes: ./cubes }\n")
+    last = days if isinstance(days, str) else str(day(days - 1))
+    (folder / "pipelines/rain.yaml").write_text(
+        textwrap.dedent(f"""\
+        frazil: 1
+        id: rain
+        title: Rain
+        params:
+          end: {{ type: period, default: "{last}" }}
+        datasets:
+          daily:
+            title: Daily rain
+            time: {{ step: P1D }}
+            variables: {{ precip: {{ units: mm, cell: total, dtype: float32, nodata: -9999 }} }}
+            chunks: {{ time: {chunk} }}
+          monthly:
+            title: Monthly rain
+            time: {{ step: P1M }}
+        steps:
+          missing:
+            uses: enumerate-periods
+            with: {{ dataset: daily, start: "{first}", end: "{{{{ params.end }}}}", batch: {batch} }}
+          slices:
+            uses: fetch
+            needs: missing
+            with:
+              source: cog
+              url: "{url}/rain.{{{{ period | date('%Y.%m.%d') }}}}.tif"
+              variables: {{ precip: {{ band: 1 }} }}
+              in-flight: 4
+          daily: {{ uses: append-commit, needs: slices, with: {{ dataset: daily }} }}
+          monthly: {{ uses: derived-resample, needs: daily, with: {{ dataset: monthly, method: sum }} }}
+        """)
+    )
+    return folder
+
+
+def run(frazil, folder, select, **params):
+    command = [frazil, "--project", folder / "frazil.yaml", "run", select]
+    for key, value in params.items():
+        command += ["-p", f"{key}={value}"]
+    return measure(command, cwd=folder)
+
+
+# --- rows -------------------------------------------------------------------------------------------
+
+
+def bench_ingest(place, args, count, rows, columns):
+    folder = place / f"input-{rows}x{columns}"
+    make_inputs(folder, count, rows, columns)
+    with served(args.serve, folder) as url:
+        settings = {"url": url, "count": count, "chunk": 1}
+        floor = worker("ingest_floor", target=fresh(place, "floor"), **settings)
+        peer = worker("ingest_python", target=fresh(place, "python"), **settings)
+        ours = run(args.frazil, project(place / "ours", url, count, 1, 1), "daily") if args.frazil else None
+    row(f"ingest {count} COGs of {rows} × {columns} over HTTP, commit each", cell(floor), cell(peer), shown(ours))
+
+
+def bench_monthly(place, args, days=366, rows=360, columns=480):
+    folder = place / f"input-{rows}x{columns}"
+    make_inputs(folder, days, rows, columns)
+    for chunk in (1, 30):
+        floor = worker(
+            "monthly_floor", days=days, rows=rows, columns=columns, chunk=chunk, target=fresh(place, "floor"),
+            input=str(folder),
+        )
+        with served(args.serve, folder) as url:
+            if not args.frazil:
+                row(f"monthly sum of {days} dailies, chunks time {chunk}", cell(floor), "needs our cube", "–")
+                continue
+            ours_at = project(place / "ours", url, days, chunk, 32)
+            run(args.frazil, ours_at, "daily")
+            noop = run(args.frazil, ours_at, "daily")
+            ours = run(args.frazil, ours_at, "monthly")
+        peer = worker("monthly_python", source=str(ours_at / "cubes/daily"), target=fresh(place, "python"))
+        title = f"monthly sum of {days} dailies, chunks time {chunk}"
+        row(title, cell(floor), cell(peer), f"{shown(ours)} (of which {noop['cpu']:.2f} s to find nothing to do)")
+
+
+def bench_append(place, args, size=16):
+    for count in args.lengths:
+        target = fresh(place, f"append-{count}")
+        worker("append_python", target=target, count=count, size=size)
+        peer = worker("append_python", target=target, count=count, size=size)
+        ours = None
+        if args.frazil:
+            import numpy
+
+            folder = place / f"input-{size}x{size}"
+            make_inputs(folder, count + 1, size, size)
+            with served(args.serve, folder) as url:
+                at = project(place / "ours", url, count, 1, 32)
+                run(args.frazil, at, "daily")
+                noop = run(args.frazil, at, "daily")
+                ours = run(args.frazil, at, "daily", end=str(numpy.datetime64(DAY0) + count))
+            ours["work"] = ours["cpu"] - noop["cpu"]
+        row(f"+1 period onto {count:,}", "–", cell(peer), shown(ours))
+
+
+def shown(result):
+    return cell(result) if result else "–"
+
+
+def fresh(place, what):
+    shutil.rmtree(place / what, ignore_errors=True)
+    return str(place / what)
+
+
+class served:
+    """The folder over HTTP with ranges, by a program that prints its URL first."""
+
+    def __init__(self, program, folder):
+        self.process = subprocess.Popen([program, folder], stdout=subprocess.PIPE, text=True)
+
+    def __enter__(self):
+        return self.process.stdout.readline().strip()
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--frazil", help="the release build; without it only the peers are measured")
+    parser.add_argument("--serve", required=True, help="the `serve-files` program of the tests")
+    parser.add_argument("--work", type=pathlib.Path, help="a folder to keep inputs in; a temporary one else")
+    parser.add_argument("--only", nargs="*", default=["small", "large", "monthly", "append"])
+    parser.add_argument("--lengths", nargs="*", type=int, default=[30, 3_000, 30_000])
+    args = parser.parse_args()
+    args.frazil = args.frazil and os.path.abspath(args.frazil)
+    place = args.work or pathlib.Path(tempfile.mkdtemp(prefix="frazil-bench-"))
+    place.mkdir(parents=True, exist_ok=True)
+    print("| work | floor | Python (xarray, rioxarray, icechunk) | frazil |\n|---|---|---|---|")
+    if "small" in args.only:
+        bench_ingest(place, args, 30, 360, 480)
+    if "large" in args.only:
+        bench_ingest(place, args, 32, 1500, 1800)
+    if "monthly" in args.only:
+        bench_monthly(place, args)
+    if "append" in args.only:
+        bench_append(place, args)
+    if not args.work:
+        shutil.rmtree(place)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) == 4 and sys.argv[1] == "--worker":
+        print(json.dumps({"work": WORKERS[sys.argv[2]](**json.loads(sys.argv[3]))}))
+    else:
+        main()
