@@ -16,7 +16,7 @@ pub(crate) use finish::{check_findings, check_references, check_values, finish};
 pub(crate) use graph::check as check_graph;
 pub use params::ParamError;
 pub(crate) use params::sides_fit;
-pub(crate) use settings::{Walk, check as check_settings, literal};
+pub(crate) use settings::{Walk, check as check_settings, credential, literal};
 
 use std::collections::BTreeMap;
 

@@ -191,10 +191,11 @@ impl Judge<'_> {
                     self.text.get(key_span.from..key_span.to).unwrap_or("").to_owned()
                 }
                 Raw::Null => "null".to_owned(),
-                Raw::Map(_) | Raw::List(_) => {
-                    self.braces(span);
-                    continue;
-                }
+                Raw::Map(_) | Raw::List(_) => match self.braces(span) {
+                    // It is judged as what was meant, so that nothing is said twice.
+                    Some(meant) => return Tree::Text(meant),
+                    None => continue,
+                },
             };
             let value = self.node(value);
             if key == "<<" {
@@ -259,18 +260,21 @@ impl Judge<'_> {
         }
     }
 
-    fn braces(&mut self, span: Span) {
+    /// Says what is wrong with a key that is no text; gives the expression that was meant.
+    fn braces(&mut self, span: Span) -> Option<String> {
         let line = self.text.get(span.from..).unwrap_or("").lines().next().unwrap_or("");
         let end = line.find("}}").map_or(line.trim_end().len(), |at| at + 2);
         let written = &line[..end];
         let span = Span { to: span.from + end, ..span };
-        let problem = if written.starts_with("{{") {
+        let expression = written.starts_with("{{");
+        let problem = if expression {
             Diagnostic::error(codes::BRACES, span, "an expression needs quotes: YAML reads braces as a map")
                 .help(format!("write \"{written}\""))
         } else {
             Diagnostic::error(codes::TYPE, span, "a key that is a map or a list").help("keys are plain text")
         };
         self.problems.push(problem);
+        expression.then(|| written.to_owned())
     }
 
     fn unreadable(&mut self, error: &serde_saphyr::Error) -> Diagnostic {

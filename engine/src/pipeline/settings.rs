@@ -26,7 +26,9 @@ pub(crate) fn check(
     sources: &Sources,
     out: &mut Vec<Diagnostic>,
 ) {
-    let known = Known { params: &draft.params, project, project_names: template::project_names(project) };
+    let declared: Vec<String> =
+        draft.root.get("params").map_or(&[][..], Node::entries).iter().map(|e| e.key.clone()).collect();
+    let known = Known { params: &draft.params, declared: &declared, project, project_names: template::project_names(project) };
     let names = samples(draft, project);
     for entry in draft.root.get("params").map_or(&[][..], Node::entries) {
         if let Some(default) = entry.value.get("default") {

@@ -6,9 +6,9 @@ use super::{FullStore, ProjectConfig, ProjectFile, Store, StoreOptions};
 use crate::{
     context::pool_interval,
     dataset::Location,
-    diagnostic::{Diagnostic, Span, codes},
-    document::{Node, Tree},
-    pipeline::sides_fit,
+    diagnostic::{Diagnostic, Span, codes, did_you_mean},
+    document::{Entry, Node, Tree},
+    pipeline::{credential, sides_fit},
     template,
 };
 
@@ -31,6 +31,8 @@ pub(crate) fn decode<T: DeserializeOwned>(node: &Node, out: &mut Vec<Diagnostic>
     }
     match serde_path_to_error::deserialize(node.json()) {
         Ok(value) => Some(value),
+        // What is missing was said when the shape was judged.
+        Err(error) if error.inner().to_string().starts_with("missing field") && out.iter().any(|p| p.code == codes::MISSING_KEY) => None,
         Err(error) => {
             let pointer = crate::registry::pointer(error.path());
             out.push(Diagnostic::error(codes::SETTINGS, node.place(&pointer), error.inner().to_string()));
@@ -41,9 +43,14 @@ pub(crate) fn decode<T: DeserializeOwned>(node: &Node, out: &mut Vec<Diagnostic>
 
 /// Judges a project file and fills in its defaults.
 pub(super) fn config(node: Option<&Node>, defaults: &Defaults, out: &mut Vec<Diagnostic>) -> ProjectConfig {
-    let file: Option<ProjectFile> = node.and_then(|node| decode(&without_free_keys(node), out));
-    if let (Some(node), Some(file)) = (node, &file) {
+    let sound = node.map(|node| sound(node, out));
+    let file: Option<ProjectFile> = sound.as_ref().and_then(|node| decode(node, out));
+    if let (Some(node), Some(file)) = (&sound, &file) {
         judge(node, file, out);
+    }
+    if let Some(node) = node {
+        credentials("", node, out);
+        secrets(node, file.as_ref(), out);
     }
     let file = file.unwrap_or_default();
     let root = defaults.root;
@@ -75,6 +82,63 @@ pub(super) fn config(node: Option<&Node>, defaults: &Defaults, out: &mut Vec<Dia
 pub(super) fn without_free_keys(node: &Node) -> Node {
     let entries = node.entries().iter().filter(|e| !e.key.starts_with("x-")).cloned().collect();
     Node { span: node.span, tree: Tree::Map(entries) }
+}
+
+/// The entries in which nothing was found to be wrong, so that one mistake hides no other.
+fn sound(node: &Node, out: &[Diagnostic]) -> Node {
+    let spoilt = |entry: &Entry| {
+        let extent = entry.value.extent();
+        let (from, to) = (entry.key_span.from.min(extent.from), entry.key_span.to.max(extent.to));
+        out.iter().filter_map(|p| p.primary.as_ref()).any(|l| {
+            l.span.source == entry.key_span.source && from <= l.span.from && l.span.to <= to
+        })
+    };
+    let entries = node.entries().iter().filter(|e| !e.key.starts_with("x-") && !spoilt(e)).cloned().collect();
+    Node { span: node.span, tree: Tree::Map(entries) }
+}
+
+/// Credentials that stand in the project file, wherever they do.
+fn credentials(key: &str, node: &Node, out: &mut Vec<Diagnostic>) {
+    match &node.tree {
+        Tree::Text(text) => out.extend(credential(key, text, node)),
+        Tree::List(items) => items.iter().for_each(|item| credentials(key, item, out)),
+        // What `secrets` holds is where values come from, not the values.
+        Tree::Map(entries) => entries
+            .iter()
+            .filter(|e| !(key.is_empty() && e.key == "secrets"))
+            .for_each(|e| credentials(&e.key, &e.value, out)),
+        _ => {}
+    }
+}
+
+/// Secrets that stores and notices name without their being named under `secrets`.
+fn secrets(node: &Node, file: Option<&ProjectFile>, out: &mut Vec<Diagnostic>) {
+    let Some(file) = file else { return };
+    let known: Vec<&str> = file.secrets.keys().map(String::as_str).collect();
+    let mut texts = Vec::new();
+    for key in ["stores", "notify"] {
+        if let Some(block) = node.get(key) {
+            gather(block, &mut texts);
+        }
+    }
+    for (text, span) in texts {
+        for name in template::known::names_in(text).unwrap_or_default() {
+            let Some(name) = name.strip_prefix("secrets.") else { continue };
+            if !known.contains(&name) {
+                let message = format!("there is no secret `{name}`");
+                out.push(Diagnostic::error(codes::ATTRIBUTE, span, message).maybe_help(did_you_mean(name, &known)));
+            }
+        }
+    }
+}
+
+fn gather<'a>(node: &'a Node, texts: &mut Vec<(&'a str, Span)>) {
+    match &node.tree {
+        Tree::Text(text) if text.contains("{{") => texts.push((text, node.span)),
+        Tree::List(items) => items.iter().for_each(|item| gather(item, texts)),
+        Tree::Map(entries) => entries.iter().for_each(|e| gather(&e.value, texts)),
+        _ => {}
+    }
 }
 
 fn judge(node: &Node, file: &ProjectFile, out: &mut Vec<Diagnostic>) {

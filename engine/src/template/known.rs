@@ -19,6 +19,8 @@ const ROOTS: &[&str] = &["params", "project", "vars", "secrets", "run", "now"];
 /// What the expressions of one file may name.
 pub(crate) struct Known<'a> {
     pub(crate) params: &'a [(String, Param)],
+    /// Declared, those that are wrong in themselves too.
+    pub(crate) declared: &'a [String],
     pub(crate) project: &'a ProjectConfig,
     pub(crate) project_names: Value,
 }
@@ -86,7 +88,7 @@ impl Known<'_> {
         let keys = |map: Vec<&'_ String>| -> Vec<String> { map.into_iter().cloned().collect() };
         match (root, first) {
             ("params", Some(word)) if place.params => {
-                let known: Vec<&str> = self.params.iter().map(|(name, _)| name.as_str()).collect();
+                let known: Vec<&str> = self.declared.iter().map(String::as_str).collect();
                 if !known.contains(&word) {
                     unknown("parameter", word, &known);
                 }
@@ -130,7 +132,7 @@ impl Known<'_> {
                     known.extend(over.iter().map(String::as_str));
                 }
                 let elsewhere = [
-                    ("params", self.params.iter().any(|(name, _)| name == root)),
+                    ("params", self.declared.iter().any(|name| name == root)),
                     ("vars", self.project.vars.contains_key(root)),
                     ("secrets", self.project.secrets.contains_key(root)),
                 ];
