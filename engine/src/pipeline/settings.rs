@@ -28,7 +28,12 @@ pub(crate) fn check(
 ) {
     let declared: Vec<String> =
         draft.root.get("params").map_or(&[][..], Node::entries).iter().map(|e| e.key.clone()).collect();
-    let known = Known { params: &draft.params, declared: &declared, project, project_names: template::project_names(project) };
+    let known = Known {
+        params: &draft.params,
+        declared: &declared,
+        project,
+        project_names: template::project_names(project),
+    };
     let names = samples(draft, project);
     for entry in draft.root.get("params").map_or(&[][..], Node::entries) {
         if let Some(default) = entry.value.get("default") {

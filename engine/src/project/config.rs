@@ -32,7 +32,12 @@ pub(crate) fn decode<T: DeserializeOwned>(node: &Node, out: &mut Vec<Diagnostic>
     match serde_path_to_error::deserialize(node.json()) {
         Ok(value) => Some(value),
         // What is missing was said when the shape was judged.
-        Err(error) if error.inner().to_string().starts_with("missing field") && out.iter().any(|p| p.code == codes::MISSING_KEY) => None,
+        Err(error)
+            if error.inner().to_string().starts_with("missing field")
+                && out.iter().any(|p| p.code == codes::MISSING_KEY) =>
+        {
+            None
+        }
         Err(error) => {
             let pointer = crate::registry::pointer(error.path());
             out.push(Diagnostic::error(codes::SETTINGS, node.place(&pointer), error.inner().to_string()));
@@ -89,9 +94,9 @@ fn sound(node: &Node, out: &[Diagnostic]) -> Node {
     let spoilt = |entry: &Entry| {
         let extent = entry.value.extent();
         let (from, to) = (entry.key_span.from.min(extent.from), entry.key_span.to.max(extent.to));
-        out.iter().filter_map(|p| p.primary.as_ref()).any(|l| {
-            l.span.source == entry.key_span.source && from <= l.span.from && l.span.to <= to
-        })
+        out.iter()
+            .filter_map(|p| p.primary.as_ref())
+            .any(|l| l.span.source == entry.key_span.source && from <= l.span.from && l.span.to <= to)
     };
     let entries = node.entries().iter().filter(|e| !e.key.starts_with("x-") && !spoilt(e)).cloned().collect();
     Node { span: node.span, tree: Tree::Map(entries) }
@@ -126,7 +131,9 @@ fn secrets(node: &Node, file: Option<&ProjectFile>, out: &mut Vec<Diagnostic>) {
             let Some(name) = name.strip_prefix("secrets.") else { continue };
             if !known.contains(&name) {
                 let message = format!("there is no secret `{name}`");
-                out.push(Diagnostic::error(codes::ATTRIBUTE, span, message).maybe_help(did_you_mean(name, &known)));
+                out.push(
+                    Diagnostic::error(codes::ATTRIBUTE, span, message).maybe_help(did_you_mean(name, &known)),
+                );
             }
         }
     }

@@ -36,7 +36,8 @@ pub(super) fn blocks(
     out: &mut Vec<Diagnostic>,
 ) -> Blocks {
     let mut blocks = Blocks::new();
-    let known = Known { params: &[], declared: &[], project, project_names: template::project_names(project) };
+    let known =
+        Known { params: &[], declared: &[], project, project_names: template::project_names(project) };
     let names = template::names(project, &Map::new(), chrono::DateTime::UNIX_EPOCH, "");
     for file in drafts {
         for entry in file.root.get("datasets").map_or(&[][..], Node::entries) {

@@ -30,8 +30,7 @@ fn the_schemas_on_disk_are_current() {
     current("project.v1.json", &schema::project());
 }
 
-const HEAD: &str =
-    "frazil: 1\nid: a\ndatasets:\n  d: { title: D, time: { step: P1D, start: \"2024\" }, variables: { v: { units: mm } } }\n";
+const HEAD: &str = "frazil: 1\nid: a\ndatasets:\n  d: { title: D, time: { step: P1D, start: \"2024\" }, variables: { v: { units: mm } } }\n";
 
 /// Files that differ from a good one in one place, by what stands under `steps:` or before it.
 const GOOD: &[&str] = &[
