@@ -158,7 +158,7 @@ fn insert(
         )
         .help("nothing was inserted; run again when the source has them all"));
     }
-    if earlier.len() % unit != 0 {
+    if !earlier.len().is_multiple_of(unit) {
         return Err(super::write::unaligned(earlier[0].0, unit));
     }
     new.extend(earlier.iter().map(|(period, _)| *period));
