@@ -3,6 +3,7 @@
 //! The only code that names Icechunk or zarrs. Step types read through [`Cube`], write through
 //! [`BatchWriter`] and publish through [`commit`].
 
+mod admit;
 mod attributes;
 mod change;
 mod codec;

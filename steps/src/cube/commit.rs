@@ -85,6 +85,7 @@ async fn publish(
     selftest::ensure(&place, info, &cx.scope).await?;
     let _held = lock::take(&place, &info.location.url, cx).await?;
     let mut found: Option<Option<SnapshotId>> = None;
+    let mut head;
     let mut tries = 0;
     loop {
         let attempt = Attempt::open(info, cx).await?;
@@ -101,9 +102,14 @@ async fn publish(
             taken.standing = attempt.standing(taken).await?;
         }
         let done = attempt.run(&waiting[..group], &notes).await?;
+        let committed = matches!(done, Done::Committed(_));
         match done {
-            Done::Committed | Done::Nothing => drop(waiting.drain(..group)),
-            Done::Lost if tries < TRIES => tries += 1,
+            Done::Committed(id) => head = Some(id),
+            Done::Nothing => head = attempt.cube.as_ref().map(Cube::id),
+            Done::Lost if tries < TRIES => {
+                tries += 1;
+                continue;
+            }
             Done::Lost => {
                 return Err(StepError::transient(
                     ErrorKind::Store,
@@ -111,21 +117,21 @@ async fn publish(
                 ));
             }
         }
-        if matches!(done, Done::Committed) {
+        drop(waiting.drain(..group));
+        if committed {
             lock::sync(&place).await?;
         }
         if waiting.is_empty() {
             break;
         }
     }
-    let id = Cube::open(info, &cx.scope).await?.map(|cube| cube.id());
-    Ok(Snapshot { base: found.flatten(), ..repo::snapshot(info, id) })
+    Ok(Snapshot { base: found.flatten(), ..repo::snapshot(info, head) })
 }
 
 /// How a try ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Done {
-    Committed,
+    Committed(SnapshotId),
     Nothing,
     /// Another writer of an object store was first.
     Lost,
@@ -276,7 +282,7 @@ impl<'a> Attempt<'a> {
             )
             .help("the commit stands: reset `main` to its parent before anything is read from it"));
         }
-        Ok(Done::Committed)
+        Ok(Done::Committed(again.id()))
     }
 }
 

@@ -128,24 +128,33 @@ pub(super) fn s3(location: &Location, scope: &Scope) -> Result<(S3Options, S3Cre
 /// Opens a repository. None only where there is provably none; looking creates nothing.
 pub(super) async fn open(info: &DatasetInfo, scope: &Scope) -> Result<Option<Repository>, StepError> {
     let place = Place::of(&info.location)?;
-    if let Place::Local(path) = &place
-        && !is_there(path).await?
-    {
-        return Ok(None);
+    loop {
+        if let Place::Local(path) = &place
+            && !is_there(path).await?
+        {
+            return Ok(None);
+        }
+        let storage = storage(&place, &info.location, scope).await?;
+        let error = match Repository::open(storage).config(reading()).execute().await {
+            Ok(repository) => return Ok(Some(repository)),
+            Err(error) => error,
+        };
+        if !matches!(error.kind, RepositoryErrorKind::RepositoryDoesntExist) {
+            return Err(redacted(fault::store(&unreadable(info), &error.kind), scope));
+        }
+        match &place {
+            // Somebody created it between our two looks.
+            Place::Local(path) if !only_begun(path) && path.join("repo").exists() => {}
+            Place::Local(path) if !only_begun(path) => return Err(headless(path)),
+            _ => return Ok(None),
+        }
     }
-    let storage = storage(&place, &info.location, scope).await?;
-    match Repository::open(storage).config(reading()).execute().await {
-        Ok(repository) => Ok(Some(repository)),
-        Err(error) if matches!(error.kind, RepositoryErrorKind::RepositoryDoesntExist) => match &place {
-            Place::Local(path) if !only_begun(path) => Err(StepError::permanent(
-                ErrorKind::Store,
-                format!("{} holds files but no repository", path.display()),
-            )
-            .help("its entry `repo` is missing: restore it, or move the folder away to begin anew")),
-            _ => Ok(None),
-        },
-        Err(error) => Err(redacted(fault::store(&unreadable(info), &error.kind), scope)),
-    }
+}
+
+fn headless(path: &Path) -> StepError {
+    let message = format!("{} holds files but no repository", path.display());
+    StepError::permanent(ErrorKind::Store, message)
+        .help("its entry `repo` is missing: restore it, or move the folder away to begin anew")
 }
 
 /// Opens a repository for writing and creates it where there is none. `config` is persisted then.
@@ -291,7 +300,9 @@ fn only_begun(path: &Path) -> bool {
         entries.all(|entry| {
             entry.is_ok_and(|entry| match entry.file_name().to_str() {
                 Some(name @ ("snapshots" | "transactions")) => only(name, &is_initial),
-                _ => false,
+                // The entry on its way, under the name that it has until it is whole.
+                Some(name) => name.starts_with("repo#"),
+                None => false,
             })
         })
     })

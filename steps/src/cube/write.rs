@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use frazil_engine::{
     context::Scope,
-    data::{Action, Field, Period, PeriodRange, Slice, Status},
+    data::{Action, Period, PeriodRange, Slice},
     dataset::DatasetInfo,
     step::{Batch, Ended, ErrorKind, PeriodLabel, StepError, Written},
 };
@@ -10,16 +10,15 @@ use icechunk::{repository::VersionInfo, session::Session};
 use tokio::{sync::Semaphore, task::JoinSet};
 
 use super::{
-    Cube,
+    Cube, admit,
     codec::ChunkCodec,
     document::not_a_cube,
-    fault, grid, layout,
+    fault, layout,
     layout::ArrayDocument,
     reference::{Body, UnitRecord, digest},
     repo,
     template::Template,
     unit::{self, Plan, Unit},
-    values,
 };
 
 /// Numbers that may wait to be encoded while the next unit is gathered: enough to keep two cores
@@ -27,7 +26,7 @@ use super::{
 const AHEAD: usize = 64 << 20;
 
 /// Chunks of a manifest along `time`; see docs/decisions for how it was measured.
-pub(super) const CHUNKS_PER_MANIFEST: u32 = 365;
+pub(super) const CHUNKS_PER_MANIFEST: u32 = 1_024;
 
 /// Writes the periods of one batch as chunk objects that nothing refers to yet. Holds one write
 /// unit (steps of a chunk or shard × bytes of a period), or up to 64 MiB of smaller ones.
@@ -51,7 +50,7 @@ pub struct BatchWriter {
     what: Arc<str>,
 }
 
-fn refused(message: impl Into<String>, help: impl Into<String>) -> StepError {
+pub(super) fn refused(message: impl Into<String>, help: impl Into<String>) -> StepError {
     StepError::permanent(ErrorKind::Data, message).help(help)
 }
 
@@ -192,7 +191,7 @@ impl BatchWriter {
             )
             .help("somebody else wrote meanwhile: run again"));
         }
-        let fields = fields(&plan.template, slice, &self.info).await?;
+        let fields = admit::fields(&plan.template, slice, &self.info).await?;
         let (number, step) = self.slot(period, plan.length)?;
         if self.open.as_ref().is_none_or(|unit| unit.number != number) {
             if number < 0 && step != 0 {
@@ -207,7 +206,7 @@ impl BatchWriter {
         }
         let Some(unit) = self.open.as_mut() else { return Ok(()) };
         if stored {
-            overwrites(&plan, unit, &fields, step, status)?;
+            admit::overwrites(&plan, unit, &fields, step, status)?;
         }
         let mut differs = false;
         for (at, new) in fields.iter().enumerate() {
@@ -357,95 +356,4 @@ impl Plan {
         let length = usize::try_from(unit).unwrap_or(usize::MAX);
         Ok(Self { template, codecs, length })
     }
-}
-
-/// The bytes of each variable, as they are stored; checked against the template.
-async fn fields(template: &Template, slice: Slice, info: &DatasetInfo) -> Result<Vec<Vec<u8>>, StepError> {
-    let cells = template.grid.cells();
-    if !slice.status.has_values() || slice.fields.is_empty() {
-        if slice.status.has_values() {
-            return Err(refused("the slice holds no variable", "check the `variables` of `fetch`"));
-        }
-        let mut missing = Vec::new();
-        for variable in &template.variables {
-            let mut one = Vec::new();
-            values::put_missing(variable, &mut one)?;
-            missing.push(one.repeat(cells));
-        }
-        return Ok(missing);
-    }
-    grid::same(&template.grid, &slice.grid)?;
-    let names = |names: &mut dyn Iterator<Item = &str>| names.collect::<Vec<_>>().join(", ");
-    if let Some(extra) = slice.fields.iter().find(|f| template.variable(&f.name).is_none()) {
-        let known = names(&mut template.variables.iter().map(|v| v.name.as_str()));
-        return Err(refused(
-            format!("the slice holds `{}`, which {} does not ({known})", extra.name, info.id),
-            "leave it out in `fetch`, or write to a dataset that has it",
-        ));
-    }
-    let mut jobs = Vec::new();
-    let mut fields: Vec<Option<Field>> = slice.fields.into_iter().map(Some).collect();
-    for variable in &template.variables {
-        let mut own = fields.iter_mut().filter(|f| f.as_ref().is_some_and(|f| f.name == variable.name));
-        let (first, second) = (own.next().and_then(Option::take), own.next());
-        let field = match (first, second) {
-            (Some(field), None) => field,
-            (None, _) => {
-                return Err(refused(
-                    format!("`{}` is missing from the slice", variable.name),
-                    "a dataset is written with all its variables at once",
-                ));
-            }
-            (Some(_), Some(_)) => {
-                return Err(refused(format!("`{}` is in the slice twice", variable.name), "rename one"));
-            }
-        };
-        if field.values.len() != cells {
-            return Err(refused(
-                format!("`{}` has {} numbers, the grid {cells} cells", variable.name, field.values.len()),
-                "the source does not fit its own grid",
-            ));
-        }
-        if let (Some(declared), Some(given)) = (&variable.units, &field.units)
-            && declared != given
-        {
-            return Err(refused(
-                format!("`{}` is in `{given}`, the dataset in `{declared}`", variable.name),
-                format!(
-                    "convert it on the way: `transform: {{ do: [ {{ convert: {{ {}: {declared} }} }} ] }}`",
-                    variable.name
-                ),
-            ));
-        }
-        jobs.push((field, variable.clone()));
-    }
-    // Conversion blocks; where nothing is converted it still copies a whole field.
-    let converted = tokio::task::spawn_blocking(move || {
-        jobs.iter().map(|(field, variable)| values::stored(field, variable)).collect::<Result<Vec<_>, _>>()
-    });
-    converted.await.map_err(|_| StepError::permanent(ErrorKind::Internal, "converting a slice stopped"))?
-}
-
-/// Refuses to put nothing but missing data over numbers.
-fn overwrites(
-    plan: &Plan,
-    unit: &mut Unit,
-    fields: &[Vec<u8>],
-    step: usize,
-    status: Status,
-) -> Result<(), StepError> {
-    // A derived window whose inputs were taken back is no longer vouched for either.
-    if matches!(status, Status::Withdrawn | Status::Incomplete) {
-        return Ok(());
-    }
-    for (at, new) in fields.iter().enumerate() {
-        let variable = &plan.template.variables[at];
-        if !values::any_valid(new, variable) && values::any_valid(unit.period(plan, at, step), variable) {
-            return Err(refused(
-                format!("`{}` holds nothing but missing data, but numbers are stored", variable.name),
-                "what is stored stays; to take a period out, mark it as withdrawn",
-            ));
-        }
-    }
-    Ok(())
 }
