@@ -4,5 +4,7 @@
 mod fetch;
 #[path = "all/house.rs"]
 mod house;
+#[path = "all/real/subjects.rs"]
+mod real;
 #[path = "all/schema.rs"]
 mod schema;

@@ -94,12 +94,18 @@ impl FileOpener {
             Ok(path) => path,
             Err(error) => return Err(self.spoiled(error, &request.place).await),
         };
+        self.load(request, path, cx.scope.memory).await.map(Some)
+    }
+
+    /// Opens a file that is here whole.
+    async fn load(&self, request: &Arc<Request>, path: PathBuf, memory: u64) -> Result<WholeFile, StepError> {
+        let file = request.place.to_string();
         let mut lease = self.helpers.take();
         let description = match describe(&mut lease, &path, &request.place).await {
             Ok(description) => description,
             Err(Untold::Error(error)) => return Err(error),
             Err(Untold::Fault(fault)) => {
-                let error = faulty(&fault, &request.place.to_string());
+                let error = faulty(&fault, &file);
                 return Err(match fault.kind {
                     FaultKind::Unreadable => self.spoiled(error, &request.place).await,
                     _ => error,
@@ -108,8 +114,7 @@ impl FileOpener {
         };
         let layout = Layout::of(&description, request)?;
         let window = grid::window(&layout, request, &self.helpers).await?;
-        fits(&window, request, cx)?;
-        let file = request.place.to_string();
+        fits(&window, request, memory)?;
         let indexes = layout
             .series
             .iter()
@@ -118,7 +123,7 @@ impl FileOpener {
             .collect::<Result<_, StepError>>()?;
         let blocks = layout.series.iter().map(|_| None).collect();
         let (request, series, opens) = (Arc::clone(request), layout.series, description.opens);
-        Ok(Some(WholeFile { request, path, lease, series, indexes, window, blocks, opens }))
+        Ok(WholeFile { request, path, lease, series, indexes, window, blocks, opens })
     }
 
     /// What came from elsewhere and cannot be read may be whole the next time.
@@ -179,10 +184,10 @@ async fn describe(lease: &mut Lease, path: &Path, place: &Source) -> Result<Desc
 }
 
 /// Refuses what would not fit into memory, before any of it is read.
-fn fits(window: &Window, request: &Request, cx: &Context) -> Result<(), StepError> {
+fn fits(window: &Window, request: &Request, memory: u64) -> Result<(), StepError> {
     let (rows, columns) = window.grid.shape();
     let need = (rows as u64) * (columns as u64) * 16 * request.variables.len() as u64;
-    if need <= cx.scope.memory {
+    if need <= memory {
         return Ok(());
     }
     Err(StepError::permanent(
@@ -367,3 +372,6 @@ fn ask(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -136,3 +136,46 @@ async fn listen(mut words: ChildStderr, said: Arc<Mutex<Vec<u8>>>) {
         said.drain(..surplus);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    /// A program that stands for the helper.
+    fn program(folder: &Path, text: &str) -> std::path::PathBuf {
+        let path = folder.join("helper");
+        std::fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o700)).unwrap();
+        path
+    }
+
+    fn question() -> Request {
+        Request::Crs { definition: "EPSG:4326".into() }
+    }
+
+    #[tokio::test]
+    async fn the_last_words_of_a_helper_that_died_are_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut helper =
+            Helper::start(&program(folder.path(), "read -r line; echo 'cannot go on' >&2; exit 7")).unwrap();
+        assert!(helper.ask(&question()).await.is_err());
+        let (status, said) = helper.end().await;
+        assert_eq!((status.as_str(), said.as_str()), ("exit status: 7", "cannot go on\n"));
+    }
+
+    #[tokio::test]
+    async fn what_is_no_message_is_no_answer() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut helper =
+            Helper::start(&program(folder.path(), "echo 'Warning: this is not a message at all'")).unwrap();
+        assert!(helper.ask(&question()).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_program_that_is_not_there_is_an_error_that_says_so() {
+        let error = Helper::start(Path::new("/nowhere/frazil-gdal")).unwrap_err();
+        assert!(error.to_string().contains("/nowhere/frazil-gdal"), "{error}");
+    }
+}

@@ -60,10 +60,11 @@ pub(super) async fn window(
         Some([west, south, east, north]) => (Some((south, north)), Some((west, east))),
         None => (None, None),
     };
+    let x = if globe { turnable(&layout.x) } else { layout.x.clone() };
     let mut rows = rows(layout.y.cells(), south_north, y_name).map_err(&wrong)?;
-    let mut columns = columns(layout.x.cells(), west_east, globe, x_name).map_err(&wrong)?;
+    let mut columns = columns(x.cells(), west_east, globe, x_name).map_err(&wrong)?;
     settle(&mut rows.axis, &layout.y);
-    settle(&mut columns.axis, &layout.x);
+    settle(&mut columns.axis, &x);
     if globe && let Some(gap) = gap(&columns.axis) {
         return Err(wrong(format!("its columns leave a gap between {} and {} degrees", gap.0, gap.1))
             .help("it reaches over the date line: give a `bbox` on one side of it"));
@@ -72,20 +73,27 @@ pub(super) async fn window(
     Ok(Window { rows, columns, grid })
 }
 
+/// Longitudes beyond 180 are turned by 360 degrees; the noise that some files carry (180 written
+/// as 179.99999999999406) would put the seam at the wrong cell.
+fn turnable(side: &Side) -> Side {
+    match side {
+        Side::Centres(centres) if centres.iter().any(|centre| *centre > 180.0) => {
+            Side::Centres(centres.iter().copied().map(tidy).collect())
+        }
+        other => other.clone(),
+    }
+}
+
 /// Coordinates stay bit for bit what the file says; what arithmetic on them made (a turn by 360
 /// degrees, the distance of neighbours) is freed of the noise that it leaves.
 fn settle(axis: &mut Axis, side: &Side) {
     let Side::Centres(source) = side else { return };
-    if axis.centres.first().is_some_and(|first| !source.contains(first))
-        || axis.centres.last().is_some_and(|last| !source.contains(last))
-    {
-        for centre in &mut axis.centres {
-            if !source.contains(centre) {
-                *centre = tidy(*centre);
-            }
-        }
+    let beyond = source.iter().any(|centre| *centre >= 180.0);
+    for centre in axis.centres.iter_mut().filter(|_| beyond) {
+        *centre = tidy(*centre);
     }
-    axis.cell = axis.cell.map(tidy);
+    // A mean over all cells, so less of it is noise.
+    axis.cell = axis.cell.map(|cell| if cell.abs() < 1e3 { (cell * 1e12).round() / 1e12 } else { cell });
 }
 
 /// Neighbours that are farther apart than others: what was cut out between them is missing.

@@ -144,50 +144,28 @@ fn held(number: f64, dtype: DType) -> Option<f64> {
     }
 }
 
-macro_rules! for_each_type {
-    ($values:expr, $v:ident => $body:expr) => {
-        match $values {
-            Values::Int8($v) => $body,
-            Values::UInt8($v) => $body,
-            Values::Int16($v) => $body,
-            Values::UInt16($v) => $body,
-            Values::Int32($v) => $body,
-            Values::UInt32($v) => $body,
-            Values::Int64($v) => $body,
-            Values::UInt64($v) => $body,
-            Values::Float32($v) => $body,
-            Values::Float64($v) => $body,
-        }
-    };
-}
-
-#[expect(clippy::cast_lossless, clippy::cast_precision_loss, reason = "one arm for all types")]
 fn each<T: Copy>(raw: &Values, marks: &[f64], missing: T, meant: impl Fn(f64) -> T) -> Vec<T> {
-    for_each_type!(raw, values => values
-        .iter()
-        .map(|stored| {
-            let stored = *stored as f64;
+    (0..raw.len())
+        .map(|at| {
+            let stored = raw.get(at);
             if marks.contains(&stored) { missing } else { meant(stored) }
         })
-        .collect())
+        .collect()
 }
 
 /// Integers as another integer type; none where one does not fit.
-#[expect(clippy::cast_lossless, clippy::cast_precision_loss, reason = "one arm for all types")]
 fn convert(raw: &Values, marks: &[f64], fill: Option<f64>, dtype: DType) -> Option<Values> {
-    let wanted: Vec<f64> = for_each_type!(raw, values => values
-        .iter()
-        .map(|stored| match fill {
-            Some(fill) if marks.contains(&(*stored as f64)) => fill,
-            _ => *stored as f64,
+    let wanted: Vec<f64> = (0..raw.len())
+        .map(|at| match (raw.get(at), fill) {
+            (stored, Some(fill)) if marks.contains(&stored) => fill,
+            (stored, _) => stored,
         })
-        .collect());
+        .collect();
     if !wanted.iter().all(|number| held(*number, dtype).is_some()) {
         return None;
     }
     macro_rules! cast {
         ($type:ty) => {{
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "all of them fit")]
             let values: Vec<$type> = wanted.iter().map(|number| *number as $type).collect();
             Some(values.into())
         }};

@@ -50,9 +50,9 @@ fn sides(raster: &Raster, messages: bool) -> Result<(Side, Side), Wrong> {
     Ok((side(y0, dy, height), side(x0, dx, width)))
 }
 
-/// To the billionth: what arithmetic on decimal numbers leaves beyond is noise.
+/// To ten decimals: what arithmetic on decimal numbers leaves beyond is noise.
 pub(in crate::fetch::file) fn tidy(number: f64) -> f64 {
-    if number.abs() < 1e6 { (number * 1e9).round() / 1e9 } else { number }
+    if number.abs() < 1e5 { (number * 1e10).round() / 1e10 } else { number }
 }
 
 fn band_series(raster: &Raster, wanted: &Wanted) -> Result<Series, Wrong> {

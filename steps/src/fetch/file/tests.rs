@@ -1,0 +1,63 @@
+use frazil_engine::data::{Frequency, PeriodRange};
+
+use super::*;
+use crate::fetch::{Selection, Stamp};
+
+fn request(path: &Path, from: &str, range: &str) -> Arc<Request> {
+    Arc::new(Request {
+        place: Source::File(path.to_path_buf()),
+        periods: PeriodRange::parse(range, Frequency::Minutes(60)).unwrap().iter().collect(),
+        variables: vec![Wanted {
+            name: "t2m".into(),
+            select: Selection { from: Some(from.into()), ..Selection::default() },
+            stamp: Stamp::Start,
+            block: None,
+        }],
+        bbox: None,
+        names: ["y".into(), "x".into()],
+        crs: None,
+    })
+}
+
+/// Genuine data, where there are some.
+fn genuine(path: &str) -> Option<PathBuf> {
+    let found = std::env::var_os("FRAZIL_DATA").map(|folder| PathBuf::from(folder).join(path));
+    let ci = std::env::var_os("CI").is_some_and(|value| value != "false" && value != "0");
+    assert!(found.is_some() || !ci, "FRAZIL_DATA is not set");
+    if found.is_none() {
+        println!("skipped: FRAZIL_DATA is not set");
+    }
+    found
+}
+
+#[tokio::test]
+async fn a_file_of_744_messages_is_opened_once_and_its_helper_kept_for_the_next() {
+    let Some(path) = genuine("era5-grib/era5-2mt-2019-03-uk.grib") else { return };
+    let path = std::fs::canonicalize(path).unwrap();
+    let opener = FileOpener::default();
+    let request = request(&path, "2t", "2019-03-01T00/2019-03-31T23");
+    let mut file = opener.load(&request, path.clone(), 1 << 30).await.unwrap();
+    let mut blocks = 0;
+    for period in request.periods.clone() {
+        let before = file.blocks[0].as_ref().map(|block| block.steps.clone());
+        let step = usize::try_from(period.ordinal() - request.periods[0].ordinal()).unwrap();
+        let block = file.block(0, step).await.unwrap();
+        blocks += usize::from(before != Some(block.steps.clone()));
+        let field = file.field(0, step, block).await.unwrap();
+        assert_eq!(field.values.len(), 33 * 49);
+    }
+    // 744 × 33 × 49 numbers of eight bytes fit into one block: one read.
+    assert_eq!((file.opens, blocks), (1, 1));
+    drop(file);
+    let again = opener.load(&request, path, 1 << 30).await.unwrap();
+    assert_eq!(again.opens, 1, "the same process, in which the file is still open");
+}
+
+#[tokio::test]
+async fn more_cells_than_memory_holds_are_refused_before_they_are_read() {
+    let Some(path) = genuine("era5-grib/era5-2mt-2019-03-uk.grib") else { return };
+    let path = std::fs::canonicalize(path).unwrap();
+    let request = request(&path, "2t", "2019-03-01T00");
+    let error = FileOpener::default().load(&request, path, 10_000).await.unwrap_err();
+    assert!(error.to_string().contains("33 × 49 cells do not fit"), "{error}");
+}
