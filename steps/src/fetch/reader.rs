@@ -60,7 +60,7 @@ impl<'a> Reader<'a> {
             let mut verdict = None;
             for want in wants {
                 let outcome = match &mut files {
-                    Err(group) => Outcome::Missing { group: *group, hole: false },
+                    Err(group) => Outcome::Missing { group: *group, hole: false, ended: false },
                     Ok(files) => self.read(files, want).await?,
                 };
                 if let Next::End = self.settle(want, outcome, &mut verdict).await? {
@@ -86,8 +86,12 @@ impl<'a> Reader<'a> {
                 None => read_again(opened, want.period, cx).await.map_err(|error| error.at(want.period))?,
             };
             match found {
-                Found::After => return Ok(Outcome::Missing { group: opened.group, hole: false }),
-                Found::Absent => return Ok(Outcome::Missing { group: opened.group, hole: true }),
+                Found::After => {
+                    return Ok(Outcome::Missing { group: opened.group, hole: false, ended: true });
+                }
+                Found::Absent => {
+                    return Ok(Outcome::Missing { group: opened.group, hole: true, ended: false });
+                }
                 Found::Here(piece) => match &mut whole {
                     None => whole = Some(piece),
                     Some(whole) => {
@@ -108,9 +112,9 @@ impl<'a> Reader<'a> {
         outcome: Outcome,
         verdict: &mut Option<Verdict>,
     ) -> Result<Next, StepError> {
-        let (group, hole) = match outcome {
+        let (group, hole, ended) = match outcome {
             Outcome::Here(piece) => return self.send(want, piece, Status::Final).await,
-            Outcome::Missing { group, hole } => (group, hole),
+            Outcome::Missing { group, hole, ended } => (group, hole, ended),
         };
         if want.context {
             return Ok(Next::More);
@@ -125,8 +129,8 @@ impl<'a> Reader<'a> {
         let verdict = match (hole, *verdict) {
             (true, _) => Verdict::Hole,
             (false, Some(verdict)) => verdict,
-            (false, None) if !shop.recipe.varies(group) && self.grid.is_none() => {
-                return Err(absent(shop, want.period, group));
+            (false, None) if !ended && !shop.recipe.varies(group) && self.grid.is_none() => {
+                return Err(absent(shop, want.period, group, hole));
             }
             (false, None) => {
                 let work = (shop.periods, want.period, group);
@@ -138,7 +142,7 @@ impl<'a> Reader<'a> {
                 tracing::info!(period = %want.period, "the source has no more: not yet");
                 Ok(Next::End)
             }
-            (Verdict::Hole, OnMissing::Stop) => Err(absent(shop, want.period, group)),
+            (Verdict::Hole, OnMissing::Stop) => Err(absent(shop, want.period, group, hole)),
             (Verdict::Hole, OnMissing::Gap) => self.gap(want).await,
         }
     }
@@ -225,17 +229,23 @@ fn join(whole: &mut Piece, more: Piece, place: &Place) -> Result<(), StepError> 
     Ok(())
 }
 
-fn absent(shop: &Shop<'_>, period: Period, group: usize) -> StepError {
+/// `inside`: the file is there, and its own time axis lacks the period.
+fn absent(shop: &Shop<'_>, period: Period, group: usize, inside: bool) -> StepError {
     let places = shop.recipe.places(period, None, &shop.cx.scope).unwrap_or_default();
     let place = places.get(group).map(ToString::to_string).unwrap_or_default();
     let varies = shop.recipe.varies(group);
-    let why = if varies { ", although later periods are there" } else { "" };
-    let help = if varies {
+    let why = if inside {
+        ": its time axis goes on behind the period, but lacks it"
+    } else if varies {
+        ", although later periods are there"
+    } else {
+        ""
+    };
+    let help = if varies || inside {
         "ask the provider, run again when it is there, or write `on-missing: gap` to record the gap and go on"
     } else {
         "look at the URL: it names no period, so there is no other file"
     };
-    StepError::permanent(ErrorKind::Data, format!("the source does not have {place}{why}"))
-        .at(period)
-        .help(help)
+    let what = if inside { "it is not in" } else { "the source does not have" };
+    StepError::permanent(ErrorKind::Data, format!("{what} {place}{why}")).at(period).help(help)
 }

@@ -118,7 +118,7 @@ async fn packed_sea_surface_temperature_is_unpacked_as_xarray_does_it() {
     }
     let bench = Bench::file("P1D", &file, json!({}), json!({ "sst": {} }));
     let before = bench.refused(&["2021-10-24"]).await;
-    assert!(before.contains("2021-10-24: the source does not have it"), "{before}");
+    assert!(before.contains("2021-10-24: it is not in "), "{before}");
     assert!(bench.fetch(&["2021-10-26"]).await.whole().slices.is_empty());
 }
 

@@ -188,6 +188,7 @@ fn context(bench: &Bench, scratch: &Path) -> Context {
         id: "test".into(),
         title: None,
         extent: None,
+        stores: BTreeMap::new(),
         crs: None,
         state: scratch.join("state"),
         catalog: scratch.join("stac"),
