@@ -26,6 +26,8 @@ enum Outcome {
     Missing {
         group: usize,
         hole: bool,
+        /// The file is there, and its time axis ends before the period.
+        ended: bool,
     },
 }
 
