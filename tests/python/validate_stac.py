@@ -12,6 +12,7 @@ import pathlib
 import sys
 
 import jsonschema
+import pyproj.datadir
 import pystac
 import pystac.validation
 import referencing
@@ -23,7 +24,9 @@ CORE = "https://schemas.stacspec.org/v1.1.0/"
 def known_schemas(folder):
     shipped = pathlib.Path(pystac.validation.__file__).parent / "jsonschemas"
     found = {}
-    for path in [*shipped.rglob("*.json"), *pathlib.Path(folder).glob("*.json")]:
+    # PROJ brings the schema of PROJJSON, to which reference systems refer.
+    projjson = pathlib.Path(pyproj.datadir.get_data_dir()).glob("projjson*.json")
+    for path in [*shipped.rglob("*.json"), *pathlib.Path(folder).glob("*.json"), *projjson]:
         schema = json.loads(path.read_text())
         if "$id" in schema:
             found[schema["$id"].rstrip("#")] = schema
