@@ -66,7 +66,7 @@ pub(super) async fn fields(
             ));
         }
         if let (Some(declared), Some(given)) = (&variable.units, &field.units)
-            && declared != given
+            && !crate::units::same(declared, given)
         {
             return Err(refused(
                 format!("`{}` is in `{given}`, the dataset in `{declared}`", variable.name),
