@@ -3,5 +3,6 @@
 
 pub mod geotiff;
 pub mod programs;
+pub mod rainfall;
 pub mod sandbox;
 pub mod server;

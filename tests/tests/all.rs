@@ -4,6 +4,10 @@
 mod fetch;
 #[path = "all/house.rs"]
 mod house;
+#[path = "all/kill.rs"]
+mod kill;
+#[path = "all/main_job.rs"]
+mod main_job;
 #[path = "all/real/subjects.rs"]
 mod real;
 #[path = "all/schema.rs"]
