@@ -84,7 +84,6 @@ pub fn ask_python(script: &str, args: &[&str]) -> Option<Value> {
 ///
 /// # Panics
 /// When it did not, with what it said.
-#[must_use]
 pub fn succeeded(what: &str, output: &Output) -> String {
     let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(

@@ -33,7 +33,7 @@ impl Rainfall {
             .args([&days.to_string(), "48", "36"])
             .output()
             .expect("make-rainfall starts");
-        let _quiet: String = succeeded("make-rainfall", &made);
+        succeeded("make-rainfall", &made);
         let server = Server::start(&input, 0).expect("a server on loopback");
         let example = root().join("examples/rainfall");
         for path in ["frazil.yaml", "pipelines/rainfall.yaml"] {

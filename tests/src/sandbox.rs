@@ -66,7 +66,6 @@ impl Sandbox {
     ///
     /// # Panics
     /// When it did not, with what it said.
-    #[must_use]
     pub fn succeed(&self, args: &[&str]) -> String {
         succeeded(&format!("frazil {}", args.join(" ")), &self.run(args))
     }
@@ -75,7 +74,6 @@ impl Sandbox {
     ///
     /// # Panics
     /// When it ended otherwise, with what it said.
-    #[must_use]
     pub fn fail(&self, code: i32, args: &[&str]) -> (String, String) {
         let output = self.run(args);
         let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
