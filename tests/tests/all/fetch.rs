@@ -4,6 +4,8 @@
 mod faults;
 #[path = "fetch/frontier.rs"]
 mod frontier;
+#[path = "fetch/gdal.rs"]
+mod gdal;
 #[path = "fetch/stand.rs"]
 mod stand;
 #[path = "fetch/values.rs"]
