@@ -49,7 +49,12 @@ pub(crate) fn check(
         if let Some(with) = step.block.get("with") {
             walk.node("", "", with, out);
         }
-        if errors(out) == before {
+        // Of a parameter that is wrong in itself nothing follows for those who use it.
+        let text = step.with.to_string();
+        let doubtful = declared
+            .iter()
+            .any(|name| !draft.params.iter().any(|(n, _)| n == name) && text.contains(&format!("params.{name}")));
+        if errors(out) == before && !doubtful {
             bind(step, &names, per_period, out);
         }
     }

@@ -29,6 +29,11 @@ pub(crate) fn decode<T: DeserializeOwned>(node: &Node, out: &mut Vec<Diagnostic>
     if out.iter().any(inside) {
         return None;
     }
+    decode_sound(node, out)
+}
+
+/// Decodes a part of a file in which nothing was found to be wrong.
+fn decode_sound<T: DeserializeOwned>(node: &Node, out: &mut Vec<Diagnostic>) -> Option<T> {
     match serde_path_to_error::deserialize(node.json()) {
         Ok(value) => Some(value),
         // What is missing was said when the shape was judged.
@@ -49,7 +54,7 @@ pub(crate) fn decode<T: DeserializeOwned>(node: &Node, out: &mut Vec<Diagnostic>
 /// Judges a project file and fills in its defaults.
 pub(super) fn config(node: Option<&Node>, defaults: &Defaults, out: &mut Vec<Diagnostic>) -> ProjectConfig {
     let sound = node.map(|node| sound(node, out));
-    let file: Option<ProjectFile> = sound.as_ref().and_then(|node| decode(node, out));
+    let file: Option<ProjectFile> = sound.as_ref().and_then(|node| decode_sound(node, out));
     if let (Some(node), Some(file)) = (&sound, &file) {
         judge(node, file, out);
     }
