@@ -51,9 +51,9 @@ pub(crate) fn check(
         }
         // Of a parameter that is wrong in itself nothing follows for those who use it.
         let text = step.with.to_string();
-        let doubtful = declared
-            .iter()
-            .any(|name| !draft.params.iter().any(|(n, _)| n == name) && text.contains(&format!("params.{name}")));
+        let doubtful = declared.iter().any(|name| {
+            !draft.params.iter().any(|(n, _)| n == name) && text.contains(&format!("params.{name}"))
+        });
         if errors(out) == before && !doubtful {
             bind(step, &names, per_period, out);
         }
