@@ -10,5 +10,7 @@ mod kill;
 mod main_job;
 #[path = "all/real/subjects.rs"]
 mod real;
+#[path = "all/real_pipelines.rs"]
+mod real_pipelines;
 #[path = "all/schema.rs"]
 mod schema;

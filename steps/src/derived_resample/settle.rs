@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use frazil_engine::{
-    context::Context,
+    context::{Context, Tick},
     data::{PeriodRange, Periods, Snapshot},
     step::{self, Ended, ErrorKind, Outcome, StepError},
 };
@@ -21,6 +21,9 @@ use crate::cube::{self, BatchWriter, CommitNotes, Cube, Pending, SourceState};
 /// Does what the decision lists.
 pub(super) async fn settle(step: &DerivedResample, survey: &Survey, cx: &Context) -> Outcome<Snapshot> {
     let decision = survey.decide(step.ready);
+    for reason in &decision.reasons {
+        cx.progress.tick(Tick::Note(reason.clone()));
+    }
     let mut work = Work { survey, cx, head: survey.head(), done: survey.still_done() };
     let batches = survey.batches(&decision);
     for (index, batch) in batches.iter().enumerate() {

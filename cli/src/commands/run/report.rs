@@ -57,7 +57,9 @@ pub(super) fn human(rows: &[Standing]) -> String {
         let dash = || "-".to_owned();
         lines.push(vec![
             dataset.to_string(),
-            periods.as_ref().map_or_else(dash, |(count, first, last)| format!("{count}: {first}/{last}")),
+            periods.as_ref().map_or_else(dash, |(count, first, last)| {
+                if first == last { first.clone() } else { format!("{count}: {first}/{last}") }
+            }),
             snapshot.id.as_ref().map_or_else(dash, ToString::to_string),
             snapshot.repository.clone(),
         ]);
