@@ -32,7 +32,8 @@ fn genuine_files_become_cubes_equal_to_what_xarray_reads() {
     project.succeed(&["run", "worldpop", "era5_land", "era5_monthly", "era5_grib", "oisst"]);
 
     let cubes = project.path("cubes");
-    let Some(found) = ask_python("check_real.py", &[&cubes.to_string_lossy(), &data.to_string_lossy()]) else {
+    let Some(found) = ask_python("check_real.py", &[&cubes.to_string_lossy(), &data.to_string_lossy()])
+    else {
         return;
     };
     let axis = |first: &str, last: &str, count: u32| {
