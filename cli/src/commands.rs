@@ -1,6 +1,7 @@
 //! One file per command.
 
 mod check;
+mod examples;
 mod graph;
 mod plan;
 mod run;
@@ -23,18 +24,25 @@ use crate::{
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Shows all problems of all files, offline
+    #[command(after_long_help = examples::CHECK)]
     Check(check::Check),
     /// Shows what a run would do, and why
+    #[command(after_long_help = examples::PLAN)]
     Plan(plan::Plan),
     /// Runs pipelines, or what a plan lists
+    #[command(after_long_help = examples::RUN)]
     Run(run::Run),
     /// Lists runs
+    #[command(after_long_help = examples::RUNS)]
     Runs(runs::Runs),
     /// Shows one run
+    #[command(after_long_help = examples::SHOW)]
     Show(show::Show),
     /// Draws pipelines and what hangs from them
+    #[command(after_long_help = examples::GRAPH)]
     Graph(graph::Graph),
     /// Prints the JSON Schema of the files, or a part of it
+    #[command(after_long_help = examples::SCHEMA)]
     Schema(schema::SchemaCommand),
 }
 

@@ -1,0 +1,39 @@
+//! What stands below the help of each command.
+
+pub(super) const CHECK: &str = "Examples:
+  frazil check                          all files of the project around this folder
+  frazil check pipelines examples       several folders, each file with its own project
+  frazil check --format github          annotations for a pull request
+  frazil check --explain FZ203          the page of one problem";
+
+pub(super) const PLAN: &str = "Examples:
+  frazil plan chirps3                   what a run would do, and why
+  frazil plan chirps3 -p end=2024-02    with a parameter
+  frazil plan chirps3 --exit-code       2 when there is work, for scripts
+  frazil plan chirps3 -o plan.json      for review; `frazil run plan.json` does just that, or refuses
+  frazil plan chirps3 --as-of 2026-03-01T06:00:00Z";
+
+pub(super) const RUN: &str = "Examples:
+  frazil run chirps3                    what is missing, then what hangs from it
+  frazil run chirps3 -p start=2024-01 -p end=2024-02
+  frazil run chirps3_monthly            a dataset: the steps that it needs
+  frazil run plan.json                  what a plan lists; 4 when a store moved since
+  frazil run chirps3 --format json      events, one object per line
+
+Killed at any moment, the next run goes on where it was. Ctrl-C settles whole periods first.";
+
+pub(super) const RUNS: &str = "Examples:
+  frazil runs
+  frazil runs --format json | jq -r 'select(.status == \"failed\") | .run'";
+
+pub(super) const SHOW: &str = "Examples:
+  frazil show r20261120-115246030-9682d7
+  frazil show r20261120-115246030-9682d7 --format json";
+
+pub(super) const GRAPH: &str = "Examples:
+  frazil graph                          all pipelines, as Mermaid
+  frazil graph chirps3 --format dot | dot -Tsvg > chirps3.svg";
+
+pub(super) const SCHEMA: &str = "Examples:
+  frazil schema > pipeline.v1.json      for editors
+  frazil schema steps.fetch             one step type";
