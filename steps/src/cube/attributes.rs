@@ -90,7 +90,7 @@ fn bounds(grid: &Grid) -> Option<[f64; 4]> {
     Some([tidy(x0.min(x1)), tidy(y0.min(y1)), tidy(x0.max(x1)), tidy(y0.max(y1))])
 }
 
-fn space(grid: &Grid, map: &mut Map<String, Value>) {
+pub(super) fn space(grid: &Grid, map: &mut Map<String, Value>) {
     let mut put = |key: &str, value: Value| {
         map.insert(key.to_owned(), value);
     };

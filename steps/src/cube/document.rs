@@ -42,9 +42,16 @@ pub(super) fn template(
     if variables.is_empty() {
         return Err(not_a_cube(format!("no array with dimensions time, {}, {}", names.0, names.1)));
     }
-    let axis =
-        |name: &str, centres: Vec<f64>| Axis { name: name.to_owned(), cell: regular(&centres), centres };
-    let grid = Grid { crs: crs(nodes, &group), y: axis(&names.0, y), x: axis(&names.1, x) };
+    let stored = transform(nodes, &group);
+    let axis = |name: &str, centres: Vec<f64>, stored: Option<(f64, f64)>| {
+        let stored = stored.filter(|(origin, cell)| fits(&centres, *origin, *cell)).map(|(_, cell)| cell);
+        Axis { name: name.to_owned(), cell: stored.or_else(|| regular(&centres)), centres }
+    };
+    let grid = Grid {
+        crs: crs(nodes, &group),
+        y: axis(&names.0, y, stored.map(|[.., f, _, e]| (f, e))),
+        x: axis(&names.1, x, stored.map(|[c, a, ..]| (c, a))),
+    };
     Ok(Template { group, step, grid, variables })
 }
 
@@ -144,6 +151,35 @@ fn crs(nodes: &Nodes, group: &str) -> Crs {
     }
 }
 
+/// Origin and cells as they were stored, in the order of GDAL: x, dx, 0, y, 0, dy; none where
+/// nothing says them, or the grid is turned. From the text where there is one: a number in JSON
+/// may be read a unit in the last place off.
+fn transform(nodes: &Nodes, group: &str) -> Option<[f64; 6]> {
+    let prefix = if group.is_empty() { String::new() } else { format!("/{group}") };
+    let attributes = |path: &str| nodes.get(path).map(|document| &document["attributes"]);
+    let text = attributes(&format!("{prefix}/spatial_ref")).and_then(|a| a["GeoTransform"].as_str());
+    let numbers = |text: &str| text.split_whitespace().map(str::parse).collect::<Result<Vec<f64>, _>>().ok();
+    let of_text = || text.and_then(numbers)?.try_into().ok();
+    let of_group = |path: &str| {
+        let listed = attributes(path)?["spatial:transform"].as_array()?;
+        let numbers: Vec<f64> = listed.iter().map(Value::as_f64).collect::<Option<_>>()?;
+        let [a, b, c, d, e, f]: [f64; 6] = numbers.try_into().ok()?;
+        Some([c, a, b, f, d, e])
+    };
+    let found = of_text().or_else(|| of_group(&prefix)).or_else(|| of_group("/"));
+    found.filter(|[_, _, b, _, d, _]| *b == 0.0 && *d == 0.0)
+}
+
+/// Whether centres are those of cells of this length from this edge on: attributes that were left
+/// behind by an edit count for nothing.
+fn fits(centres: &[f64], origin: f64, cell: f64) -> bool {
+    let regular = Axis::regular("", origin, cell, centres.len());
+    cell != 0.0 && regular.centres.iter().zip(centres).all(|(a, b)| (a - b).abs() <= EVEN * cell.abs())
+}
+
+/// Centres are evenly spaced when each is within this part of a cell of where it should be.
+const EVEN: f64 = 1e-3;
+
 /// The distance between centres, where they are evenly spaced.
 pub(super) fn regular(centres: &[f64]) -> Option<f64> {
     let (first, last) = (*centres.first()?, *centres.last()?);
@@ -154,6 +190,72 @@ pub(super) fn regular(centres: &[f64]) -> Option<f64> {
     let cell = (last - first) / (centres.len() - 1) as f64;
     #[expect(clippy::cast_precision_loss, reason = "axes are far shorter than 2^52 cells")]
     let even =
-        centres.iter().enumerate().all(|(i, c)| (first + i as f64 * cell - c).abs() <= 1e-3 * cell.abs());
+        centres.iter().enumerate().all(|(i, c)| (first + i as f64 * cell - c).abs() <= EVEN * cell.abs());
     even.then_some(cell)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::cube::attributes;
+
+    fn grid(origin: [f64; 2], cell: [f64; 2], shape: [usize; 2]) -> Grid {
+        Grid {
+            crs: crate::crs::epsg(4326).unwrap(),
+            y: Axis::regular("y", origin[1], cell[1], shape[0]),
+            x: Axis::regular("x", origin[0], cell[0], shape[1]),
+        }
+    }
+
+    /// The documents of `grid` with an array `v`, after they were text.
+    fn nodes(grid: &Grid) -> Nodes {
+        let array = json!({ "data_type": "float32", "dimension_names": ["time", "y", "x"], "attributes": {},
+            "codecs": [], "chunk_grid": { "configuration": { "chunk_shape": [1, 1, 1] } } });
+        let mut root = serde_json::Map::new();
+        attributes::space(grid, &mut root);
+        let documents = [
+            ("/", json!({ "attributes": root })),
+            ("/spatial_ref", json!({ "attributes": attributes::spatial_ref(grid) })),
+            ("/v", array),
+        ];
+        let read = |document: Value| serde_json::from_str(&document.to_string()).unwrap();
+        documents.into_iter().map(|(path, document)| (path.to_owned(), read(document))).collect()
+    }
+
+    fn back(nodes: &Nodes, grid: &Grid) -> Grid {
+        let (y, x) = (grid.y.centres.clone(), grid.x.centres.clone());
+        template(nodes, Frequency::Day, y, x).unwrap().grid
+    }
+
+    proptest! {
+        #[test]
+        fn a_grid_comes_back_as_it_was_written(
+            west in -1800i32..1800, north in -900i32..900,
+            cells in prop::sample::select(vec![0.05, 0.1, 0.25, 1.0 / 3.0, 0.008_333_333_333_333_333, 10.0]),
+            rows in 1usize..300, columns in 1usize..300,
+        ) {
+            let grid = grid([f64::from(west) / 10.0, f64::from(north) / 10.0], [cells, -cells], [rows, columns]);
+            prop_assert_eq!(back(&nodes(&grid), &grid), grid);
+        }
+    }
+
+    #[test]
+    fn cells_are_those_of_the_attributes_where_they_fit_the_coordinates() {
+        let grid = grid([-13.5, 10.1], [0.05, -0.05], [66, 68]);
+        let mut nodes = nodes(&grid);
+        // The conventions' own transform, where there is no text.
+        nodes.get_mut("/spatial_ref").unwrap()["attributes"] = json!({ "crs_wkt": grid.crs.wkt });
+        assert_eq!(back(&nodes, &grid).x.cell, Some(0.05));
+        // One of another grid is passed over, and so is one that is turned.
+        for transform in
+            [json!([0.1, 0.0, -13.5, 0.0, -0.1, 10.1]), json!([0.05, 0.01, -13.5, 0.0, -0.05, 10.1])]
+        {
+            nodes.get_mut("/").unwrap()["attributes"]["spatial:transform"] = transform;
+            let cell = back(&nodes, &grid).x.cell.unwrap();
+            assert!((cell - 0.05).abs() < 1e-9 && cell != 0.05, "{cell}");
+        }
+    }
 }

@@ -7,8 +7,9 @@ use frazil_engine::{
 
 use super::crs;
 
-/// Coordinates that differ by less than this part of a cell are the same: file formats round
-/// differently, and no shift that matters is as small.
+/// Coordinates that differ by less than this part of a cell are the same. Two files of one producer
+/// say 9.700000000000001 and 9.70000000000082; a coordinate of float32 in cells of 0.05° is up to
+/// 1.5e-4 of a cell off; no shift that matters is as small.
 const TOLERANCE: f64 = 1e-3;
 
 /// Refuses a grid that is not the stored one, saying what differs and where.
@@ -98,6 +99,23 @@ mod tests {
 
     fn message(given: &Axis) -> Option<String> {
         difference(&Axis::regular("x", -2.0, 0.5, 8), given)
+    }
+
+    #[test]
+    fn what_formats_round_differently_is_the_same() {
+        let stored = Axis::regular("y", 10.1, -0.05, 66);
+        let mut given = stored.clone();
+        given.centres[7] += 8.2e-13;
+        assert_eq!(difference(&stored, &given), None);
+        #[expect(clippy::cast_possible_truncation, reason = "as a file of float32 coordinates has them")]
+        let single = |axis: &Axis| Axis {
+            centres: axis.centres.iter().map(|c| f64::from(*c as f32)).collect(),
+            ..axis.clone()
+        };
+        let globe = Axis::regular("x", -180.0, 0.05, 7_200);
+        assert_eq!(difference(&globe, &single(&globe)), None);
+        let hundredth = Axis::regular("x", -180.0 + 0.0005, 0.05, 7_200);
+        assert!(difference(&globe, &hundredth).unwrap().contains("0.01 of a cell"));
     }
 
     #[test]

@@ -132,7 +132,10 @@ fn declared_grid(block: &Dataset, project_crs: Option<&str>, given: &Grid) -> Re
             )
         })?;
     }
-    let mut own = Grid { crs, y: given.y.clone(), x: given.x.clone() };
+    // What is stored is read back with the cell that its coordinates have, said or not.
+    let axis =
+        |axis: &Axis| Axis { cell: axis.cell.or_else(|| document::regular(&axis.centres)), ..axis.clone() };
+    let mut own = Grid { crs, y: axis(&given.y), x: axis(&given.x) };
     if let Some(declared) = &block.grid {
         let length = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
         let axis = |own: &Axis, at: usize, n: u64| {

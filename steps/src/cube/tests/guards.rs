@@ -45,6 +45,26 @@ async fn another_grid_is_refused() {
 }
 
 #[tokio::test]
+async fn a_grid_is_read_back_as_it_was_written_and_stays() {
+    let fine = |by: f64| Grid {
+        y: Axis::regular("y", 9.7 + by, -0.05, 6),
+        x: Axis::regular("x", -13.5 - by, 0.05, 8),
+        crs: crate::crs::epsg(4326).unwrap(),
+    };
+    let bench = bench(json!({}));
+    for (n, by) in [(1, 0.0), (2, 8.1e-13)] {
+        let own = Slice { grid: Arc::new(fine(by)), ..slice(day(n), Status::Final, 0.0) };
+        let written = put(&bench, own).await.unwrap();
+        bench.commit(vec![written]).await.unwrap();
+        let cube = bench.cube().await.unwrap();
+        assert_eq!((cube.axis().len() as i64, &cube.template().grid), (n, &fine(0.0)));
+    }
+    let head = bench.head().await;
+    let half = Slice { grid: Arc::new(fine(0.025)), ..slice(day(3), Status::Final, 0.0) };
+    bench.refused(put(&bench, half).await, &head, "shifted by").await;
+}
+
+#[tokio::test]
 async fn other_variables_types_and_units_are_refused() {
     let (bench, head) = stored().await;
     let with = |fields| Slice { fields, ..slice(day(7), Status::Final, 0.0) };
