@@ -193,6 +193,25 @@ impl RunStatus {
 }
 
 impl Event {
+    /// What kind of event it is, as the log has it.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Accepted(_) => "accepted",
+            Self::Opened { .. } => "opened",
+            Self::Started { .. } => "started",
+            Self::Retrying { .. } => "retrying",
+            Self::Written { .. } => "written",
+            Self::Committed { .. } => "committed",
+            Self::Discarded { .. } => "discarded",
+            Self::Relisted { .. } => "relisted",
+            Self::Ended { .. } => "ended",
+            Self::Skipped { .. } => "skipped",
+            Self::Cancelling { .. } => "cancelling",
+            Self::Finished { .. } => "finished",
+        }
+    }
+
     /// The same event with every text that a step wrote passed through `redact`.
     #[must_use]
     pub fn redacted(mut self, redact: impl Fn(&str) -> String) -> Self {

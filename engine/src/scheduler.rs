@@ -4,6 +4,7 @@
 //! Everything that happens is appended to the run log before it is acted on, so that a run that
 //! died is taken up by folding its log and walking on ([`resume`]); there is no second way.
 
+mod failpoint;
 mod graph;
 mod log;
 mod settle;

@@ -1,5 +1,7 @@
 //! Black-box tests: one binary, a module per subject.
 
+#[path = "all/crash.rs"]
+mod crash;
 #[path = "all/fetch.rs"]
 mod fetch;
 #[path = "all/house.rs"]

@@ -1,6 +1,6 @@
 use std::{mem, sync::Arc};
 
-use super::{Run, RunError, Services};
+use super::{Run, RunError, Services, failpoint};
 use crate::{
     context::{Clock, Secrets},
     data::RunId,
@@ -82,7 +82,9 @@ impl Log {
         Ok(())
     }
 
+    /// What was noted is durable.
     fn tell(&mut self) {
+        failpoint::durable(&self.pending);
         for event in mem::take(&mut self.pending) {
             self.watch.event(&event, &self.state);
         }
