@@ -76,7 +76,7 @@ impl Exit {
     pub(crate) const fn of(kind: ErrorKind) -> Self {
         match kind {
             ErrorKind::Data | ErrorKind::Internal => Self::Failed,
-            ErrorKind::Refused => Self::Refused,
+            ErrorKind::Refused | ErrorKind::Moved => Self::Refused,
             ErrorKind::Store | ErrorKind::Network | ErrorKind::Credentials => Self::Unreachable,
         }
     }

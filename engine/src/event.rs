@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-pub use state::{BatchState, IllegalEvent, Phase, RunState, SegmentState, UnitState};
+pub use state::{BatchState, IllegalEvent, Phase, RunState, SegmentState, Stopped, UnitState};
 
 use crate::{
     data::{NodeId, PipelineId, Snapshot},
@@ -98,6 +98,8 @@ pub enum Event {
     Relisted {
         /// The segment.
         unit: NodeId,
+        /// The node that lists its work, and runs again.
+        lists: NodeId,
         /// What moved.
         error: StepError,
     },

@@ -19,12 +19,16 @@ pub(crate) use local::{bind, wrong_role};
 use crate::{
     context::{Clock, Context, Pools, Progress, Scope, Tick},
     data::{Duration, NodeId, Periods, RunId},
-    event::{Event, RunEvent, RunState},
+    event::{Event, RunEvent, RunState, Stopped},
     pipeline::PipelineNode,
     project::Retry,
     scheduler::{Run, Services},
     step::{Document, Outcome, StepError, Written},
 };
+
+/// How often work is listed anew in one run as others write to the dataset meanwhile: after that,
+/// whoever else is at work should be seen to first.
+pub const RELISTINGS: u32 = 3;
 
 /// Carries out tasks. Dropping the future stops the work.
 #[async_trait]
@@ -74,8 +78,8 @@ pub struct SegmentWork {
     pub pending: Vec<Written>,
     /// The first batch of which nothing is known.
     pub next: usize,
-    /// Whether no further batch may start.
-    pub stopped: bool,
+    /// Why no further batch may start, where none may.
+    pub stopped: Option<Stopped>,
 }
 
 /// A node of a task.

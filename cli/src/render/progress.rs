@@ -158,7 +158,7 @@ fn words(event: &Event) -> Option<String> {
         Event::Discarded { unit, first, why } => {
             format!("{unit}: stops before batch {}: {why}", first + 1)
         }
-        Event::Relisted { unit, error } => format!("{unit}: lists its work again: {error}"),
+        Event::Relisted { unit, error, .. } => format!("{unit}: its work is listed again: {error}"),
         Event::Ended { unit, error: Some(StepError::Cancelled), .. } => format!("{unit} is stopped"),
         Event::Ended { unit, error: Some(error), .. } => format!("{unit} failed: {error}"),
         Event::Ended { unit, output, error: None, .. } => match output {

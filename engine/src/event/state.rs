@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 
 use super::{Accepted, Event, RunEvent, RunStatus, VERSION};
 use crate::{
@@ -75,6 +76,16 @@ pub struct SegmentState {
     pub relisted: u32,
 }
 
+/// Why no further batch of a segment may start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stopped {
+    /// The source has no more.
+    Frontier,
+    /// An error stopped it, which [`Event::Ended`] tells.
+    Broken,
+}
+
 /// One batch.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BatchState {
@@ -137,7 +148,7 @@ impl RunState {
                 self.cancelling.get_or_insert_with(|| reason.clone());
             }
             (Event::Finished { status }, true) => self.finished = Some((*status, *at)),
-            (Event::Relisted { unit, error }, true) => self.relist(unit, error)?,
+            (Event::Relisted { unit, lists, error }, true) => self.relist(unit, lists, error)?,
             (event, true) => self.unit_transition(event, *at)?,
         }
         Ok(())
@@ -149,8 +160,15 @@ impl RunState {
         self.accepted = Some(accepted.clone());
     }
 
-    /// A relisted segment waits again; what it had written and not settled is let go.
-    fn relist(&mut self, unit: &NodeId, error: &StepError) -> Result<(), String> {
+    /// A relisted segment waits again, for who lists its work; what it had written and not settled
+    /// is let go.
+    fn relist(&mut self, unit: &NodeId, lists: &NodeId, error: &StepError) -> Result<(), String> {
+        running(&mut self.units, unit)?;
+        let listing = known(&mut self.units, lists)?;
+        if listing.phase != Phase::Done {
+            return Err(format!("`{unit}` is listed again, and `{lists}` is not over"));
+        }
+        *listing = UnitState { attempts: listing.attempts, ..UnitState::default() };
         let state = running(&mut self.units, unit)?;
         state.phase = Phase::Waiting;
         state.error = Some(error.clone());
@@ -277,10 +295,16 @@ impl SegmentState {
         self.batches.keys().next_back().map_or(0, |last| last + 1)
     }
 
-    /// Whether no further batch may start.
+    /// Why no further batch may start; none while one may.
     #[must_use]
-    pub fn stopped(&self) -> bool {
-        self.discarded.is_some() || self.batches.values().any(|batch| batch.ended != Ended::Whole)
+    pub fn stopped(&self) -> Option<Stopped> {
+        let ended = |how: Ended| self.batches.values().any(|batch| batch.ended == how);
+        if ended(Ended::Frontier) {
+            Some(Stopped::Frontier)
+        } else {
+            let broken = self.discarded.is_some() || ended(Ended::Failed) || ended(Ended::Cancelled);
+            broken.then_some(Stopped::Broken)
+        }
     }
 }
 

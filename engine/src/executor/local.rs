@@ -3,7 +3,7 @@ use std::{future::Future, sync::Arc};
 use async_trait::async_trait;
 
 use super::{
-    Executor, Journal, RunContext, SegmentWork, Task, TaskEnd, TaskNode, TaskWork,
+    Executor, Journal, RELISTINGS, RunContext, SegmentWork, Task, TaskEnd, TaskNode, TaskWork,
     segment::{Segment, Stage},
 };
 use crate::{
@@ -46,11 +46,14 @@ impl LocalExecutor {
         loop {
             let context = cx.node(node, attempt, cx.cancel.clone());
             let mut outcome = timed(node.timeout, step.run(input.clone(), &context)).await;
-            let Some(error) = outcome.error.take_if(|error| error.is_transient()) else {
+            let again = |error: &mut StepError| error.is_transient() || error.is_moved();
+            let Some(error) = outcome.error.take_if(again) else {
                 return TaskEnd { outcome, at: None };
             };
             let tried = attempt - first + 1;
-            outcome.error = Some(if tried >= node.retry.attempts.max(1) {
+            // A node lists its work itself, so that running it again is listing it anew.
+            let tries = if error.is_moved() { RELISTINGS + 1 } else { node.retry.attempts.max(1) };
+            outcome.error = Some(if tried >= tries {
                 error.exhausted()
             } else {
                 match wait(unit, attempt, tried, error, &context, journal).await {

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     context::Context,
     data::{NodeId, Period, Periods, Slices, Snapshot},
-    event::Event,
+    event::{Event, Stopped},
     registry::{AnyFilter, AnySink, AnySource},
     step::{Batch, Document, Ended, ErrorKind, Outcome, StepError, Written},
 };
@@ -19,6 +19,9 @@ use crate::{
 /// Batches that are written and wait for their commit. Commits are short beside writes, so one
 /// that waits suffices to keep both at work.
 const AHEAD: usize = 1;
+
+/// Why a batch that ends at the frontier is the last one.
+const NO_MORE: &str = "the source has no more yet";
 
 /// A step of a segment with its context.
 pub(super) struct Stage<T: ?Sized> {
@@ -54,7 +57,7 @@ impl Stop {
 
 impl Segment<'_> {
     /// Settles what is pending, then writes and commits the batches from `next` on.
-    pub(super) async fn run(self, pending: Vec<Written>, next: usize, stopped: bool) -> TaskEnd {
+    pub(super) async fn run(self, pending: Vec<Written>, next: usize, stopped: Option<Stopped>) -> TaskEnd {
         let head = Mutex::new(None);
         let mut stop = None;
         for written in pending {
@@ -64,15 +67,27 @@ impl Segment<'_> {
                 break;
             }
         }
-        if stop.is_none() && next < self.periods.batches.len() {
-            stop = if stopped {
-                let why = "a batch before it did not end whole".to_owned();
-                Some(Stop { first: next, why, error: None, at: None })
-            } else {
-                self.stream(next, &head).await
+        if stop.is_none() {
+            stop = match stopped {
+                None if next < self.periods.batches.len() => self.stream(next, &head).await,
+                None => None,
+                Some(Stopped::Frontier) => {
+                    Some(Stop { first: next, why: NO_MORE.to_owned(), error: None, at: None })
+                }
+                Some(Stopped::Broken) => Some(Stop::failed(next, self.broken(), None)),
             };
         }
         self.end(stop, head.into_inner().unwrap_or_else(PoisonError::into_inner)).await
+    }
+
+    /// A process before this one stopped and died before it noted why. What it left undone does not
+    /// begin where a batch does, so that it is listed anew.
+    fn broken(&self) -> StepError {
+        if self.source.cx.cancel.is_cancelled() {
+            return StepError::Cancelled;
+        }
+        StepError::permanent(ErrorKind::Moved, "the process died before it noted what had stopped it")
+            .help("run again: the work is listed anew")
     }
 
     /// Notes what is not settled and passes on the head.
@@ -243,7 +258,7 @@ impl Segment<'_> {
         let why = match (&error, ended) {
             (Some(error), _) => error.to_string(),
             (None, Ended::Whole) => return None,
-            (None, Ended::Frontier) => "the source has no more yet".to_owned(),
+            (None, Ended::Frontier) => NO_MORE.to_owned(),
             (None, Ended::Failed | Ended::Cancelled) => "a batch before it did not end whole".to_owned(),
         };
         let error = error.or_else(|| (ended == Ended::Cancelled).then_some(StepError::Cancelled));

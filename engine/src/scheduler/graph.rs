@@ -74,6 +74,14 @@ impl Graph {
         &self.units[at].id
     }
 
+    /// The unit that lists the work of this one, if it is a segment.
+    pub(super) fn lists(&self, at: usize) -> Option<usize> {
+        match self.units[at].unit {
+            Unit::Segment(_) => self.units[at].needs.first().copied(),
+            Unit::Node(_) => None,
+        }
+    }
+
     pub(super) fn waits_for(&self, at: usize) -> usize {
         self.units[at].waits_for
     }

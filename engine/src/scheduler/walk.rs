@@ -1,5 +1,5 @@
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque},
     future::Future,
     pin::Pin,
     sync::Arc,
@@ -19,7 +19,7 @@ use super::{
 use crate::{
     data::NodeId,
     event::{Event, Phase, RunState, RunStatus, UnitState},
-    executor::{Entry, Journal, RunContext, Task, TaskEnd},
+    executor::{Entry, Journal, RELISTINGS, RunContext, Task, TaskEnd},
     step::{ErrorKind, StepError},
 };
 
@@ -38,6 +38,8 @@ pub(super) struct Walk<'a> {
     ready: VecDeque<usize>,
     /// How many units each unit still waits for.
     open: Vec<usize>,
+    /// Segments that wait for their work to be listed again, by who lists it.
+    relisting: BTreeMap<usize, usize>,
     tasks: JoinSet<TaskEnd>,
     running: HashMap<Id, usize>,
     journal: Journal,
@@ -65,9 +67,22 @@ impl<'a> Walk<'a> {
         let cx = RunContext::of(run, services);
         let open = (0..graph.len()).map(|at| graph.waits_for(at)).collect();
         let (tasks, running) = (JoinSet::new(), HashMap::new());
-        let (ready, noted) = (VecDeque::new(), Vec::new());
-        let mut walk =
-            Self { run, services, graph, log, cx, ready, open, tasks, running, journal, entries, noted };
+        let (ready, relisting, noted) = (VecDeque::new(), BTreeMap::new(), Vec::new());
+        let mut walk = Self {
+            run,
+            services,
+            graph,
+            log,
+            cx,
+            ready,
+            open,
+            relisting,
+            tasks,
+            running,
+            journal,
+            entries,
+            noted,
+        };
         walk.catch_up();
         Ok(walk)
     }
@@ -97,9 +112,16 @@ impl<'a> Walk<'a> {
 
     /// A unit is over: those who wait for it wait for one less.
     fn release(&mut self, at: usize) {
+        if let Some(segment) = self.relisting.remove(&at) {
+            // Whoever else waited for it was released the first time.
+            self.ready.push_back(segment);
+            return;
+        }
         for &follower in self.graph.followers(at) {
             self.open[follower] -= 1;
-            if self.open[follower] == 0 {
+            // A process before this one may have brought it to its end, and what it waits for was
+            // listed again since.
+            if self.open[follower] == 0 && !self.is_over(follower) {
                 self.ready.push_back(follower);
             }
         }
@@ -226,9 +248,29 @@ impl<'a> Walk<'a> {
         let Some(at) = self.running.remove(&id) else { return Ok(()) };
         let unit = self.graph.id(at).clone();
         let error = end.outcome.error.map(StepError::exhausted);
+        if let Some(error) = error.as_ref().filter(|error| error.is_moved())
+            && self.relist(at, error)?
+        {
+            return Ok(());
+        }
         self.log.note(Event::Ended { unit, output: end.outcome.output, error, at: end.at })?;
         self.release(at);
         Ok(())
+    }
+
+    /// Has the work of a segment listed again, as somebody else wrote meanwhile. Whether it may be.
+    fn relist(&mut self, at: usize, error: &StepError) -> Result<bool, RunError> {
+        let Some(lists) = self.graph.lists(at) else { return Ok(false) };
+        let unit = self.graph.id(at).clone();
+        let before = self.log.state().units.get(&unit).map_or(0, |unit| unit.segment.relisted);
+        if before >= RELISTINGS || self.run.cancel.token.is_cancelled() {
+            return Ok(false);
+        }
+        let (lists_id, error) = (self.graph.id(lists).clone(), error.clone());
+        self.log.note(Event::Relisted { unit, lists: lists_id, error })?;
+        self.relisting.insert(lists, at);
+        self.ready.push_back(lists);
+        Ok(true)
     }
 
     /// The time to settle is over.

@@ -43,6 +43,9 @@ pub enum ErrorKind {
     Data,
     /// The request cannot be done as it is: the store moved, or somebody else is at work.
     Refused,
+    /// Somebody else wrote to the dataset meanwhile, so that this work does not fit it any more:
+    /// listing it anew and doing it again may.
+    Moved,
     /// A store could not be read or written.
     Store,
     /// A source could not be reached or answered with an error.
@@ -98,6 +101,12 @@ impl StepError {
     #[must_use]
     pub const fn is_transient(&self) -> bool {
         matches!(self, Self::Transient { .. })
+    }
+
+    /// Whether the work is to be listed anew, as somebody else wrote meanwhile.
+    #[must_use]
+    pub fn is_moved(&self) -> bool {
+        self.failure().is_some_and(|failure| failure.kind == ErrorKind::Moved)
     }
 
     /// What happened; none when it was cancelled.

@@ -317,11 +317,10 @@ async fn one(
         return Ok(());
     }
     if current != chunk.replaces {
-        return Err(StepError::permanent(
-            ErrorKind::Refused,
-            format!("chunk {:?} of {name} is not the one that the batch was written over", at.0),
-        )
-        .help("somebody else wrote to it meanwhile: run again, the work is listed anew"));
+        return Err(settle::moved(format!(
+            "chunk {:?} of {name} is not the one that the batch was written over",
+            at.0
+        )));
     }
     let payload = match &chunk.object {
         None => None,

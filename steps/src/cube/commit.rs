@@ -45,7 +45,7 @@ pub struct CommitNotes {
 /// periods before the axis are a commit each, all others together are one.
 ///
 /// # Errors
-/// `Refused` when somebody else moved the head in a way that needs the work to be listed anew;
+/// `Moved` when somebody else moved the head in a way that needs the work to be listed anew;
 /// `Data` when a guard refuses; the store is as it was.
 pub async fn commit(
     info: &DatasetInfo,
@@ -233,11 +233,7 @@ impl<'a> Attempt<'a> {
         let layout = digest(template);
         for taken in batches {
             if taken.body.layout != layout {
-                return Err(StepError::permanent(
-                    ErrorKind::Refused,
-                    "the stored layout is not the one that the batch was written for",
-                )
-                .help("somebody else rewrote the dataset meanwhile: run again, the work is listed anew"));
+                return Err(settle::moved("the stored layout is not the one that the batch was written for"));
             }
             if let Some(given) = &taken.body.template {
                 grid::same(&template.grid, &given.grid)?;

@@ -43,8 +43,9 @@ impl Settlement {
     }
 }
 
-fn moved(message: String) -> StepError {
-    StepError::permanent(ErrorKind::Refused, message)
+/// The head is not what the work was listed for any more.
+pub(super) fn moved(message: impl Into<String>) -> StepError {
+    StepError::permanent(ErrorKind::Moved, message)
         .help("somebody else wrote to the dataset meanwhile: run again, the work is listed anew")
 }
 

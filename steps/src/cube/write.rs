@@ -16,7 +16,7 @@ use super::{
     fault, layout,
     layout::ArrayDocument,
     reference::{Body, UnitRecord, digest},
-    repo,
+    repo, settle,
     template::Template,
     unit::{self, Plan, Unit},
 };
@@ -185,11 +185,7 @@ impl BatchWriter {
         if stored == (action == Action::Add) {
             let (is, wanted) =
                 if stored { ("is on the axis already", "added") } else { ("is not on the axis", "changed") };
-            return Err(StepError::permanent(
-                ErrorKind::Refused,
-                format!("{period} was to be {wanted}, but {is}"),
-            )
-            .help("somebody else wrote meanwhile: run again"));
+            return Err(settle::moved(format!("{period} was to be {wanted}, but {is}")));
         }
         let fields = admit::fields(&plan.template, slice, &self.info).await?;
         let (number, step) = self.slot(period, plan.length)?;

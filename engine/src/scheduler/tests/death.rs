@@ -105,6 +105,48 @@ async fn a_run_that_died_anywhere_is_taken_up_and_does_nothing_twice() {
     }
 }
 
+/// Somebody else commits meanwhile, and the run that lists its work anew dies anywhere.
+#[tokio::test]
+async fn a_run_that_died_as_it_listed_anew_is_taken_up() {
+    for after in [false, true] {
+        let mut relisted = 0;
+        for at in 0.. {
+            let name = format!("relist-{after}-{at}");
+            lock(&world(&name)).moved = 2;
+            let Some(store) = killed(&name, at, after).await else { break };
+            let pipeline = chirps(&name, 11, 4, 1);
+            let state =
+                resume(&run(&pipeline, "r1"), &services(Arc::<MemoryStore>::clone(&store))).await.unwrap();
+            assert_eq!(state.finished.unwrap().0, RunStatus::Successful, "{name}");
+            relisted += state.units.values().map(|unit| unit.segment.relisted).max().unwrap_or(0);
+            check(&name, &[], &name);
+        }
+        assert!(relisted >= 12, "{relisted}");
+    }
+}
+
+/// What stopped a run is not forgotten by dying: it failed, or did the work after all.
+#[tokio::test]
+async fn a_run_that_died_as_it_failed_is_not_called_successful() {
+    for after in [false, true] {
+        for at in 0.. {
+            let name = format!("failing-{after}-{at}");
+            lock(&world(&name)).broken = Some((day(9), 1, false));
+            let Some(store) = killed(&name, at, after).await else { break };
+            let pipeline = chirps(&name, 11, 4, 1);
+            let state =
+                resume(&run(&pipeline, "r1"), &services(Arc::<MemoryStore>::clone(&store))).await.unwrap();
+            match state.finished.unwrap().0 {
+                RunStatus::Successful => check(&name, &[], &name),
+                status => {
+                    assert_eq!(status, RunStatus::Failed, "{name}");
+                    assert!(lock(&world(&name)).cube.len() >= 9, "{name}: what was whole is kept");
+                }
+            }
+        }
+    }
+}
+
 /// Another run settles the dead one and does the rest.
 #[tokio::test]
 async fn a_dead_run_is_settled_and_the_next_does_what_is_missing() {

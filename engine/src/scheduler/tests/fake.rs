@@ -48,6 +48,8 @@ pub(super) struct World {
     pub(super) broken: Option<(Period, usize, bool)>,
     /// Commits fail so often, transiently.
     pub(super) commits_fail: usize,
+    /// Before so many commits somebody else commits the first period of each.
+    pub(super) moved: usize,
     /// Told to stop when this period is read.
     pub(super) cancel_at: Option<(Period, Cancel)>,
     /// Told to stop when this scripted node runs.
@@ -306,6 +308,15 @@ impl Sink for Settle {
         }
         let periods = written.iter().flat_map(|written| &written.labels).map(|label| label.period.first);
         let new: Vec<_> = periods.filter(|period| !world.cube.contains_key(period)).collect();
+        if world.moved > 0
+            && let Some(first) = new.first()
+        {
+            world.moved -= 1;
+            world.cube.insert(*first, 0);
+            world.commits.push(vec![*first]);
+            let error = StepError::permanent(ErrorKind::Moved, format!("{first} is there already"));
+            return Outcome::partial(snapshot(&world), error);
+        }
         if let Some(first) = new.first()
             && world.cube.keys().next_back().is_some_and(|last| last >= first)
         {

@@ -296,3 +296,37 @@ async fn a_part_of_a_pipeline_may_run() {
     assert_eq!((status(&state), state.units.len()), (RunStatus::Successful, 2));
     assert!(lock(&world("walk-part")).ran.is_empty());
 }
+
+#[tokio::test]
+async fn work_is_listed_again_when_somebody_else_moved_the_head() {
+    let world = world("moved");
+    lock(&world).moved = 2;
+    let (state, events) = walk(&run(&chirps("moved", 11, 4, 0), "r1")).await;
+    assert_eq!(status(&state), RunStatus::Successful);
+    let relisted: Vec<_> = events
+        .iter()
+        .filter_map(|event| match event {
+            Event::Relisted { unit, lists, .. } => Some((unit.as_str(), lists.as_str())),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(relisted, [("daily", "missing"); 2]);
+    let world = lock(&world);
+    let committed: Vec<_> = world.commits.iter().flatten().copied().collect();
+    assert_eq!(committed, (0..11).map(day).collect::<Vec<_>>(), "each period once and in order");
+    assert_eq!(world.ran, [("monthly".to_owned(), 1), ("catalog".to_owned(), 1)].into(), "readers wait");
+    assert_eq!(unit(&state, "daily").error, None);
+}
+
+#[tokio::test]
+async fn who_is_overtaken_again_and_again_gives_up_and_says_why() {
+    let world = world("overtaken");
+    lock(&world).moved = usize::MAX;
+    let (state, events) = walk(&run(&chirps("overtaken", 11, 4, 0), "r1")).await;
+    assert_eq!(status(&state), RunStatus::Failed);
+    let relisted = events.iter().filter(|event| matches!(event, Event::Relisted { .. })).count();
+    assert_eq!(relisted, 3);
+    let daily = unit(&state, "daily");
+    assert!(daily.error.as_ref().is_some_and(crate::step::StepError::is_moved), "{:?}", daily.error);
+    assert!(daily.output.is_some(), "the head is passed on");
+}

@@ -27,12 +27,12 @@ async fn writer() {
         let next = bench.cube().await.and_then(|cube| cube.axis().last()).map_or(day(1), |last| last.plus(1));
         let written = match bench.write(0, Action::Add, vec![slice(next, Status::Final, salt)]).await {
             Ok(written) => written,
-            Err(error) if error.failure().unwrap().kind == ErrorKind::Refused => continue,
+            Err(error) if error.failure().unwrap().kind == ErrorKind::Moved => continue,
             Err(error) => panic!("{error:?}"),
         };
         match bench.commit(vec![written]).await {
             Ok(_) => {}
-            Err(error) if error.failure().unwrap().kind == ErrorKind::Refused => continue,
+            Err(error) if error.failure().unwrap().kind == ErrorKind::Moved => continue,
             Err(error) => panic!("{error:?}"),
         }
         // Somebody else may have settled the same period before: then ours was skipped.

@@ -204,7 +204,10 @@ impl Bench {
         assert!(message.contains(text), "{message}");
         let failure = error.failure().unwrap();
         assert!(failure.help.is_some(), "{message} says not what to do");
-        assert!(matches!(failure.kind, ErrorKind::Data | ErrorKind::Refused), "{failure:?}");
+        assert!(
+            matches!(failure.kind, ErrorKind::Data | ErrorKind::Refused | ErrorKind::Moved),
+            "{failure:?}"
+        );
         assert_eq!(&self.head().await, before, "{message} changed the store");
     }
 }
