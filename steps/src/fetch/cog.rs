@@ -4,6 +4,7 @@ mod blocks;
 mod grid;
 mod layout;
 mod tiles;
+mod unpack;
 
 use std::sync::Arc;
 

@@ -10,7 +10,7 @@ use async_tiff::{
     error::{AsyncTiffError, AsyncTiffResult},
     metadata::{MetadataFetch, TiffMetadataReader},
     reader::Endianness,
-    tags::{PlanarConfiguration, Predictor, SampleFormat},
+    tags::{Compression, PlanarConfiguration, Predictor, SampleFormat},
 };
 use bytes::Bytes;
 use frazil_engine::{
@@ -18,7 +18,10 @@ use frazil_engine::{
     step::{ErrorKind, StepError},
 };
 
-use super::blocks::{Blocks, Remote};
+use super::{
+    blocks::{Blocks, Remote},
+    unpack::known,
+};
 use crate::fetch::numbers::Packing;
 
 /// Bytes brought at a time when a header is longer than what came with the first request.
@@ -33,8 +36,8 @@ const TILE_AT_MOST: u64 = 256 << 20;
 /// Where the numbers of a GeoTIFF are, and what they mean.
 #[derive(Debug)]
 pub(crate) struct Layout {
-    /// The directory of the image at full resolution.
-    pub(crate) ifd: ImageFileDirectory,
+    /// How tiles are compressed.
+    pub(crate) compression: Compression,
     /// Whether numbers are stored with their high bytes first.
     pub(crate) big_endian: bool,
     /// Columns.
@@ -193,6 +196,10 @@ fn layout(ifd: ImageFileDirectory, big_endian: bool) -> Result<Layout, Stop> {
     if decoded > TILE_AT_MOST {
         return Err(Stop::Unsupported(format!("its tiles or strips are of {} MiB", decoded >> 20)));
     }
+    let compression = ifd.compression();
+    if !known(compression) {
+        return Err(Stop::Unsupported(format!("its tiles are compressed in another way ({compression:?})")));
+    }
     let (offsets, counts) = if strips {
         (ifd.strip_offsets(), ifd.strip_byte_counts())
     } else {
@@ -208,7 +215,7 @@ fn layout(ifd: ImageFileDirectory, big_endian: bool) -> Result<Layout, Stop> {
     let layout = Layout {
         predictor: ifd.predictor().unwrap_or(Predictor::None),
         nodata: ifd.gdal_nodata().and_then(number).filter(|n| !n.is_nan()),
-        ifd,
+        compression,
         big_endian,
         width,
         height,

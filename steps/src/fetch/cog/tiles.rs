@@ -1,15 +1,13 @@
 //! Tiles and strips: where they are, and the numbers in them.
 
-use std::{ops::Range, sync::LazyLock};
+use std::ops::Range;
 
-use async_tiff::{decoder::DecoderRegistry, tags::Predictor};
-use bytes::Bytes;
+use async_tiff::tags::Predictor;
 use frazil_engine::data::Values;
+use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
-use super::{blocks::Blocks, layout::Layout};
+use super::{blocks::Blocks, layout::Layout, unpack::unpack};
 use crate::fetch::window::Pick;
-
-static DECODERS: LazyLock<DecoderRegistry> = LazyLock::new(DecoderRegistry::default);
 
 /// A stretch of cells along one axis: in the source, and where it goes.
 #[derive(Debug, Clone, PartialEq)]
@@ -66,23 +64,28 @@ pub(super) fn decode(
     let size = layout.dtype.size();
     let mut out = vec![0; height * width * size];
     let across = along(columns, layout.tile_width);
-    for (ty, down) in along(rows, layout.tile_height) {
-        for (tx, across) in &across {
-            let tile = Tile::decode(layout, blocks, (*tx, ty), band, &down)?;
-            for row in down.iter().flat_map(|s| s.from.clone().zip(s.to..)) {
-                let to_row = if rows.flipped { height - 1 - row.1 } else { row.1 };
-                for stretch in across {
-                    let at = (to_row * width + stretch.to) * size;
-                    let cells = stretch.from.len() * size;
-                    tile.copy(
-                        row.0 - ty * layout.tile_height,
-                        stretch.from.start - tx * layout.tile_width,
-                        &mut out[at..at + cells],
-                    );
+    // Rows of tiles fill bands of rows, each its own: they are decoded side by side, over all files
+    // on as many threads as there are cores.
+    bands(&mut out, along(rows, layout.tile_height), width * size, rows.flipped)
+        .into_par_iter()
+        .try_for_each(|Band { ty, down, first, bytes }| {
+            for (tx, across) in &across {
+                let tile = Tile::decode(layout, blocks, (*tx, ty), band, &down)?;
+                for row in down.iter().flat_map(|s| s.from.clone().zip(s.to..)) {
+                    let to_row = if rows.flipped { height - 1 - row.1 } else { row.1 } - first;
+                    for stretch in across {
+                        let at = (to_row * width + stretch.to) * size;
+                        let cells = stretch.from.len() * size;
+                        tile.copy(
+                            row.0 - ty * layout.tile_height,
+                            stretch.from.start - tx * layout.tile_width,
+                            &mut bytes[at..at + cells],
+                        );
+                    }
                 }
             }
-        }
-    }
+            Ok::<(), String>(())
+        })?;
     if columns.flipped {
         for row in out.chunks_exact_mut(width * size) {
             row.reverse();
@@ -90,6 +93,38 @@ pub(super) fn decode(
         }
     }
     Values::from_le_bytes(layout.dtype, &out).ok_or_else(|| "its numbers do not fill their bytes".to_owned())
+}
+
+/// The rows that a row of tiles fills.
+struct Band<'a> {
+    /// The row of tiles.
+    ty: usize,
+    /// What it holds.
+    down: Vec<Stretch>,
+    /// The first of the rows.
+    first: usize,
+    /// Their cells.
+    bytes: &'a mut [u8],
+}
+
+/// Cuts the cells of a window into bands: rows of tiles follow one another, downwards or upwards.
+fn bands(mut out: &mut [u8], tiles: Vec<(usize, Vec<Stretch>)>, row: usize, flipped: bool) -> Vec<Band<'_>> {
+    let mut bands = Vec::with_capacity(tiles.len());
+    let mut above = 0;
+    for (ty, down) in tiles {
+        let rows: usize = down.iter().map(|stretch| stretch.from.len()).sum();
+        let (first, bytes);
+        if flipped {
+            (out, bytes) = out.split_at_mut(out.len() - rows * row);
+            first = out.len() / row;
+        } else {
+            (bytes, out) = out.split_at_mut(rows * row);
+            first = above;
+        }
+        above += rows;
+        bands.push(Band { ty, down, first, bytes });
+    }
+    bands
 }
 
 /// A decoded tile; its numbers have their low bytes first.
@@ -122,7 +157,8 @@ impl Tile {
             unstored(layout, height * stride)
         } else {
             let stored = blocks.get(&range).ok_or("a tile was not brought")?;
-            let mut bytes = unpack(layout, stored, samples)?;
+            // A last strip may be stored as long as the others.
+            let mut bytes = unpack(layout.compression, &stored, layout.tile_height * stride)?;
             if bytes.len() < height * stride {
                 return Err(format!("a tile holds {} bytes, not {}", bytes.len(), height * stride));
             }
@@ -156,27 +192,6 @@ fn unstored(layout: &Layout, length: usize) -> Vec<u8> {
     let value = layout.nodata.unwrap_or(0.0);
     let number = layout.dtype.le_bytes(value);
     number.iter().copied().cycle().take(length).collect()
-}
-
-fn unpack(layout: &Layout, stored: Bytes, samples: usize) -> Result<Vec<u8>, String> {
-    let ifd = &layout.ifd;
-    let compression = ifd.compression();
-    let decoder = DECODERS
-        .as_ref()
-        .get(&compression)
-        .ok_or_else(|| format!("it is compressed in a way that is not known ({compression:?})"))?;
-    let bits = u16::try_from(layout.dtype.size() * 8).unwrap_or(u16::MAX);
-    let samples = u16::try_from(samples).unwrap_or(u16::MAX);
-    decoder
-        .decode_tile(
-            stored,
-            ifd.photometric_interpretation(),
-            ifd.jpeg_tables(),
-            samples,
-            bits,
-            ifd.lerc_parameters(),
-        )
-        .map_err(|error| format!("a tile cannot be decompressed: {error}"))
 }
 
 /// Undoes what was done to a row before compression (TIFF 6.0, section 14; TIFF technical note 3),
