@@ -3,18 +3,26 @@ use std::{
     ops::Range,
     path::Path,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use frazil_engine::step::{ErrorKind, StepError};
 use futures::StreamExt;
 use object_store::{
-    GetOptions, GetRange, ObjectStore, RetryConfig,
+    ClientOptions, GetOptions, GetRange, ObjectStore, RetryConfig,
     aws::{AmazonS3, AmazonS3Builder},
 };
+use reqwest::header::HeaderValue;
 use tokio::io::AsyncWriteExt;
 
 use super::{FILE_AT_MOST, Net, Part, Place, S3, access::render};
 use crate::net::Auth;
+
+/// How long it may take until a connection stands.
+const CONNECT: Duration = Duration::from_secs(30);
+
+/// Who asks.
+const AGENT: HeaderValue = HeaderValue::from_static(concat!("frazil/", env!("CARGO_PKG_VERSION")));
 
 /// Clients of buckets, one each.
 pub(super) type Buckets = Mutex<BTreeMap<String, Arc<AmazonS3>>>;
@@ -29,9 +37,16 @@ impl Net {
             Some(Auth::S3(s3)) => s3.clone(),
             _ => S3::default(),
         };
-        // A source file has its own retries: what is retried below would multiply with them.
+        // A source file has its own retries and its own time: what is retried below would multiply
+        // with them, and a limit per request would end every download that takes longer.
         let mut builder = AmazonS3Builder::from_env()
             .with_bucket_name(name)
+            .with_client_options(
+                ClientOptions::new()
+                    .with_timeout_disabled()
+                    .with_connect_timeout(CONNECT)
+                    .with_user_agent(AGENT),
+            )
             .with_retry(RetryConfig { max_retries: 0, ..RetryConfig::default() })
             .with_skip_signature(settings.anonymous);
         if let Some(endpoint) = &settings.endpoint {
@@ -66,6 +81,12 @@ impl Net {
             .map_err(|error| self.permanent(ErrorKind::Data, format!("{place}: {error}")))?;
         match self.bucket(bucket)?.get_opts(&path, options).await {
             Ok(result) => Ok(Some(result)),
+            // A bucket that is not there is no source that has nothing new.
+            Err(error @ object_store::Error::NotFound { .. })
+                if error.to_string().contains("NoSuchBucket") =>
+            {
+                Err(self.permanent(ErrorKind::Network, format!("{place}: there is no bucket `{bucket}`")))
+            }
             Err(object_store::Error::NotFound { .. }) => Ok(None),
             Err(error) => Err(self.object_failed(place, &error)),
         }
@@ -76,9 +97,14 @@ impl Net {
         let text = format!("{place}: {error}");
         match error {
             Error::Unauthenticated { .. } | Error::PermissionDenied { .. } => {
-                self.permanent(ErrorKind::Credentials, text)
+                self.permanent(ErrorKind::Credentials, text).help(
+                    "look at `auth: { s3: … }` and at the key; a bucket that is open to all is read with `anonymous: true`",
+                )
             }
-            Error::Generic { .. } | Error::JoinError { .. } => self.transient(text),
+            // Not supported: something else than the bucket answered, or it ignored a range.
+            Error::Generic { .. } | Error::JoinError { .. } | Error::NotSupported { .. } => {
+                self.transient(text)
+            }
             _ => self.permanent(ErrorKind::Network, text),
         }
     }
