@@ -1,6 +1,7 @@
 //! GDAL behind pipes: reads rasters for frazil, which does not link GDAL.
 //!
-//! Started by frazil, one process per slot of blocking work; answers requests (see
+//! Started by frazil, one process per slot of blocking work, with the most memory that it may take
+//! (bytes) as its argument; answers requests (see
 //! `frazil-raster-protocol`) from standard input on standard output until its input ends.
 //! What GDAL prints goes to standard error, which frazil keeps for its log.
 
@@ -31,6 +32,9 @@ fn main() -> ExitCode {
 }
 
 fn serve() -> Result<(), Box<dyn std::error::Error>> {
+    if let Some(memory) = std::env::args().nth(1) {
+        bound(memory.parse()?)?;
+    }
     let mut out = BufWriter::new(answers()?);
     configure()?;
     let mut session = Session::default();
@@ -40,6 +44,18 @@ fn serve() -> Result<(), Box<dyn std::error::Error>> {
         write_frame(&mut out, &reply, &body)?;
     }
     Ok(())
+}
+
+/// What libraries take before any file is open: tables of PROJ, the cache of blocks.
+const BASE: u64 = 512 << 20;
+
+/// Lets no file take more than `memory` bytes. A chunk that says it holds a few bytes may hold
+/// gigabytes, and the libraries below grow their buffers until it is empty: beyond the bound they
+/// get no more, and say that the file cannot be read.
+fn bound(memory: u64) -> io::Result<()> {
+    use rustix::process::{Resource, Rlimit, setrlimit};
+    let most = Some(memory.saturating_add(BASE));
+    Ok(setrlimit(Resource::Data, Rlimit { current: most, maximum: most })?)
 }
 
 /// Standard output for our answers alone: the GRIB decoder prints to it, which must not end up

@@ -110,10 +110,10 @@ impl Step for Fetch {
 }
 
 impl Fetch {
-    fn opener(&self) -> Arc<dyn Opener> {
+    fn opener(&self, cx: &Context) -> Arc<dyn Opener> {
         match self.source {
             SourceKind::Cog => Arc::new(cog::CogOpener),
-            SourceKind::File => Arc::new(file::FileOpener::default()),
+            SourceKind::File => Arc::new(file::FileOpener::new(cx)),
         }
     }
 

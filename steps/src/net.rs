@@ -110,6 +110,19 @@ impl Net {
         Ok(length)
     }
 
+    /// A name for the bytes at `place`: that of another URL differs, and that of one asked as
+    /// somebody else, who may be told something else.
+    pub(crate) fn name(&self, place: &Place) -> String {
+        let asked = match place {
+            // What is shown of it has no query.
+            Place::Http(url) => url.to_string(),
+            Place::S3 { .. } | Place::File(_) => place.to_string(),
+        };
+        // As they are written, secrets by their names.
+        let access = format!("{:?}", self.access);
+        blake3::hash(format!("{asked}\n{access}").as_bytes()).to_hex().to_string()
+    }
+
     fn empty(&self, place: &Place) -> StepError {
         self.transient(format!("{place} is empty"))
     }

@@ -24,6 +24,8 @@ const PROGRAM: &str = "frazil-gdal";
 pub(crate) struct Helpers {
     /// Those that wait for work; never more than were busy at a time.
     idle: Arc<Mutex<Vec<Helper>>>,
+    /// The most memory that each may take, in bytes, besides what it takes idle.
+    memory: Option<u64>,
 }
 
 /// An answer, or what became of it.
@@ -39,6 +41,12 @@ pub(crate) enum Untold {
 }
 
 impl Helpers {
+    /// Helpers that each take no more than `memory` bytes: a file decides what is in it, not how
+    /// much memory it takes.
+    pub(crate) fn within(memory: u64) -> Self {
+        Self { memory: Some(memory), ..Self::default() }
+    }
+
     /// A helper for one source file.
     pub(crate) fn take(&self) -> Lease {
         let waiting = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
@@ -78,7 +86,7 @@ impl Lease {
         // Out of its place while it works, so that a dropped future drops it.
         let mut helper = match self.helper.take() {
             Some(helper) => helper,
-            None => Helper::start(&program()?).map_err(Untold::Error)?,
+            None => Helper::start(&program()?, self.helpers.memory).map_err(Untold::Error)?,
         };
         let answer = match helper.ask(request).await {
             Ok(answer) => answer,

@@ -1,10 +1,10 @@
-//! Whole source files in the folder of a run: each is brought once, however many ask for it.
+//! Whole source files in the folder of a run: each is brought once, however many steps ask for it.
 
 use std::{
     collections::HashMap,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
-        Arc,
+        Arc, LazyLock, PoisonError, Weak,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -17,18 +17,32 @@ use crate::net::{Net, Place};
 /// Numbers the names of unfinished files: two that are on their way never share one.
 static UNFINISHED: AtomicU64 = AtomicU64::new(0);
 
-/// The source files that a run has brought to its folder.
+/// The folders of the runs at work in this process, by their path.
+static AT_WORK: LazyLock<std::sync::Mutex<HashMap<PathBuf, Weak<Scratch>>>> = LazyLock::new(Default::default);
+
+/// A source file's name in a folder of its own; it is there when all of it came.
+const WHOLE: &str = "whole";
+
+/// The source files that a run has brought to its folder. What is in the folder is there whole, so
+/// that a step finds what an earlier one brought.
 #[derive(Debug)]
 pub(crate) struct Scratch {
     folder: PathBuf,
-    // Bounded by the source files of the run, a path each.
-    files: Mutex<HashMap<Place, Arc<Mutex<Option<PathBuf>>>>>,
+    // Bounded by the source files of the run, a name each. Whoever holds a lock looks or brings.
+    files: Mutex<HashMap<String, Arc<Mutex<()>>>>,
 }
 
 impl Scratch {
-    /// Source files in `folder`, which is made on first need.
-    pub(crate) fn new(folder: PathBuf) -> Self {
-        Self { folder, files: Mutex::default() }
+    /// Source files in `folder`, which is made on first need: the same for all who name it.
+    pub(crate) fn of(folder: PathBuf) -> Arc<Self> {
+        let mut at_work = AT_WORK.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(scratch) = at_work.get(&folder).and_then(Weak::upgrade) {
+            return scratch;
+        }
+        at_work.retain(|_, scratch| scratch.strong_count() > 0);
+        let scratch = Arc::new(Self { folder: folder.clone(), files: Mutex::default() });
+        at_work.insert(folder, Arc::downgrade(&scratch));
+        scratch
     }
 
     /// The path of a whole source file, brought here unless it was already; a local one stays
@@ -40,50 +54,43 @@ impl Scratch {
         if let Place::File(path) = place {
             return Ok(net.exists(place).await?.then(|| path.clone()));
         }
-        let slot = Arc::clone(self.files.lock().await.entry(place.clone()).or_default());
-        let mut slot = slot.lock().await;
-        if let Some(path) = &*slot {
-            return Ok(Some(path.clone()));
-        }
+        let name = net.name(place);
+        let slot = self.slot(&name).await;
+        let _held = slot.lock().await;
+        let folder = self.folder.join(&name);
+        let path = folder.join(WHOLE);
         let failed = |error: std::io::Error| {
-            StepError::permanent(
-                ErrorKind::Store,
-                format!("cannot write to {}: {error}", self.folder.display()),
-            )
+            StepError::permanent(ErrorKind::Store, format!("cannot write to {}: {error}", folder.display()))
         };
-        tokio::fs::create_dir_all(&self.folder).await.map_err(failed)?;
-        let name = self.folder.join(blake3::hash(key(place).as_bytes()).to_hex().as_str());
-        let unfinished = Unfinished(name.with_extension(format!(
-            "{}-{}.part",
-            std::process::id(),
-            UNFINISHED.fetch_add(1, Ordering::Relaxed)
-        )));
+        if tokio::fs::try_exists(&path).await.map_err(failed)? {
+            return Ok(Some(path));
+        }
+        tokio::fs::create_dir_all(&folder).await.map_err(failed)?;
+        let number = UNFINISHED.fetch_add(1, Ordering::Relaxed);
+        let unfinished = Unfinished(folder.join(format!("{}-{number}.part", std::process::id())));
         if net.download(place, &unfinished.0).await?.is_none() {
             return Ok(None);
         }
-        tokio::fs::rename(&unfinished.0, &name).await.map_err(failed)?;
-        *slot = Some(name.clone());
-        Ok(Some(name))
+        tokio::fs::rename(&unfinished.0, &path).await.map_err(failed)?;
+        Ok(Some(path))
     }
 
-    /// Forgets a source file and deletes what was brought of it, because its bytes are not what
-    /// they should be: the next one to ask brings it anew.
-    pub(crate) async fn discard(&self, place: &Place) {
-        let slot = self.files.lock().await.get(place).map(Arc::clone);
-        if let Some(slot) = slot
-            && let Some(path) = slot.lock().await.take()
-            && let Err(error) = tokio::fs::remove_file(&path).await
+    /// Forgets a source file and deletes what was brought of it, under all its names, because its
+    /// bytes are not what they should be: the next one to ask brings it anew.
+    pub(crate) async fn discard(&self, net: &Net, place: &Place) {
+        let name = net.name(place);
+        let slot = self.slot(&name).await;
+        let _held = slot.lock().await;
+        let folder: &Path = &self.folder.join(&name);
+        if let Err(error) = tokio::fs::remove_dir_all(folder).await
+            && error.kind() != std::io::ErrorKind::NotFound
         {
-            tracing::warn!(path = %path.display(), %error, "cannot delete a source file");
+            tracing::warn!(path = %folder.display(), %error, "cannot delete a source file");
         }
     }
-}
 
-/// What tells two places apart; unlike what is shown of them it has their query.
-fn key(place: &Place) -> String {
-    match place {
-        Place::Http(url) => url.to_string(),
-        other => other.to_string(),
+    async fn slot(&self, name: &str) -> Arc<Mutex<()>> {
+        Arc::clone(self.files.lock().await.entry(name.to_owned()).or_default())
     }
 }
 

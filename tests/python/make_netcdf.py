@@ -2,7 +2,9 @@
 
 import json
 import sys
+import zlib
 
+import h5py
 import netCDF4
 import numpy as np
 
@@ -64,6 +66,28 @@ def months(maker):
 
 def six_utc(maker):
     days(maker, [0, 2, 3], units="days since 2025-02-01 06:00:00")
+
+
+def month(maker):
+    days(maker, range(31))
+
+
+def bomb(maker):
+    """A chunk of 80 bytes that decompresses to 2 GiB."""
+    maker.places()
+    maker.times([0])
+    variable = maker.file.createVariable("v", "f4", ("time", "lat", "lon"), zlib=True, shuffle=False, chunksizes=(1, 4, 5))
+    variable[...] = numbers(1, 4, 5)
+    path = maker.file.filepath()
+    maker.file.close()
+    piece, count = 16 << 20, 128
+    deflate = zlib.compressobj(9)
+    head = deflate.compress(bytes(piece)) + deflate.flush(zlib.Z_FULL_FLUSH)
+    # The same piece over and over, and the checksum of as many zeros (RFC 1950).
+    end = bytes([3, 0]) + ((piece * count % 65521) << 16 | 1).to_bytes(4, "big")
+    with h5py.File(path, "r+") as file:
+        file["v"].id.write_direct_chunk((0, 0, 0), head + head[2:] * (count - 1) + end)
+    maker.file = netCDF4.Dataset(path)
 
 
 def zero(maker):

@@ -2,6 +2,7 @@
 //! Python that reads cubes with libraries we did not write.
 
 pub mod geotiff;
+pub mod moto;
 pub mod programs;
 pub mod rainfall;
 pub mod sandbox;

@@ -28,6 +28,8 @@ pub enum Fault {
     Reset,
     /// Announces all bytes, sends so many of the body, and closes.
     Truncate(usize),
+    /// Sends so many bytes of the body without saying how many there are, and closes.
+    Unannounced(usize),
     /// Never answers.
     Hang,
     /// Sends all of the file, whatever range was asked for.

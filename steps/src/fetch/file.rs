@@ -7,12 +7,14 @@ mod format;
 mod grid;
 mod index;
 mod layout;
+mod meaning;
 mod unpack;
+mod whole;
 
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
-    sync::{Arc, OnceLock},
+    sync::Arc,
 };
 
 use async_trait::async_trait;
@@ -25,11 +27,7 @@ use frazil_raster_protocol::{
     Description, FaultKind, Part as Ask, Reply, Request as Question, Window as Cut,
 };
 
-use super::{
-    numbers::{self, settle},
-    source::{Found, Opener, Piece, Request, SourceFile, Wanted},
-    window::Pick,
-};
+use super::source::{Found, Opener, Piece, Request, SourceFile};
 use crate::{
     net::{Net, Place as Source},
     raster::{Helpers, Lease, Untold, faulty, misunderstood},
@@ -39,17 +37,18 @@ use block::{Block, Part};
 use format::Format;
 use grid::Window;
 use index::{Index, Place};
-use layout::{Decode, Layout, Role, Series, Whereabouts};
+use layout::{Layout, Role, Series, Whereabouts};
+use meaning::Meaning;
 
 /// Bytes of a variable that are read ahead: some steps of it lie in one compressed chunk, which is
 /// then decompressed once. Two such blocks at most are held per variable.
 const BLOCK: usize = 16 << 20;
 
-/// Opens whole files.
-#[derive(Debug, Default)]
+/// Opens whole files. Cheap to clone; all clones share helpers and files.
+#[derive(Debug, Clone)]
 pub(crate) struct FileOpener {
     helpers: Helpers,
-    scratch: OnceLock<Scratch>,
+    scratch: Arc<Scratch>,
 }
 
 #[derive(Debug)]
@@ -64,6 +63,10 @@ struct WholeFile {
     blocks: Vec<Option<Arc<Block>>>,
     /// Files that the helper has opened so far.
     opens: u64,
+    opener: FileOpener,
+    net: Net,
+    /// What was brought turned out to be broken: it is brought anew before the next read.
+    broken: bool,
 }
 
 #[async_trait]
@@ -74,7 +77,7 @@ impl Opener for FileOpener {
         net: &Net,
         cx: &Context,
     ) -> Result<Option<Box<dyn SourceFile>>, StepError> {
-        Ok(match self.whole(request, net, cx).await? {
+        Ok(match self.whole(request, net, cx.scope.memory).await? {
             Some(file) => Some(Box::new(file)),
             None => None,
         })
@@ -82,23 +85,33 @@ impl Opener for FileOpener {
 }
 
 impl FileOpener {
+    /// For the steps of the run that `cx` belongs to.
+    pub(crate) fn new(cx: &Context) -> Self {
+        Self { helpers: Helpers::within(cx.scope.memory), scratch: Scratch::of(cx.scratch.join("files")) }
+    }
+
     async fn whole(
         &self,
         request: &Arc<Request>,
         net: &Net,
-        cx: &Context,
+        memory: u64,
     ) -> Result<Option<WholeFile>, StepError> {
-        let scratch = self.scratch.get_or_init(|| Scratch::new(cx.scratch.join("files")));
-        let Some(path) = scratch.file(net, &request.place).await? else { return Ok(None) };
+        let Some(path) = self.scratch.file(net, &request.place).await? else { return Ok(None) };
         let path = match recognise(&request.place, &path).await {
             Ok(path) => path,
-            Err(error) => return Err(self.spoiled(error, &request.place).await),
+            Err(error) => return Err(self.spoiled(error, net, &request.place).await),
         };
-        self.load(request, path, cx.scope.memory).await.map(Some)
+        self.load(request, path, net, memory).await.map(Some)
     }
 
     /// Opens a file that is here whole.
-    async fn load(&self, request: &Arc<Request>, path: PathBuf, memory: u64) -> Result<WholeFile, StepError> {
+    async fn load(
+        &self,
+        request: &Arc<Request>,
+        path: PathBuf,
+        net: &Net,
+        memory: u64,
+    ) -> Result<WholeFile, StepError> {
         let file = request.place.to_string();
         let mut lease = self.helpers.take();
         let description = match describe(&mut lease, &path, &request.place).await {
@@ -107,7 +120,7 @@ impl FileOpener {
             Err(Untold::Fault(fault)) => {
                 let error = faulty(&fault, &file);
                 return Err(match fault.kind {
-                    FaultKind::Unreadable => self.spoiled(error, &request.place).await,
+                    FaultKind::Unreadable => self.spoiled(error, net, &request.place).await,
                     _ => error,
                 });
             }
@@ -123,16 +136,15 @@ impl FileOpener {
             .collect::<Result<_, StepError>>()?;
         let blocks = layout.series.iter().map(|_| None).collect();
         let (request, series, opens) = (Arc::clone(request), layout.series, description.opens);
-        Ok(WholeFile { request, path, lease, series, indexes, window, blocks, opens })
+        let (opener, net, broken) = (self.clone(), net.clone(), false);
+        Ok(WholeFile { request, path, lease, series, indexes, window, blocks, opens, opener, net, broken })
     }
 
     /// What came from elsewhere and cannot be read may be whole the next time.
-    async fn spoiled(&self, error: StepError, place: &Source) -> StepError {
+    async fn spoiled(&self, error: StepError, net: &Net, place: &Source) -> StepError {
         match error {
             StepError::Permanent(failure) if !matches!(place, Source::File(_)) => {
-                if let Some(scratch) = self.scratch.get() {
-                    scratch.discard(place).await;
-                }
+                self.scratch.discard(net, place).await;
                 StepError::Transient { failure, retry_after: None }
             }
             error => error,
@@ -150,6 +162,11 @@ async fn recognise(place: &Source, path: &Path) -> Result<PathBuf, StepError> {
         StepError::permanent(ErrorKind::Data, format!("{place} is no GeoTIFF, NetCDF, HDF5 or GRIB file"))
             .help("look at its first bytes: servers send error pages and empty files in place of data")
     })?;
+    let here = path.to_owned();
+    let judged = tokio::task::spawn_blocking(move || whole::cut_short(format, &here)).await;
+    if let Some(what) = judged.unwrap_or_else(|error| Err(error.into())).map_err(unreadable)? {
+        return Err(StepError::permanent(ErrorKind::Data, format!("{place}: {what}")));
+    }
     if matches!(place, Source::File(_)) {
         return std::path::absolute(path).map_err(unreadable);
     }
@@ -160,6 +177,7 @@ async fn recognise(place: &Source, path: &Path) -> Result<PathBuf, StepError> {
         Some(told @ ("h5" | "hdf5" | "he5" | "hdf" | "nc" | "nc4" | "cdf")) if format == Format::Hdf5 => told,
         _ => format.extension(),
     };
+    // In the folder of this source file alone: discarded with it.
     let named = path.with_extension(extension);
     match tokio::fs::hard_link(path, &named).await {
         Ok(()) => Ok(named),
@@ -199,7 +217,14 @@ fn fits(window: &Window, request: &Request, memory: u64) -> Result<(), StepError
 
 #[async_trait]
 impl SourceFile for WholeFile {
-    async fn read(&mut self, period: Period, _: &Context) -> Result<Found, StepError> {
+    async fn read(&mut self, period: Period, cx: &Context) -> Result<Found, StepError> {
+        if self.broken {
+            let anew = self.opener.whole(&self.request, &self.net, cx.scope.memory).await?;
+            *self = anew.ok_or_else(|| {
+                let message = format!("{}: it went away while it was read", self.request.place);
+                StepError::transient(ErrorKind::Network, message)
+            })?;
+        }
         let mut steps = Vec::new();
         for index in &self.indexes {
             match index.find(period) {
@@ -274,7 +299,14 @@ impl WholeFile {
             }
             Ok(_) => Err(misunderstood(&file)),
             Err(Untold::Error(error)) => Err(error),
-            Err(Untold::Fault(fault)) => Err(faulty(&fault, &file)),
+            Err(Untold::Fault(fault)) => {
+                let error = faulty(&fault, &file);
+                if fault.kind != FaultKind::Unreadable {
+                    return Err(error);
+                }
+                self.broken = true;
+                Err(self.opener.spoiled(error, &self.net, &self.request.place).await)
+            }
         }
     }
 
@@ -286,47 +318,10 @@ impl WholeFile {
         let (rows, columns) = (self.window.rows.clone(), self.window.columns.clone());
         let units = series.units.clone();
         let done = tokio::task::spawn_blocking(move || {
-            meant(&block, step, &rows, &columns, &meaning, &wanted, units)
+            meaning.field((&block, step), (&rows, &columns), &wanted, units)
         });
         done.await.ok().flatten().ok_or_else(|| misunderstood(&self.request.place.to_string()))
     }
-}
-
-/// [`Decode`], to be carried to another thread.
-enum Meaning {
-    Cf(unpack::Packing),
-    Band { nodata: Option<f64>, packing: Option<numbers::Packing> },
-}
-
-impl Meaning {
-    fn of(decode: &Decode) -> Self {
-        match decode {
-            Decode::Cf(packing) => Self::Cf(packing.clone()),
-            Decode::Band { nodata, scale, offset } => {
-                Self::Band { nodata: *nodata, packing: numbers::Packing::new(*scale, *offset) }
-            }
-        }
-    }
-}
-
-fn meant(
-    block: &Block,
-    step: usize,
-    rows: &Pick,
-    columns: &Pick,
-    meaning: &Meaning,
-    wanted: &Wanted,
-    units: Option<String>,
-) -> Option<Field> {
-    let raw = block.field(step, rows, columns)?;
-    let (values, fill) = match meaning {
-        Meaning::Cf(packing) => {
-            let unpacked = packing.unpack(raw);
-            (unpacked.values, unpacked.fill)
-        }
-        Meaning::Band { nodata, packing } => settle(raw, *nodata, *packing, wanted),
-    };
-    Some(Field { name: wanted.name.clone(), values, fill, units })
 }
 
 /// What to ask for a rectangle over some steps, and how far apart the numbers of the answer lie:

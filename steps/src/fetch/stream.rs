@@ -74,7 +74,7 @@ async fn run(fetch: Fetch, periods: Periods, halo: u32, cx: Context, arrivals: A
             }
         }
         let net = Net::new(fetch.access(), &cx)?;
-        let opener = fetch.opener();
+        let opener = fetch.opener(&cx);
         let shop =
             Shop { fetch: &fetch, recipe: &recipe, periods: &periods, net: &net, opener: &*opener, cx: &cx };
         // One job waits, opened, while another is read.

@@ -44,7 +44,8 @@ impl<E: Into<FrameError>> From<E> for Broken {
 }
 
 impl Helper {
-    pub(super) fn start(program: &Path) -> Result<Self, StepError> {
+    /// Starts `program`, which ends itself before it takes more than `memory` bytes.
+    pub(super) fn start(program: &Path, memory: Option<u64>) -> Result<Self, StepError> {
         let failed = |what: String| {
             StepError::permanent(ErrorKind::Refused, format!("cannot start {}: {what}", program.display()))
                 .help(
@@ -52,6 +53,7 @@ impl Helper {
                 )
         };
         let mut child = Command::new(program)
+            .args(memory.map(|bytes| bytes.to_string()))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -158,7 +160,8 @@ mod tests {
     #[tokio::test]
     async fn the_last_words_of_a_helper_that_died_are_kept() {
         let folder = tempfile::tempdir().unwrap();
-        let mut helper = Helper::start(&program(folder.path(), "echo 'cannot go on' >&2; exit 7")).unwrap();
+        let mut helper =
+            Helper::start(&program(folder.path(), "echo 'cannot go on' >&2; exit 7"), None).unwrap();
         assert!(helper.ask(&question()).await.is_err());
         let (status, said) = helper.end().await;
         assert_eq!((status.as_str(), said.as_str()), ("exit status: 7", "cannot go on\n"));
@@ -168,13 +171,14 @@ mod tests {
     async fn what_is_no_message_is_no_answer() {
         let folder = tempfile::tempdir().unwrap();
         let mut helper =
-            Helper::start(&program(folder.path(), "echo 'Warning: this is not a message at all'")).unwrap();
+            Helper::start(&program(folder.path(), "echo 'Warning: this is not a message at all'"), None)
+                .unwrap();
         assert!(helper.ask(&question()).await.is_err());
     }
 
     #[tokio::test]
     async fn a_program_that_is_not_there_is_an_error_that_says_so() {
-        let error = Helper::start(Path::new("/nowhere/frazil-gdal")).unwrap_err();
+        let error = Helper::start(Path::new("/nowhere/frazil-gdal"), None).unwrap_err();
         assert!(error.to_string().contains("/nowhere/frazil-gdal"), "{error}");
     }
 }

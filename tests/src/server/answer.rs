@@ -41,9 +41,17 @@ pub(super) async fn send(
         Fault::Needs(name, value) if request.header(name) != Some(value.as_str()) => {
             plain(stream, request, 401, &[], "text/plain", b"who asks?\n").await
         }
-        Fault::Needs(..) | Fault::None => file(stream, folder, request, true, None).await,
-        Fault::NoRanges => file(stream, folder, request, false, None).await,
-        Fault::Truncate(after) => file(stream, folder, request, true, Some(after as u64)).await,
+        Fault::Needs(..) | Fault::None => file(stream, folder, request, &Manner::default()).await,
+        Fault::NoRanges => {
+            file(stream, folder, request, &Manner { ranges: false, ..Manner::default() }).await
+        }
+        Fault::Truncate(after) => {
+            file(stream, folder, request, &Manner { cut: Some(after as u64), ..Manner::default() }).await
+        }
+        Fault::Unannounced(after) => {
+            let manner = Manner { ranges: false, cut: Some(after as u64), announced: false };
+            file(stream, folder, request, &manner).await
+        }
     }
 }
 
@@ -68,17 +76,27 @@ async fn plain(
     Ok(open(request))
 }
 
-async fn file(
-    stream: &mut TcpStream,
-    folder: &Path,
-    request: &Request,
+/// How a file is sent.
+struct Manner {
+    /// Whether ranges are honoured.
     ranges: bool,
+    /// After how many bytes the connection is closed.
     cut: Option<u64>,
-) -> io::Result<bool> {
+    /// Whether the length is said.
+    announced: bool,
+}
+
+impl Default for Manner {
+    fn default() -> Self {
+        Self { ranges: true, cut: None, announced: true }
+    }
+}
+
+async fn file(stream: &mut TcpStream, folder: &Path, request: &Request, manner: &Manner) -> io::Result<bool> {
     let Some((mut file, size, tag)) = find(folder, &request.path) else {
         return plain(stream, request, 404, &[], "text/plain", b"not here\n").await;
     };
-    let asked = if ranges { request.bytes(size) } else { None };
+    let asked = if manner.ranges { request.bytes(size) } else { None };
     let (status, range) = match asked {
         None => (200, 0..size),
         Some(Some(range)) => (206, range),
@@ -89,12 +107,16 @@ async fn file(
     };
     let Range { start, end } = range;
     let mut head = format!(
-        "HTTP/1.1 {status} {}\r\nContent-Type: {}\r\nContent-Length: {}\r\nETag: {tag}\r\n",
+        "HTTP/1.1 {status} {}\r\nContent-Type: {}\r\nETag: {tag}\r\n",
         reason(status),
         kind(&request.path),
-        end - start
     );
-    if ranges {
+    if manner.announced {
+        head.push_str(&format!("Content-Length: {}\r\n", end - start));
+    } else {
+        head.push_str("Connection: close\r\n");
+    }
+    if manner.ranges {
         head.push_str("Accept-Ranges: bytes\r\n");
     }
     if status == 206 {
@@ -105,7 +127,7 @@ async fn file(
     if request.method == "HEAD" {
         return Ok(open(request));
     }
-    let end = cut.map_or(end, |cut| end.min(start + cut));
+    let end = manner.cut.map_or(end, |cut| end.min(start + cut));
     file.seek(SeekFrom::Start(start))?;
     let mut at = start;
     while at < end {
@@ -115,7 +137,7 @@ async fn file(
         at += piece.len() as u64;
     }
     stream.flush().await?;
-    Ok(cut.is_none() && open(request))
+    Ok(manner.cut.is_none() && open(request))
 }
 
 /// A file of the folder, with its size and what names this version of it.

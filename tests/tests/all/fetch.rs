@@ -1,5 +1,7 @@
 //! `fetch` against a local server: what arrives, and what was asked for.
 
+#[path = "fetch/buckets.rs"]
+mod buckets;
 #[path = "fetch/faults.rs"]
 mod faults;
 #[path = "fetch/frontier.rs"]
@@ -10,3 +12,5 @@ mod gdal;
 mod stand;
 #[path = "fetch/values.rs"]
 mod values;
+#[path = "fetch/whole.rs"]
+mod whole;

@@ -1,7 +1,11 @@
 use frazil_engine::data::{Frequency, PeriodRange};
 
 use super::*;
-use crate::fetch::{Selection, Stamp};
+use crate::{
+    fetch::{Selection, Stamp, source::Wanted},
+    net::Access,
+    testing,
+};
 
 fn request(path: &Path, from: &str, range: &str) -> Arc<Request> {
     Arc::new(Request {
@@ -19,6 +23,11 @@ fn request(path: &Path, from: &str, range: &str) -> Arc<Request> {
     })
 }
 
+fn opener() -> (FileOpener, Net) {
+    let cx = testing::context(Path::new("/nowhere"), Default::default());
+    (FileOpener::new(&cx), Net::new(Access::default(), &cx).unwrap())
+}
+
 /// Genuine data, where there are some.
 fn genuine(path: &str) -> Option<PathBuf> {
     let found = std::env::var_os("FRAZIL_DATA").map(|folder| PathBuf::from(folder).join(path));
@@ -34,9 +43,9 @@ fn genuine(path: &str) -> Option<PathBuf> {
 async fn a_file_of_744_messages_is_opened_once_and_its_helper_kept_for_the_next() {
     let Some(path) = genuine("era5-grib/era5-2mt-2019-03-uk.grib") else { return };
     let path = std::fs::canonicalize(path).unwrap();
-    let opener = FileOpener::default();
+    let (opener, net) = opener();
     let request = request(&path, "2t", "2019-03-01T00/2019-03-31T23");
-    let mut file = opener.load(&request, path.clone(), 1 << 30).await.unwrap();
+    let mut file = opener.load(&request, path.clone(), &net, 1 << 30).await.unwrap();
     let mut blocks = 0;
     for period in request.periods.clone() {
         let before = file.blocks[0].as_ref().map(|block| block.steps.clone());
@@ -49,7 +58,7 @@ async fn a_file_of_744_messages_is_opened_once_and_its_helper_kept_for_the_next(
     // 744 × 33 × 49 numbers of eight bytes fit into one block: one read.
     assert_eq!((file.opens, blocks), (1, 1));
     drop(file);
-    let again = opener.load(&request, path, 1 << 30).await.unwrap();
+    let again = opener.load(&request, path, &net, 1 << 30).await.unwrap();
     assert_eq!(again.opens, 1, "the same process, in which the file is still open");
 }
 
@@ -58,6 +67,7 @@ async fn more_cells_than_memory_holds_are_refused_before_they_are_read() {
     let Some(path) = genuine("era5-grib/era5-2mt-2019-03-uk.grib") else { return };
     let path = std::fs::canonicalize(path).unwrap();
     let request = request(&path, "2t", "2019-03-01T00");
-    let error = FileOpener::default().load(&request, path, 10_000).await.unwrap_err();
+    let (opener, net) = opener();
+    let error = opener.load(&request, path, &net, 10_000).await.unwrap_err();
     assert!(error.to_string().contains("33 × 49 cells do not fit"), "{error}");
 }

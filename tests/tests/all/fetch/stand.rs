@@ -63,6 +63,11 @@ impl Stand {
         format!("/2024/01/{day:02}.tif")
     }
 
+    /// Where the file of a day is served from.
+    pub(crate) fn file(&self, day: u32) -> std::path::PathBuf {
+        self.folder.path().join(&Self::path(day)[1..])
+    }
+
     /// With another block of the dataset.
     pub(crate) fn dataset(&mut self, block: Value) {
         self.cx = context(self.folder.path(), &self.clock, block);
