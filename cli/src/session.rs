@@ -7,7 +7,8 @@ use chrono::{DateTime, Utc};
 use frazil_engine::{
     context::{EnvSecrets, Scope},
     data::{DatasetId, PipelineId, RunId},
-    pipeline::Pipeline,
+    diagnostic::did_you_mean,
+    pipeline::{ParamError, Pipeline},
     plan::{PlanFile, units_for},
     project::{LoadOptions, Project, load},
     registry::Registry,
@@ -20,6 +21,9 @@ use crate::{
     exit::{Exit, Shown, Usage},
     render,
 };
+
+/// The version of plan files.
+const PLAN_VERSION: u64 = 1;
 
 /// A checked project.
 pub(crate) struct Session {
@@ -83,9 +87,7 @@ impl Session {
             }) {
                 add(pipeline, units);
             } else {
-                let known: Vec<&str> = self.project.pipelines.keys().map(PipelineId::as_str).collect();
-                let error = format!("no pipeline or dataset `{name}` here; pipelines: {}", known.join(", "));
-                return Err(Usage(error).into());
+                return Err(self.unknown("pipeline or dataset", name).into());
             }
         }
         if names.is_empty() {
@@ -94,6 +96,22 @@ impl Session {
             }
         }
         Ok(self.in_order(selected))
+    }
+
+    /// Says that there is no such thing here, and what was meant.
+    pub(crate) fn unknown(&self, what: &str, name: &str) -> Usage {
+        let pipelines = self.project.pipelines.keys().map(PipelineId::as_str);
+        let written: Vec<DatasetId> = self
+            .project
+            .pipelines
+            .values()
+            .flat_map(|pipeline| &pipeline.nodes)
+            .filter_map(|node| node.step.writes())
+            .map(|write| write.dataset().clone())
+            .collect();
+        let known: Vec<&str> = pipelines.chain(written.iter().map(DatasetId::as_str)).collect();
+        let meant = did_you_mean(name, &known).map_or_else(String::new, |meant| format!("\nhelp: {meant}"));
+        Usage(format!("no {what} `{name}` here{meant}"))
     }
 
     /// A pipeline comes after those that write what it reads.
@@ -121,7 +139,11 @@ impl Session {
     ) -> anyhow::Result<Scope> {
         let config = &self.project.config;
         let params = pipeline.accept_params(given, config, instant).map_err(|errors| {
-            let lines: Vec<_> = errors.iter().map(ToString::to_string).collect();
+            let line = |error: &ParamError| {
+                let help = error.help.as_ref().map_or_else(String::new, |help| format!("\nhelp: {help}"));
+                format!("{error}{help}")
+            };
+            let lines: Vec<_> = errors.iter().map(line).collect();
             Usage(lines.join("\n"))
         })?;
         Ok(self.scope_of(&pipeline.id, params, instant))
@@ -160,6 +182,27 @@ pub(crate) struct Params {
 }
 
 impl Params {
+    /// Whether any is given.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.param.is_empty()
+    }
+
+    /// Refuses those for a pipeline that is not selected: they would change nothing.
+    pub(crate) fn are_for(&self, selected: &[Selected]) -> anyhow::Result<()> {
+        let known: Vec<&str> = selected.iter().map(|one| one.pipeline.id.as_str()).collect();
+        for text in &self.param {
+            let key = text.split_once('=').map_or(text.as_str(), |(key, _)| key);
+            if let Some((of, _)) = key.split_once('.')
+                && !known.contains(&of)
+            {
+                let meant =
+                    did_you_mean(of, &known).map_or_else(String::new, |meant| format!("\nhelp: {meant}"));
+                return Err(Usage(format!("`{text}` is for `{of}`, which is not selected{meant}")).into());
+            }
+        }
+        Ok(())
+    }
+
     /// Those for one pipeline.
     pub(crate) fn of(&self, pipeline: &PipelineId) -> anyhow::Result<BTreeMap<String, Value>> {
         let mut given = BTreeMap::new();
@@ -179,9 +222,23 @@ impl Params {
 
 /// A plan that was written with `plan -o`, if the text is one.
 pub(crate) fn read_plan(path: &Path) -> anyhow::Result<PlanFile> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    serde_json::from_str(&text)
-        .map_err(|error| Usage(format!("{} is no plan of this frazil: {error}", path.display())).into())
+    let shown = path.display();
+    let text = match std::fs::read_to_string(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(Usage(format!("there is no {shown}; `frazil plan -o {shown}` makes it")).into());
+        }
+        read => read.with_context(|| format!("cannot read {shown}"))?,
+    };
+    let bad = |error: serde_json::Error| Usage(format!("{shown} is no plan: {error}"));
+    let plan: Value = serde_json::from_str(&text).map_err(bad)?;
+    // Looked at first: a later version may hold what this one does not know.
+    match plan["frazil_plan"].as_u64() {
+        Some(PLAN_VERSION) => Ok(serde_json::from_value(plan).map_err(bad)?),
+        Some(found) => {
+            Err(Usage(format!("{shown} has version {found}, and this frazil knows {PLAN_VERSION}")).into())
+        }
+        None => Err(Usage(format!("{shown} is no plan: it has no `frazil_plan`")).into()),
+    }
 }
 
 /// A runtime for one command.

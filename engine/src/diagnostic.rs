@@ -7,7 +7,8 @@ mod source;
 use serde_json::{Value, json};
 
 pub use code::{CODES, Code, codes};
-pub(crate) use nearest::{did_you_mean, nearest};
+pub use nearest::did_you_mean;
+pub(crate) use nearest::nearest;
 pub use source::{Position, Source, Sources, Span};
 
 /// Version of the JSON form of a problem.

@@ -1,5 +1,7 @@
 //! Black-box tests: one binary, a module per subject.
 
+#[path = "all/command_line.rs"]
+mod command_line;
 #[path = "all/crash.rs"]
 mod crash;
 #[path = "all/fetch.rs"]

@@ -41,6 +41,7 @@ impl Plan {
         let session = Session::open(globals)?;
         let instant = self.as_of.unwrap_or_else(Utc::now);
         let selected = session.select(&self.select)?;
+        self.params.are_for(&selected)?;
         let runtime = runtime()?;
         let mut file = PlanFile { frazil_plan: 1, instant, pipelines: Vec::new() };
         for one in &selected {

@@ -19,7 +19,7 @@ use frazil_engine::{
 
 use crate::{
     Format, FormatArg, Globals,
-    exit::Exit,
+    exit::{Exit, Usage},
     render::{self, progress::Progress},
     session::{Params, Selected, Session, read_plan, runtime},
 };
@@ -81,6 +81,10 @@ impl Run {
         if let [name] = self.select.as_slice()
             && is_plan(name)
         {
+            if !self.params.is_empty() {
+                let error = format!("the parameters are frozen in {name}; give them to `frazil plan`");
+                return Err(Usage(error).into());
+            }
             let file = read_plan(Path::new(name))?;
             let of = |plan: PipelinePlan| {
                 let gone = || {
@@ -102,7 +106,9 @@ impl Run {
                 session.scope(&selected.pipeline, &self.params.of(&selected.pipeline.id)?, instant)?;
             Ok(Job { selected, scope, plan: None })
         };
-        session.select(&self.select)?.into_iter().map(of).collect()
+        let selected = session.select(&self.select)?;
+        self.params.are_for(&selected)?;
+        selected.into_iter().map(of).collect()
     }
 
     async fn work(&self, session: &Session, jobs: Vec<Job>, cancel: &Cancel) -> anyhow::Result<Exit> {

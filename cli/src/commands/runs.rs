@@ -1,5 +1,6 @@
 use clap::Args;
 use frazil_engine::{
+    data::PipelineId,
     lock::{FileLock, run_lock},
     step::StepError,
     store::{RunQuery, RunStore, RunSummary},
@@ -29,7 +30,9 @@ pub(crate) struct Runs {
 impl Runs {
     pub(crate) fn run(self, globals: &Globals) -> anyhow::Result<Exit> {
         let session = Session::open(globals)?;
-        let pipeline = self.pipeline.as_deref().map(str::parse).transpose()?;
+        let unknown = |name: &str| session.unknown("pipeline", name);
+        let pipeline: Option<PipelineId> =
+            self.pipeline.as_deref().map(|name| name.parse().map_err(|_| unknown(name))).transpose()?;
         let query = RunQuery { pipeline, unfinished: false, limit: Some(self.limit) };
         let runs = runtime()?.block_on(async {
             match history(&session).await? {
@@ -37,6 +40,12 @@ impl Runs {
                 None => anyhow::Ok(Vec::new()),
             }
         })?;
+        // A pipeline that is gone may have left runs behind.
+        if let Some(id) = query.pipeline.as_ref().filter(|_| runs.is_empty())
+            && !session.project.pipelines.contains_key(id.as_str())
+        {
+            return Err(unknown(id.as_str()).into());
+        }
         match self.format.format {
             Format::Human => {
                 let head = ["run", "pipeline", "status", "accepted", "took"].map(str::to_owned).to_vec();

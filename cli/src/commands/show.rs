@@ -2,13 +2,13 @@ use clap::Args;
 use frazil_engine::{
     event::{Phase, RunState, UnitHead, UnitState},
     step::{Document, StepError},
-    store::RunStore,
+    store::{RunStore, RunStoreError},
 };
 use serde_json::json;
 
 use crate::{
     Format, FormatArg, Globals,
-    exit::Exit,
+    exit::{Exit, Usage},
     render::{self, table},
     session::{Session, history, run_id, runtime},
 };
@@ -28,9 +28,12 @@ impl Show {
         let session = Session::open(globals)?;
         let run = run_id(&self.run)?;
         let events = runtime()?.block_on(async {
-            let store = history(&session).await?;
-            let Some(store) = store else { anyhow::bail!("no run `{run}`: nothing ran here yet") };
-            Ok(store.load(&run).await.map_err(StepError::from)?)
+            let none = || Usage(format!("no run `{run}` here\nhelp: `frazil runs` lists them"));
+            let store = history(&session).await?.ok_or_else(none)?;
+            match store.load(&run).await {
+                Err(RunStoreError::NoRun(_)) => Err(none().into()),
+                loaded => anyhow::Ok(loaded.map_err(StepError::from)?),
+            }
         })?;
         let state = RunState::fold(&events)?;
         match self.format.format {

@@ -163,8 +163,12 @@ fn words(event: &Event) -> Option<String> {
         Event::Ended { unit, error: Some(error), .. } => format!("{unit} failed: {error}"),
         Event::Ended { unit, output, error: None, .. } => match output {
             Some(Document::Periods(periods)) => {
-                let batches = periods.batches.len();
-                format!("{unit}: {} periods to do in {batches} batches", periods.count())
+                let s = if periods.count() == 1 { "" } else { "s" };
+                let batches = match periods.batches.len() {
+                    0 | 1 => String::new(),
+                    more => format!(" in {more} batches"),
+                };
+                format!("{unit}: {} period{s} to do{batches}", periods.count())
             }
             _ => format!("{unit} done"),
         },

@@ -10,8 +10,9 @@ pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a s
         .map(|(_, candidate)| candidate)
 }
 
-/// `did you mean …?`, or the list where it is short.
-pub(crate) fn did_you_mean(word: &str, candidates: &[&str]) -> Option<String> {
+/// `did you mean …?`, or the list where it is short; none where there is nothing to name.
+#[must_use]
+pub fn did_you_mean(word: &str, candidates: &[&str]) -> Option<String> {
     if let Some(found) = nearest(word, candidates.iter().copied()) {
         return Some(format!("did you mean `{found}`?"));
     }

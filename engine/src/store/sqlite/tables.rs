@@ -75,8 +75,17 @@ pub(super) fn refused(error: &rusqlite::Error, doing: &'static str, place: &Path
     }
 }
 
+/// The least length of a SQLite file that holds anything.
+const PAGE: u64 = 512;
+
 /// Opens a connection and makes the tables where there are none.
 pub(super) fn open(place: &Path) -> Result<Connection, RunStoreError> {
+    // SQLite takes what is shorter than a page for a new file and would write over it.
+    let length = std::fs::metadata(place).map_or(0, |about| about.len());
+    if (1..PAGE).contains(&length) {
+        let (place, why) = (place.display().to_string(), format!("it is cut short, to {length} bytes"));
+        return Err(RunStoreError::Damaged { place, why });
+    }
     let mut connection = Connection::open(place).map_err(|error| Failed::from(error).at("open", place))?;
     match prepare(&mut connection) {
         Ok(SCHEMA) => Ok(connection),
