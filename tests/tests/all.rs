@@ -18,3 +18,5 @@ mod real;
 mod real_pipelines;
 #[path = "all/schema.rs"]
 mod schema;
+#[path = "all/two_writers.rs"]
+mod two_writers;
