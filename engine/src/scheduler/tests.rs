@@ -4,4 +4,5 @@ mod death;
 mod fake;
 mod graphs;
 mod plans;
+mod stage;
 mod walks;

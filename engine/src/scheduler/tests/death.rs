@@ -5,7 +5,7 @@ use std::sync::{
 
 use async_trait::async_trait;
 
-use super::fake::*;
+use super::{fake::*, stage::*};
 use crate::{
     data::RunId,
     event::{RunEvent, RunStatus},

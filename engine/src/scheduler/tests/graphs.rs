@@ -3,7 +3,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use proptest::prelude::*;
 use serde_json::json;
 
-use super::fake::*;
+use super::{fake::*, stage::*};
 use crate::{
     event::{Phase, RunState, RunStatus},
     pipeline::{Pipeline, Unit},

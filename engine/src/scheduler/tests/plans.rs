@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use super::fake::*;
+use super::{fake::*, stage::*};
 use crate::{
     plan::{NodePlan, PipelinePlan, units_for, walk},
     scheduler::start,

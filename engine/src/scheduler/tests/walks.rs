@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::fake::*;
+use super::{fake::*, stage::*};
 use crate::{
     data::{PeriodRange, Snapshot, SnapshotId},
     event::{Event, Phase, RunState, RunStatus, UnitState},
