@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 pub use code::{CODES, Code, codes};
 pub use nearest::did_you_mean;
-pub(crate) use nearest::nearest;
+pub(crate) use nearest::{key_meant, nearest};
 pub use source::{Position, Source, Sources, Span};
 
 /// Version of the JSON form of a problem.
@@ -60,6 +60,15 @@ impl Diagnostic {
             primary,
             others: Vec::new(),
             help: None,
+        }
+    }
+
+    /// An error in the words of a type that refused a text; what follows `: write` or `: use` is
+    /// what to do.
+    pub(crate) fn told(code: &'static str, span: Span, text: &str) -> Self {
+        match [": write ", ": use "].iter().filter_map(|mark| text.find(mark)).min() {
+            Some(at) => Self::error(code, span, &text[..at]).help(&text[at + 2..]),
+            None => Self::error(code, span, text),
         }
     }
 

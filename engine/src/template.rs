@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     context::{Scope, Secrets},
-    data::Period,
+    data::{Frequency, Period},
     project::ProjectConfig,
     step::{ErrorKind, StepError},
 };
@@ -151,6 +151,32 @@ pub(crate) fn environment() -> &'static Environment<'static> {
     &ENVIRONMENT
 }
 
+/// What an evaluation would trip over that reading does not: an unknown filter, test or function, or
+/// a format that `date` does not know. Names that are not there are no matter.
+pub(crate) fn trial(text: &str) -> Option<String> {
+    static LENIENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
+        let mut lenient = environment().clone();
+        lenient.set_undefined_behavior(UndefinedBehavior::Chainable);
+        lenient
+    });
+    let day = Period::containing(DateTime::UNIX_EPOCH, Frequency::Day);
+    let now = DateTime::UNIX_EPOCH.to_rfc3339();
+    let names = json!({ "period": period_names(day), "now": now, "run": { "instant": now } });
+    let names = minijinja::Value::from(minijinja::value::Serde(names));
+    let error = LENIENT.render_str(text, names).err()?;
+    let detail = error.detail().unwrap_or_default().to_owned();
+    match error.kind() {
+        minijinja::ErrorKind::UnknownFilter
+        | minijinja::ErrorKind::UnknownTest
+        | minijinja::ErrorKind::UnknownFunction => Some(detail),
+        minijinja::ErrorKind::InvalidOperation if detail == BAD_FORMAT => Some(detail),
+        _ => None,
+    }
+}
+
+/// What `date` says of a format that it does not know.
+const BAD_FORMAT: &str = "the format of `date` is not one of strftime";
+
 /// Evaluates `text` over `names`.
 ///
 /// # Errors
@@ -249,7 +275,7 @@ fn date(value: &minijinja::Value, format: &str) -> Result<String, minijinja::Err
     let instant: DateTime<Utc> = text.parse().map_err(|_| bad("`date` takes a period or an instant"))?;
     let items: Vec<_> = chrono::format::StrftimeItems::new(format).collect();
     if items.contains(&chrono::format::Item::Error) {
-        return Err(bad("the format of `date` is not one of strftime"));
+        return Err(bad(BAD_FORMAT));
     }
     Ok(instant.format_with_items(items.into_iter()).to_string())
 }

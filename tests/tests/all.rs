@@ -1,9 +1,18 @@
 //! Black-box tests: one binary, a module per subject.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests fail as tests do"
+)]
+
 #[path = "all/command_line.rs"]
 mod command_line;
 #[path = "all/crash.rs"]
 mod crash;
+#[path = "all/diagnostics.rs"]
+mod diagnostics;
 #[path = "all/fetch.rs"]
 mod fetch;
 #[path = "all/house.rs"]

@@ -25,6 +25,32 @@ pub fn did_you_mean(word: &str, candidates: &[&str]) -> Option<String> {
     }
 }
 
+/// Words of other workflow files, and ours.
+const ELSEWHERE: &[(&str, &str)] = &[
+    ("on", "triggers"),
+    ("schedule", "triggers"),
+    ("depends", "needs"),
+    ("depends-on", "needs"),
+    ("inputs", "needs"),
+    ("type", "uses"),
+    ("step", "uses"),
+    ("args", "with"),
+    ("settings", "with"),
+    ("config", "with"),
+    ("jobs", "steps"),
+    ("tasks", "steps"),
+];
+
+/// As [`did_you_mean`] for keys, which may be another system's words.
+pub(crate) fn key_meant(word: &str, known: &[&str]) -> Option<String> {
+    let folded = fold(word);
+    let ours = ELSEWHERE.iter().find(|(theirs, ours)| fold(theirs) == folded && known.contains(ours));
+    match ours {
+        Some((_, ours)) => Some(format!("here this is `{ours}`")),
+        None => did_you_mean(word, known),
+    }
+}
+
 /// `in_flight`, `inFlight` and `in-flight` are one word to a reader.
 fn fold(word: &str) -> Vec<char> {
     word.chars().filter(|c| *c != '-' && *c != '_').flat_map(char::to_lowercase).take(64).collect()

@@ -47,6 +47,21 @@ impl Sources {
         self.0.len() - 1
     }
 
+    /// Puts asterisks over a credential, so that no excerpt brings it into a log; of a URL over its
+    /// user and password alone.
+    pub(crate) fn mask(&mut self, span: Span) {
+        let Some(source) = self.0.get_mut(span.source) else { return };
+        let Some(text) = source.text.get(span.from..span.to) else { return };
+        let inside = text.trim_matches(['"', '\'']);
+        let lead = text.len() - text.trim_start_matches(['"', '\'']).len();
+        let (from, to) = match (inside.find("://"), inside.rfind('@')) {
+            (Some(from), Some(to)) if from + 3 <= to => (lead + from + 3, lead + to),
+            _ => (lead, lead + inside.len()),
+        };
+        let stars = "*".repeat(to - from);
+        source.text.replace_range(span.from + from..span.from + to, &stars);
+    }
+
     /// The path of a file.
     #[must_use]
     pub fn name(&self, source: usize) -> &str {

@@ -1,111 +1,14 @@
-use std::fmt;
+mod raw;
 
-use serde::{
-    Deserialize, Deserializer,
-    de::{Error as _, MapAccess, SeqAccess, Visitor},
-};
 use serde_json::Number;
-use serde_saphyr::{
-    Location, Options, Spanned,
-    options::{DuplicateKeyPolicy, MergeKeyPolicy},
-};
+use serde_saphyr::{Location, Spanned, options::DuplicateKeyPolicy};
 
+use self::raw::{Raw, options};
 use super::{Entry, Node, Tree};
 use crate::diagnostic::{Diagnostic, Span, codes};
 
 /// The largest file that is read.
 const MAX_BYTES: usize = 4 * 1024 * 1024;
-/// Nodes of one file, aliases counted as often as they are used: far above any file that a person
-/// writes, far below what would hurt.
-const MAX_NODES: usize = 200_000;
-
-/// What the YAML reader gives, before keys and numbers are judged.
-#[derive(Debug)]
-enum Raw {
-    Null,
-    Bool(bool),
-    Number(Number),
-    Text(String),
-    List(Vec<Spanned<Raw>>),
-    Map(Vec<(Spanned<Raw>, Spanned<Raw>)>),
-}
-
-impl<'de> Deserialize<'de> for Raw {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(RawVisitor)
-    }
-}
-
-struct RawVisitor;
-
-impl<'de> Visitor<'de> for RawVisitor {
-    type Value = Raw;
-
-    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.write_str("a value")
-    }
-    fn visit_unit<E>(self) -> Result<Raw, E> {
-        Ok(Raw::Null)
-    }
-    fn visit_none<E>(self) -> Result<Raw, E> {
-        Ok(Raw::Null)
-    }
-    fn visit_bool<E>(self, value: bool) -> Result<Raw, E> {
-        Ok(Raw::Bool(value))
-    }
-    fn visit_i64<E>(self, value: i64) -> Result<Raw, E> {
-        Ok(Raw::Number(value.into()))
-    }
-    fn visit_u64<E>(self, value: u64) -> Result<Raw, E> {
-        Ok(Raw::Number(value.into()))
-    }
-    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Raw, E> {
-        Number::from_f64(value).map(Raw::Number).ok_or_else(|| E::custom("a number that is not finite"))
-    }
-    fn visit_str<E>(self, value: &str) -> Result<Raw, E> {
-        Ok(Raw::Text(value.to_owned()))
-    }
-    fn visit_string<E>(self, value: String) -> Result<Raw, E> {
-        Ok(Raw::Text(value))
-    }
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Raw, A::Error> {
-        let mut items = Vec::new();
-        while let Some(item) = seq.next_element()? {
-            items.push(item);
-            if items.len() > MAX_NODES {
-                return Err(A::Error::custom("a list that is too long"));
-            }
-        }
-        Ok(Raw::List(items))
-    }
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Raw, A::Error> {
-        let mut entries = Vec::new();
-        while let Some(entry) = map.next_entry()? {
-            entries.push(entry);
-        }
-        Ok(Raw::Map(entries))
-    }
-}
-
-fn options(duplicate_keys: DuplicateKeyPolicy) -> Options {
-    serde_saphyr::options! {
-        duplicate_keys: duplicate_keys,
-        // Merged here, so that places stay known and what is said itself is told from what is not.
-        merge_keys: MergeKeyPolicy::AsOrdinary,
-        strict_booleans: true,
-        with_snippet: false,
-        budget: serde_saphyr::budget! {
-            max_nodes: MAX_NODES,
-            max_events: 3 * MAX_NODES,
-            max_documents: 1,
-            max_total_scalar_bytes: 4 * MAX_BYTES,
-        },
-        alias_limits: serde_saphyr::alias_limits! {
-            max_total_replayed_events: MAX_NODES,
-            max_replay_stack_depth: 16,
-        },
-    }
-}
 
 /// Reads a file into a tree. With a tree there may still be problems: duplicate keys, braces
 /// without quotes, numbers that readers understand differently.
@@ -157,14 +60,14 @@ impl Judge<'_> {
     }
 
     fn node(&mut self, raw: Spanned<Raw>) -> Node {
-        let span = self.span(&raw.defined);
+        let mut span = self.span(&raw.defined);
         let tree = match raw.value {
             Raw::Null => Tree::Null,
             Raw::Bool(b) => Tree::Bool(b),
             Raw::Number(n) => self.number(span, n),
             Raw::Text(text) => Tree::Text(text),
             Raw::List(items) => Tree::List(items.into_iter().map(|item| self.node(item)).collect()),
-            Raw::Map(entries) => self.map(span, entries),
+            Raw::Map(entries) => self.map(&mut span, entries),
         };
         Node { span, tree }
     }
@@ -179,7 +82,7 @@ impl Judge<'_> {
         Tree::Number(number)
     }
 
-    fn map(&mut self, span: Span, entries: Vec<(Spanned<Raw>, Spanned<Raw>)>) -> Tree {
+    fn map(&mut self, span: &mut Span, entries: Vec<(Spanned<Raw>, Spanned<Raw>)>) -> Tree {
         let mut own: Vec<Entry> = Vec::with_capacity(entries.len());
         let mut merged: Vec<Entry> = Vec::new();
         for (key, value) in entries {
@@ -191,9 +94,12 @@ impl Judge<'_> {
                     self.text.get(key_span.from..key_span.to).unwrap_or("").to_owned()
                 }
                 Raw::Null => "null".to_owned(),
-                Raw::Map(_) | Raw::List(_) => match self.braces(span) {
+                Raw::Map(_) | Raw::List(_) => match self.braces(*span) {
                     // It is judged as what was meant, so that nothing is said twice.
-                    Some(meant) => return Tree::Text(meant),
+                    Some((meant, place)) => {
+                        *span = place;
+                        return Tree::Text(meant);
+                    }
                     None => continue,
                 },
             };
@@ -261,7 +167,7 @@ impl Judge<'_> {
     }
 
     /// Says what is wrong with a key that is no text; gives the expression that was meant.
-    fn braces(&mut self, span: Span) -> Option<String> {
+    fn braces(&mut self, span: Span) -> Option<(String, Span)> {
         let line = self.text.get(span.from..).unwrap_or("").lines().next().unwrap_or("");
         let end = line.find("}}").map_or(line.trim_end().len(), |at| at + 2);
         let written = &line[..end];
@@ -274,7 +180,7 @@ impl Judge<'_> {
             Diagnostic::error(codes::TYPE, span, "a key that is a map or a list").help("keys are plain text")
         };
         self.problems.push(problem);
-        expression.then(|| written.to_owned())
+        expression.then(|| (written.to_owned(), span))
     }
 
     fn unreadable(&mut self, error: &serde_saphyr::Error) -> Diagnostic {
@@ -304,7 +210,22 @@ impl Judge<'_> {
             .split_once(": ")
             .filter(|(head, _)| head.starts_with("line "))
             .map_or(message, |(_, m)| m);
-        Diagnostic::error(codes::SYNTAX, span, format!("this is not YAML: {message}"))
+        let span = if message.contains("tab") { self.tab(span).unwrap_or(span) } else { span };
+        Diagnostic::error(codes::SYNTAX, span, format!("this is not YAML: {message}")).help(remedy(message))
+    }
+
+    /// The tab that begins a line at or after `span`: the reader stops before it.
+    fn tab(&self, span: Span) -> Option<Span> {
+        let begin = self.text.get(..span.from)?.rfind('\n').map_or(0, |at| at + 1);
+        let mut at = begin;
+        for line in self.text.get(begin..)?.split_inclusive('\n') {
+            let blank = line.len() - line.trim_start_matches([' ', '\t']).len();
+            if let Some(tab) = line[..blank].find('\t') {
+                return Some(Span { from: at + tab, to: at + tab + 1, ..span });
+            }
+            at += line.len();
+        }
+        None
     }
 
     /// A value that begins with `{{` without quotes in the line of `span` or the one before it.
@@ -329,6 +250,19 @@ impl Judge<'_> {
             }
         }
         None
+    }
+}
+
+/// What to look for, by what the reader stopped at.
+fn remedy(message: &str) -> &'static str {
+    if message.contains("tab") {
+        "indent with spaces"
+    } else if message.contains("mapping values") {
+        "keys of one map begin in the same column; text that holds `: ` needs quotes"
+    } else if message.contains("second document") {
+        "put what follows `---` into a file of its own"
+    } else {
+        "look in the line before too: a bracket or a quote may be open there, or the indentation off"
     }
 }
 

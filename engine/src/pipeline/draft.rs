@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{Defaults, Param, Trigger};
 use crate::{
     data::{NodeId, PipelineId},
-    diagnostic::{Diagnostic, Span, codes, did_you_mean},
+    diagnostic::{Diagnostic, Span, codes, did_you_mean, nearest},
     document::Node,
     project::{bad_name, decode, is_name},
     registry::{BoundStep, Registry, StepType},
@@ -120,6 +120,9 @@ fn steps<'a>(root: &'a Node, registry: &'a Registry, out: &mut Vec<Diagnostic>) 
         steps.iter().enumerate().map(|(at, s)| (s.id.as_str().to_owned(), at)).collect();
     for step in &mut steps {
         (step.needs, step.unsure) = named(step.block.get("needs"), &places, out);
+        // A misspelt `needs` was told as an unknown key.
+        let keys = step.block.entries().iter().map(|e| e.key.as_str());
+        step.unsure |= keys.filter(|key| *key != "needs").any(|key| nearest(key, ["needs"]).is_some());
         step.after = named(step.block.get("after"), &places, out).0;
     }
     steps

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     data::DatasetId,
     dataset::Datasets,
-    diagnostic::{Diagnostic, Span, codes, did_you_mean},
+    diagnostic::{Diagnostic, Span, codes, did_you_mean, nearest},
     document::Node,
     project::{Blocks, ProjectConfig},
     step::PortKind,
@@ -52,7 +52,7 @@ fn check_param(param: &Param, node: &Node, out: &mut Vec<Diagnostic>) {
         return;
     }
     if let Err(message) = param.accept(default) {
-        out.push(Diagnostic::error(codes::PARAM, node.place("/default"), message));
+        out.push(Diagnostic::told(codes::PARAM, node.place("/default"), &message));
     }
     if let (ParamKind::String, Value::String(text)) = (param.kind, default)
         && let Some(problem) = node.get("default").and_then(|n| credential("", text, n))
@@ -64,12 +64,21 @@ fn check_param(param: &Param, node: &Node, out: &mut Vec<Diagnostic>) {
 fn check_trigger(trigger: &Trigger, node: &Node, draft: &Draft<'_>, out: &mut Vec<Diagnostic>) {
     let spot = node.spot();
     let has_http = node.entry("http").is_some();
-    let said = [trigger.cron.is_some(), has_http, trigger.dataset.is_some()].iter().filter(|b| **b).count();
-    if said != 1 {
-        let message = format!("a trigger says exactly one of `cron`, `http` and `dataset`, not {said}");
-        out.push(Diagnostic::error(codes::TRIGGER, spot, message));
+    let kinds =
+        [("cron", trigger.cron.is_some()), ("http", has_http), ("dataset", trigger.dataset.is_some())];
+    let said: Vec<&str> = kinds.iter().filter(|(_, there)| *there).map(|(key, _)| *key).collect();
+    match said[..] {
+        [_] => {}
+        [] => out.push(
+            Diagnostic::error(codes::TRIGGER, spot, "this trigger does not say what starts the pipeline")
+                .help("say one of `cron: \"30 6 * * *\"`, `http: {}` and `dataset: name`"),
+        ),
+        _ => out.push(
+            Diagnostic::error(codes::TRIGGER, spot, format!("this trigger says `{}`", said.join("` and `")))
+                .help("write a trigger of its own for each"),
+        ),
     }
-    if trigger.cron.is_none() {
+    if trigger.cron.is_none() && !said.is_empty() {
         for key in ["timezone", "missed", "dst", "jitter"] {
             if let Some(entry) = node.entry(key) {
                 let message = format!("`{key}` belongs to a `cron` trigger");
@@ -80,12 +89,14 @@ fn check_trigger(trigger: &Trigger, node: &Node, draft: &Draft<'_>, out: &mut Ve
     if let Some(cron) = &trigger.cron {
         let parser = CronParser::builder().seconds(Seconds::Disallowed).build();
         if let Err(error) = parser.parse(cron) {
-            let help = "five fields: minute, hour, day of the month, month, day of the week";
+            let help = "five fields: minute (0-59), hour (0-23), day of the month (1-31), month (1-12), day of the week (0-7)";
+            let error = error.to_string();
+            let why = error.trim_start_matches("Component error: ").trim_end_matches('.').to_lowercase();
             out.push(
                 Diagnostic::error(
                     codes::CRON,
                     node.place("/cron"),
-                    format!("`{cron}` is not a cron line: {error}"),
+                    format!("`{cron}` is not a cron line: {why}"),
                 )
                 .help(help),
             );
@@ -95,14 +106,21 @@ fn check_trigger(trigger: &Trigger, node: &Node, draft: &Draft<'_>, out: &mut Ve
         && zone.parse::<chrono_tz::Tz>().is_err()
     {
         let names = chrono_tz::TZ_VARIANTS.iter().map(|tz| tz.name());
-        let help = crate::diagnostic::nearest(zone, names).map(|name| format!("did you mean `{name}`?"));
+        // A city alone, or a slip in the name.
+        let of_city = names.clone().find(|name| {
+            name.rsplit('/').next().is_some_and(|city| city.eq_ignore_ascii_case(&zone.replace(' ', "_")))
+        });
+        let help = of_city.or_else(|| nearest(zone, names)).map_or_else(
+            || "write an IANA name such as `Africa/Freetown`, or `UTC`".to_owned(),
+            |name| format!("did you mean `{name}`?"),
+        );
         out.push(
             Diagnostic::error(
                 codes::TIMEZONE,
                 node.place("/timezone"),
                 format!("`{zone}` is not a time zone"),
             )
-            .maybe_help(help),
+            .help(help),
         );
     }
     for (name, value) in &trigger.params {
@@ -110,7 +128,7 @@ fn check_trigger(trigger: &Trigger, node: &Node, draft: &Draft<'_>, out: &mut Ve
         match draft.params.iter().find(|(known, _)| known == name) {
             Some((_, param)) => {
                 if let Err(message) = param.accept(value) {
-                    out.push(Diagnostic::error(codes::PARAM, place, message));
+                    out.push(Diagnostic::told(codes::PARAM, place, &message));
                 }
             }
             None => {
@@ -170,7 +188,10 @@ pub(crate) fn check_references(
                     node.span,
                     format!("there is no pool `{name}` in frazil.yaml"),
                 )
-                .maybe_help(did_you_mean(name, &pools)),
+                .help(
+                    did_you_mean(name, &pools)
+                        .unwrap_or_else(|| format!("define it there: `pools: {{ {name}: {{ max: 1 }} }}`")),
+                ),
             );
         }
     }

@@ -17,7 +17,7 @@ pub(crate) fn check(
     out: &mut Vec<Diagnostic>,
 ) -> Option<Vec<usize>> {
     for (at, step) in steps.iter().enumerate() {
-        arity(step, out);
+        arity(steps, step, registry, out);
         for &(from, _) in &step.needs {
             kind(steps, from, at, registry, out);
         }
@@ -26,16 +26,21 @@ pub(crate) fn check(
     order(steps, out)
 }
 
-fn arity(step: &DraftStep<'_>, out: &mut Vec<Diagnostic>) {
+fn arity(steps: &[DraftStep<'_>], step: &DraftStep<'_>, registry: &Registry, out: &mut Vec<Diagnostic>) {
     let Some(step_type) = step.step_type else { return };
     let (takes, count) = (step_type.input.kind, step.needs.len());
     match (step_type.input.arity, count) {
         (Arity::One | Arity::Many, 0) if !step.unsure => {
             let message = format!("`{}` takes {takes}, but needs nothing", step.id);
-            out.push(
-                Diagnostic::error(codes::NEEDS_MISSING, step.key, message)
-                    .help(format!("add `needs:` with the step that gives {takes}")),
-            );
+            let givers = steps.iter().filter(|s| s.id != step.id);
+            let givers: Vec<&DraftStep<'_>> =
+                givers.filter(|s| s.step_type.is_some_and(|t| t.output == takes)).collect();
+            let help = match (givers[..].last(), registry.iter().find(|t| t.output == takes)) {
+                (Some(giver), _) => format!("add `needs: {}`, which gives {takes}", giver.id),
+                (None, Some(giver)) => format!("add a step that gives {takes}, such as `{}`", giver.uses),
+                (None, None) => format!("add `needs:` with a step that gives {takes}"),
+            };
+            out.push(Diagnostic::error(codes::NEEDS_MISSING, step.key, message).help(help));
         }
         (Arity::None, 1..) => {
             let message = format!("`{}` takes nothing, so it cannot need a step", step.id);
@@ -75,7 +80,7 @@ fn kind(steps: &[DraftStep<'_>], from: usize, to: usize, registry: &Registry, ou
     let meant: Vec<String> = below(steps, from)
         .into_iter()
         .filter(|at| *at != to && steps[*at].step_type.is_some_and(|t| t.output == takes.kind))
-        .filter(|at| !below(steps, to).contains(at))
+        .filter(|at| !below(steps, to).contains(at) && !taker.needs.iter().any(|(n, _)| n == at))
         .map(|at| format!("`needs: {}`", steps[at].id))
         .collect();
     let help = match (turner, meant.first()) {
@@ -117,6 +122,14 @@ fn below(steps: &[DraftStep<'_>], from: usize) -> Vec<usize> {
 
 /// A stream has one reader.
 fn consumers(steps: &[DraftStep<'_>], out: &mut Vec<Diagnostic>) {
+    // Whoever takes slices and was told that what it needs is wrong is likely the one that is missing.
+    let gives = |at: usize| steps[at].step_type.is_none_or(|t| t.output == PortKind::Slices);
+    // So is one whose name was taken already.
+    let lost = out.iter().any(|p| p.code == codes::DUPLICATE_KEY)
+        || steps.iter().any(|s| {
+            s.step_type.is_none_or(|t| t.input.kind == PortKind::Slices)
+                && (s.unsure || !s.needs.iter().any(|(n, _)| gives(*n)))
+        });
     for (at, step) in steps.iter().enumerate() {
         if step.step_type.is_none_or(|t| t.output != PortKind::Slices) {
             continue;
@@ -128,6 +141,7 @@ fn consumers(steps: &[DraftStep<'_>], out: &mut Vec<Diagnostic>) {
             .flat_map(|s| s.needs.iter().filter(|(n, _)| *n == at).map(move |(_, span)| (s, *span)))
             .collect();
         match readers[..] {
+            [] if lost => {}
             [] => {
                 let message = format!("`{}` gives Slices, but nobody settles them", step.id);
                 out.push(

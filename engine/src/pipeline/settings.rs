@@ -19,6 +19,9 @@ use crate::{
 /// The instant that samples are evaluated at; a check knows no clock.
 const SAMPLE_INSTANT: DateTime<Utc> = DateTime::UNIX_EPOCH;
 
+/// All pointers of settings.
+const ANYWHERE: &[&str] = &["/*", "/*/*", "/*/*/*", "/*/*/*/*"];
+
 /// Checks the expressions of all settings, evaluates them with defaults or samples, and decodes.
 pub(crate) fn check(
     draft: &mut Draft<'_>,
@@ -42,7 +45,8 @@ pub(crate) fn check(
         }
     }
     for step in &mut draft.steps {
-        let per_period = step.step_type.map_or(&[][..], |t| t.per_period);
+        // Where the type is not known, nobody knows which of its settings have a period.
+        let per_period = step.step_type.map_or(ANYWHERE, |t| t.per_period);
         let over = over(step.block.get("with"));
         let walk = Walk { known: &known, sources, per_period, over: &over, params: true, with: true };
         let before = errors(out);
@@ -212,23 +216,9 @@ pub(crate) fn literal(key: &str, node: &Node) -> Diagnostic {
 /// A password, key or token that stands in the file.
 pub(crate) fn credential(key: &str, text: &str, node: &Node) -> Option<Diagnostic> {
     let folded = key.to_ascii_lowercase().replace(['_', '-'], "");
-    let secret_key = matches!(
-        folded.as_str(),
-        "password"
-            | "passwd"
-            | "token"
-            | "secret"
-            | "apikey"
-            | "accesskey"
-            | "secretkey"
-            | "sessiontoken"
-            | "authorization"
-            | "accesstoken"
-            | "privatekey"
-            | "xapikey"
-            | "clientsecret"
-            | "credentials"
-    );
+    let ends = ["password", "passwd", "token", "secret", "apikey", "accesskey", "secretkey", "privatekey"];
+    let secret_key = ends.iter().any(|end| folded.ends_with(end))
+        || matches!(folded.as_str(), "authorization" | "bearer" | "credentials");
     let in_url = text.split_once("://").is_some_and(|(_, rest)| {
         let host = rest.split('/').next().unwrap_or("");
         host.rsplit_once('@').is_some_and(|(user, _)| {

@@ -112,13 +112,26 @@ fn credentials(key: &str, node: &Node, out: &mut Vec<Diagnostic>) {
     match &node.tree {
         Tree::Text(text) => out.extend(credential(key, text, node)),
         Tree::List(items) => items.iter().for_each(|item| credentials(key, item, out)),
-        // What `secrets` holds is where values come from, not the values.
-        Tree::Map(entries) => entries
-            .iter()
-            .filter(|e| !(key.is_empty() && e.key == "secrets"))
-            .for_each(|e| credentials(&e.key, &e.value, out)),
+        Tree::Map(entries) => {
+            for entry in entries {
+                if key.is_empty() && entry.key == "secrets" {
+                    entry.value.entries().iter().for_each(|secret| values(&secret.value, out));
+                } else {
+                    credentials(&entry.key, &entry.value, out);
+                }
+            }
+        }
         _ => {}
     }
+}
+
+/// `secrets` holds where values come from: what else stands there is likely a value.
+fn values(node: &Node, out: &mut Vec<Diagnostic>) {
+    if let Tree::Text(text) = &node.tree {
+        out.extend(credential("secret", text, node));
+    }
+    let others = node.entries().iter().filter(|e| e.key != "env" && e.key != "file");
+    others.for_each(|e| values(&e.value, out));
 }
 
 /// Secrets that stores and notices name without their being named under `secrets`.
@@ -155,7 +168,7 @@ fn gather<'a>(node: &'a Node, texts: &mut Vec<(&'a str, Span)>) {
 
 fn judge(node: &Node, file: &ProjectFile, out: &mut Vec<Diagnostic>) {
     let mut bad = |code, pointer: &str, message: String| {
-        out.push(Diagnostic::error(code, node.place(pointer), message));
+        out.push(Diagnostic::told(code, node.place(pointer), &message));
     };
     if let Some(extent) = &file.extent {
         if let Err(message) = sides_fit(extent.bbox) {
@@ -166,32 +179,33 @@ fn judge(node: &Node, file: &ProjectFile, out: &mut Vec<Diagnostic>) {
             bad(
                 codes::PATTERN,
                 "/extent/country",
-                "a country is an ISO 3166-1 alpha-3 code such as `SLE`".into(),
+                "this is not a country: write its ISO 3166-1 alpha-3 code, such as `SLE`".into(),
             );
         }
     }
-    if file.memory.as_deref().is_some_and(|m| bytes(m).is_none()) {
-        bad(codes::PATTERN, "/memory", "memory is written as `512MiB`, `4GiB` or `8GB`".into());
+    if let Some(memory) = file.memory.as_deref().filter(|m| bytes(m).is_none()) {
+        let message = format!("`{memory}` is not an amount of memory: write `512MiB`, `4GiB` or `8GB`");
+        bad(codes::PATTERN, "/memory", message);
     }
     if let Some(crs) = file.crs.as_deref().filter(|c| !is_crs(c)) {
-        bad(codes::TEXT, "/crs", format!("`{crs}` is not a CRS such as `EPSG:4326`"));
+        bad(codes::TEXT, "/crs", format!("`{crs}` is not a CRS: write a code such as `EPSG:4326`"));
     }
     for (name, pool) in &file.pools {
-        if pool.rate.as_deref().is_some_and(|r| pool_interval(r).is_none()) {
-            let message = "a rate is a number of starts in a time: `2/s`, `30/m`, `500/h`".into();
+        if let Some(rate) = pool.rate.as_deref().filter(|r| pool_interval(r).is_none()) {
+            let message = format!("`{rate}` is not a rate: write starts in a time, `2/s`, `30/m` or `500/h`");
             bad(codes::PATTERN, &format!("/pools/{name}/rate"), message);
         }
         if pool.max == Some(0) {
             bad(
                 codes::RANGE,
                 &format!("/pools/{name}/max"),
-                "a pool with no place lets nothing through".into(),
+                "a pool of 0 lets nothing through: write at least 1".into(),
             );
         }
     }
     for (name, secret) in &file.secrets {
         if secret.env.is_some() == secret.file.is_some() {
-            let message = "a secret says exactly one of `env` and `file`".into();
+            let message = "a secret says where it is, once: write `env: NAME` or `file: PATH`".into();
             bad(codes::MISSING_KEY, &format!("/secrets/{name}"), message);
         }
     }

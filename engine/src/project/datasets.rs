@@ -93,8 +93,8 @@ fn place(
     let node = &entry.value;
     if let Some(external) = &block.external {
         if block.store.is_some() {
-            let message = "a dataset has a `store` or is `external`, not both";
-            out.push(Diagnostic::error(codes::STORE, node.place("/external"), message));
+            let message = "a dataset has a `store` or is `external`, not both: write one of them";
+            out.push(Diagnostic::told(codes::STORE, node.place("/external"), message));
         }
         return Location { url: absolute(external, &project.root), read_only: true, ..Location::default() };
     }
@@ -126,7 +126,7 @@ fn place(
 fn judge(entry: &Entry, block: &Dataset, out: &mut Vec<Diagnostic>) {
     let node = &entry.value;
     let mut bad = |code, pointer: &str, message: String| {
-        out.push(Diagnostic::error(code, node.place(pointer), message));
+        out.push(Diagnostic::told(code, node.place(pointer), &message));
     };
     if let TimeAxis::Regular(time) = &block.time
         && let Some(Err(error)) = time.start.as_deref().map(str::parse::<PeriodText>)
@@ -134,7 +134,7 @@ fn judge(entry: &Entry, block: &Dataset, out: &mut Vec<Diagnostic>) {
         bad(codes::PERIOD, "/time/start", error.to_string());
     }
     if let Some(crs) = block.crs.as_deref().filter(|c| !is_crs(c)) {
-        bad(codes::TEXT, "/crs", format!("`{crs}` is not a CRS such as `EPSG:4326`"));
+        bad(codes::TEXT, "/crs", format!("`{crs}` is not a CRS: write a code such as `EPSG:4326`"));
     }
     if let Some(grid) = &block.grid
         && (grid.cell.contains(&0.0) || grid.shape.contains(&0))
@@ -150,18 +150,30 @@ fn judge(entry: &Entry, block: &Dataset, out: &mut Vec<Diagnostic>) {
         }
     }
     if let Some(license) = block.license.as_deref().filter(|l| !is_license(l)) {
-        bad(codes::LICENSE, "/license", format!("`{license}` is not an SPDX identifier such as `CC-BY-4.0`"));
+        bad(
+            codes::LICENSE,
+            "/license",
+            format!(
+                "`{license}` is not a licence: write an SPDX identifier such as `CC-BY-4.0`, or `other` with a link"
+            ),
+        );
     }
     for (name, variable) in &block.variables {
         let at = |key: &str| format!("/variables/{name}/{key}");
         if let Some(units) = variable.units.as_deref().filter(|u| !is_unit(u)) {
-            bad(codes::TEXT, &at("units"), format!("`{units}` is not a unit as UDUNITS writes it"));
+            bad(
+                codes::TEXT,
+                &at("units"),
+                format!("`{units}` is not a unit: write it as UDUNITS does, `mm`, `kg m-2 s-1` or `degC`"),
+            );
         }
         if let Some(standard) = variable.standard_name.as_deref().filter(|s| !is_standard_name(s)) {
             bad(
                 codes::TEXT,
                 &at("standard-name"),
-                format!("`{standard}` does not look like a CF standard name: `air_temperature`"),
+                format!(
+                    "`{standard}` does not look like a CF standard name: write one of its table, such as `air_temperature`"
+                ),
             );
         }
         if variable.valid.is_some_and(|[low, high]| low > high) {

@@ -77,6 +77,10 @@ pub fn load(options: &LoadOptions, registry: &Registry) -> Checked {
         checked.projects.extend(project.filter(|_| whole));
     }
     checked.problems.sort_by_key(Diagnostic::order);
+    let secret = checked.problems.iter().filter(|p| p.code == codes::CREDENTIAL);
+    for span in secret.filter_map(|p| p.primary.as_ref()).map(|label| label.span).collect::<Vec<_>>() {
+        checked.sources.mask(span);
+    }
     checked
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::datasets::Blocks;
 use crate::{
-    data::DatasetId,
+    data::{DatasetId, NodeId},
     diagnostic::{Diagnostic, Span, codes},
     pipeline::Draft,
     step::{PortKind, Write},
@@ -21,11 +21,16 @@ pub(super) fn check(drafts: &[Draft<'_>], blocks: &mut Blocks, out: &mut Vec<Dia
             let Some(block) = blocks.get_mut(&id) else { continue };
             if let Some((other, first)) = block.writer {
                 let first = &drafts[other].steps[first];
-                let message = format!("`{id}` is written by two steps: `{}` and `{}`", first.id, step.id);
+                let named = |draft: &Draft<'_>, step: &NodeId| match &draft.id {
+                    Some(pipeline) if other != at => format!("{pipeline}.{step}"),
+                    _ => step.to_string(),
+                };
+                let (one, two) = (named(&drafts[other], &first.id), named(draft, &step.id));
+                let message = format!("`{id}` is written by two steps: `{one}` and `{two}`");
                 out.push(
                     Diagnostic::error(codes::WRITERS, place, message)
                         .label("written again")
-                        .other(first.with_place("/dataset"), format!("written by `{}`", first.id))
+                        .other(first.with_place("/dataset"), format!("written by `{one}`"))
                         .help("one step in the whole project changes the values of a dataset"),
                 );
                 continue;
@@ -50,7 +55,8 @@ pub(super) fn check(drafts: &[Draft<'_>], blocks: &mut Blocks, out: &mut Vec<Dia
                         place,
                         format!("`{id}` is external, and never written"),
                     )
-                    .other(block.key, "made elsewhere"),
+                    .other(block.key, "made elsewhere")
+                    .help("write to a dataset of your own, or remove `external`"),
                 );
             }
             let inputs = upstream[n].iter().filter(|from| **from != id);

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::{
     data::{DatasetId, Duration, Frequency},
-    diagnostic::{Diagnostic, Span, codes, did_you_mean},
+    diagnostic::{Diagnostic, Span, codes, did_you_mean, key_meant},
     document::{Entry, Node, Tree},
 };
 
@@ -230,6 +230,23 @@ impl<'a> Shape<'a> {
         }
     }
 
+    /// What to write for a key that is missing.
+    fn missing(&self, key: &str, schema: Option<&Value>) -> Option<String> {
+        let schema = schema?;
+        if let Some(version) = schema.get("const").filter(|_| key == "frazil") {
+            return Some(format!("begin the file with `frazil: {version}`"));
+        }
+        let target =
+            schema["$ref"].as_str().map(|name| &self.root["$defs"][name.trim_start_matches("#/$defs/")]);
+        let inner = target.and_then(|t| t["required"].as_array()).into_iter().flatten();
+        let inner: Vec<String> = inner.filter_map(Value::as_str).map(|key| format!("{key}: …")).collect();
+        match (inner.is_empty(), schema["description"].as_str()) {
+            (false, _) => Some(format!("write `{key}: {{ {} }}`", inner.join(", "))),
+            (true, Some(description)) => Some(format!("`{key}`: {description}")),
+            (true, None) => None,
+        }
+    }
+
     fn list(&self, schema: &'a Value, items: &[Node], place: Span, out: &mut Vec<Diagnostic>) {
         let count = |key: &str| schema[key].as_u64().and_then(|n| usize::try_from(n).ok());
         let (min, max) = (count("minItems").unwrap_or(0), count("maxItems").unwrap_or(usize::MAX));
@@ -254,7 +271,9 @@ impl<'a> Shape<'a> {
         let others = schema.get("additionalProperties");
         for entry in entries {
             if let Some(inner) = properties.and_then(|p| p.get(&entry.key)) {
+                let before = out.len();
                 self.value(inner, &entry.value, entry.key_span, out);
+                described(&entry.key, inner, &mut out[before..]);
             } else if schema.get("patternProperties").is_some() && entry.key.starts_with("x-") {
             } else if others == Some(&Value::Bool(false)) {
                 let known: Vec<&str> = properties.into_iter().flatten().map(|(k, _)| k.as_str()).collect();
@@ -264,7 +283,7 @@ impl<'a> Shape<'a> {
                         entry.key_span,
                         format!("there is no key `{}` here", entry.key),
                     )
-                    .maybe_help(did_you_mean(&entry.key, &known)),
+                    .maybe_help(key_meant(&entry.key, &known)),
                 );
             } else if let Some(inner) = others.filter(|o| o.is_object()) {
                 self.value(inner, &entry.value, entry.key_span, out);
@@ -272,8 +291,21 @@ impl<'a> Shape<'a> {
         }
         for wanted in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
             if node.get(wanted).is_none() {
-                out.push(Diagnostic::error(codes::MISSING_KEY, key, format!("`{wanted}` is missing here")));
+                out.push(
+                    Diagnostic::error(codes::MISSING_KEY, key, format!("`{wanted}` is missing here"))
+                        .maybe_help(self.missing(wanted, properties.and_then(|p| p.get(wanted)))),
+                );
             }
+        }
+    }
+}
+
+/// Helps with the words that describe a key, where nothing better is said.
+fn described(key: &str, schema: &Value, problems: &mut [Diagnostic]) {
+    let Some(description) = schema["description"].as_str() else { return };
+    for problem in problems {
+        if problem.help.is_none() && matches!(problem.code, codes::TYPE | codes::RANGE | codes::PATTERN) {
+            problem.help = Some(format!("`{key}`: {description}"));
         }
     }
 }
@@ -329,7 +361,7 @@ fn text_form(schema: &Value, name: Option<&str>, text: &str, place: Span, out: &
         }
     };
     if let Some(message) = error {
-        out.push(Diagnostic::error(code, place, message));
+        out.push(Diagnostic::told(code, place, &message));
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 use serde_json::Value;
 
-use super::{environment, sole_expression};
+use super::{environment, sole_expression, trial};
 use crate::{
     diagnostic::{Diagnostic, Span, codes, did_you_mean},
     pipeline::{Param, ParamKind},
@@ -59,10 +59,19 @@ impl Known<'_> {
             Err(error) => {
                 let detail = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
                 let message = format!("this expression cannot be read: {detail}");
-                return out.push(Diagnostic::error(codes::EXPRESSION, place.span, message));
+                return out.push(Diagnostic::error(codes::EXPRESSION, place.span, message).help(
+                    "expressions are Jinja, such as `{{ period | date('%Y-%m') }}`: look for an open quote or bracket",
+                ));
             }
         };
         let before = out.len();
+        if let Some(trouble) = trial(text) {
+            let message = format!("this expression cannot be evaluated: {trouble}");
+            out.push(
+                Diagnostic::error(codes::EXPRESSION, place.span, message)
+                    .help("filters are those of Jinja, such as `upper`, and `date('%Y-%m-%d')`"),
+            );
+        }
         for name in &names {
             self.name(name, place, out);
         }
@@ -80,9 +89,17 @@ impl Known<'_> {
         let root = parts.next().unwrap_or("");
         let first = parts.next();
         let mut unknown = |what: &str, word: &str, known: &[&str]| {
+            let (message, define) = match what {
+                "params" => ("there is no parameter", "declare it: `params: { # : { type: period } }`"),
+                "vars" => ("there is no var", "define it in frazil.yaml: `vars: { #: … }`"),
+                "secrets" => ("there is no secret", "name it in frazil.yaml: `secrets: { #: { env: … } }`"),
+                "run" => ("`run` has no attribute", ""),
+                _ => ("`period` has no attribute", ""),
+            };
+            let define = Some(define.replace("# ", word).replace('#', word)).filter(|help| !help.is_empty());
             out.push(
-                Diagnostic::error(codes::ATTRIBUTE, place.of(name), format!("there is no {what} `{word}`"))
-                    .maybe_help(did_you_mean(word, known)),
+                Diagnostic::error(codes::ATTRIBUTE, place.of(name), format!("{message} `{word}`"))
+                    .maybe_help(did_you_mean(word, known).or(define)),
             );
         };
         let keys = |map: Vec<&'_ String>| -> Vec<String> { map.into_iter().cloned().collect() };
@@ -90,26 +107,26 @@ impl Known<'_> {
             ("params", Some(word)) if place.params => {
                 let known: Vec<&str> = self.declared.iter().map(String::as_str).collect();
                 if !known.contains(&word) {
-                    unknown("parameter", word, &known);
+                    unknown("params", word, &known);
                 }
             }
             ("vars", Some(word)) => {
                 let known = keys(self.project.vars.keys().collect());
                 let known: Vec<&str> = known.iter().map(String::as_str).collect();
                 if !known.contains(&word) {
-                    unknown("var", word, &known);
+                    unknown("vars", word, &known);
                 }
             }
             ("secrets", Some(word)) => {
                 let known: Vec<&str> = self.project.secrets.keys().map(String::as_str).collect();
                 if !known.contains(&word) {
-                    unknown("secret", word, &known);
+                    unknown("secrets", word, &known);
                 }
             }
-            ("run", Some(word)) if !RUN.contains(&word) => unknown("attribute of `run`", word, RUN),
+            ("run", Some(word)) if !RUN.contains(&word) => unknown("run", word, RUN),
             ("period", Some(word)) if place.period.is_some() => {
                 if !PERIOD.contains(&word) {
-                    unknown("attribute of `period`", word, PERIOD);
+                    unknown("period", word, PERIOD);
                 }
             }
             ("period", None) if place.period.is_some() => {}
@@ -157,7 +174,10 @@ impl Known<'_> {
             match map.get(part) {
                 Some(inner) if inner.is_null() => {
                     let message = format!("`{name}` is not set in frazil.yaml");
-                    return out.push(Diagnostic::error(codes::ATTRIBUTE, place.of(name), message));
+                    return out.push(
+                        Diagnostic::error(codes::ATTRIBUTE, place.of(name), message)
+                            .help(format!("say `{part}` there")),
+                    );
                 }
                 Some(inner) => value = inner,
                 None => {
