@@ -25,7 +25,7 @@ check-examples:
 	$${CARGO_TARGET_DIR:-target}/debug/frazil check pipelines examples
 
 schemas:
-	UPDATE=1 cargo test -p frazil-tests --test all schema
+	UPDATE=1 cargo test -p frazil-tests --test all -- schema reference
 
 clean-demo:
 	rm -rf .demo

@@ -25,6 +25,8 @@ mod main_job;
 mod real;
 #[path = "all/real_pipelines.rs"]
 mod real_pipelines;
+#[path = "all/reference.rs"]
+mod reference;
 #[path = "all/schema.rs"]
 mod schema;
 #[path = "all/two_writers.rs"]

@@ -8,26 +8,27 @@ use frazil_engine::{
 use frazil_tests::{programs::root, sandbox::Sandbox};
 use serde_json::Value;
 
-fn current(name: &str, schema: &Value) {
-    let path = root().join("schemas").join(name);
-    let text = format!("{}\n", serde_json::to_string_pretty(schema).unwrap());
+/// Compares a generated file with the one in the repository; `UPDATE=1` writes it.
+pub(crate) fn current(name: &str, text: &str) {
+    let path = root().join(name);
     if std::env::var_os("UPDATE").is_some() {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(&path, &text).unwrap();
+        std::fs::write(&path, text).unwrap();
     }
     let stored = std::fs::read_to_string(&path).unwrap_or_default();
     let differs = stored.lines().zip(text.lines()).position(|(a, b)| a != b);
     assert!(
         stored == text,
-        "schemas/{name} is stale (first in line {:?}): run `UPDATE=1 cargo test -p frazil-tests schema`",
+        "{name} is stale (first in line {:?}): run `make schemas`",
         differs.map(|n| n + 1)
     );
 }
 
 #[test]
 fn the_schemas_on_disk_are_current() {
-    current("pipeline.v1.json", &schema::pipeline(&frazil_steps::registry()));
-    current("project.v1.json", &schema::project());
+    let pretty = |schema: &Value| format!("{}\n", serde_json::to_string_pretty(schema).unwrap());
+    current("schemas/pipeline.v1.json", &pretty(&schema::pipeline(&frazil_steps::registry())));
+    current("schemas/project.v1.json", &pretty(&schema::project()));
 }
 
 const HEAD: &str = "frazil: 1\nid: a\ndatasets:\n  d: { title: D, time: { step: P1D, start: \"2024\" }, variables: { v: { units: mm } } }\n";
