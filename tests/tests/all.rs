@@ -7,6 +7,8 @@
     reason = "helpers of tests fail as tests do"
 )]
 
+#[path = "all/arrivals.rs"]
+mod arrivals;
 #[path = "all/command_line.rs"]
 mod command_line;
 #[path = "all/crash.rs"]
