@@ -120,7 +120,7 @@ impl<'a> Pages<'a> {
             return;
         }
         self.text.push_str("| key | value | default | |\n|---|---|---|---|\n");
-        for (key, property, required) in rows {
+        for Row { key, property, description, required } in rows {
             let kind = self.kind(property);
             let default = match property.get("default") {
                 _ if required => "**required**".to_owned(),
@@ -129,8 +129,8 @@ impl<'a> Pages<'a> {
                 Some(Value::Array(list)) if list.is_empty() => String::new(),
                 Some(value) => format!("`{}`", value.as_str().map_or(value.to_string(), str::to_owned)),
             };
-            let description = property["description"].as_str().unwrap_or_default().replace('\n', " ");
-            let cells = [format!("`{key}`"), kind, default, description].map(|cell| cell.replace('|', "\\|"));
+            let cells = [format!("`{key}`"), kind, default, description.to_owned()];
+            let cells = cells.map(|cell| cell.replace('|', "\\|").replace('\n', " "));
             writeln!(self.text, "| {} |", cells.join(" | ")).unwrap();
         }
     }
@@ -148,18 +148,30 @@ impl<'a> Pages<'a> {
     }
 }
 
-/// The keys of a map, or of all maps that a choice lets stand: key, schema, whether it is required.
-fn rows_of(schema: &Value) -> Vec<(String, &Value, bool)> {
+/// A key of a map.
+struct Row<'a> {
+    key: &'a str,
+    property: &'a Value,
+    description: &'a str,
+    required: bool,
+}
+
+/// The keys of a map, or of all maps that a choice lets stand.
+fn rows_of(schema: &Value) -> Vec<Row<'_>> {
     let branches = ["oneOf", "anyOf"].iter().filter_map(|key| schema[*key].as_array()).flatten();
-    let of = |map: &'_ Value, key: &str| map["required"].as_array().is_some_and(|r| r.contains(&key.into()));
-    let own = schema["properties"].as_object().into_iter().flatten();
-    let mut rows: Vec<_> = own.map(|(key, value)| (key.clone(), value, of(schema, key))).collect();
-    for branch in branches {
-        let properties = branch["properties"].as_object();
-        let single = properties.is_some_and(|p| p.len() == 1) && branch["description"].is_string();
-        for (key, value) in properties.into_iter().flatten() {
+    let mut rows = Vec::new();
+    for map in [schema].into_iter().chain(branches) {
+        // Keys of a choice are not required: another choice may be taken.
+        let required = map["required"].as_array().filter(|_| std::ptr::eq(map, schema));
+        for (key, property) in map["properties"].as_object().into_iter().flatten() {
             // `{ convert: … }`: the words stand at the choice, not at its one key.
-            rows.push((key.clone(), if single { branch } else { value }, false));
+            let described = if property["description"].is_string() { property } else { map };
+            rows.push(Row {
+                key,
+                property,
+                description: described["description"].as_str().unwrap_or_default(),
+                required: required.is_some_and(|names| names.iter().any(|name| name == key.as_str())),
+            });
         }
     }
     rows
@@ -233,12 +245,8 @@ fn reference(registry: &Registry) -> String {
             frazil_engine::step::Arity::Optional => format!("{}, or nothing", step_type.input.kind),
             frazil_engine::step::Arity::Many => format!("{}, of one step or several", step_type.input.kind),
         };
-        writeln!(
-            pages.text,
-            "\n### {}\n\nTakes {takes}; gives {}. It {}.\n",
-            step_type.uses, step_type.output, step_type.summary
-        )
-        .unwrap();
+        let (uses, gives, summary) = (step_type.uses, step_type.output, step_type.summary);
+        writeln!(pages.text, "\n### {uses}\n\n*{summary}.* Takes {takes}; gives {gives}.\n").unwrap();
         let with = schema::settings_of(&pipeline, step_type.uses).unwrap();
         pages.table(&schema::resolved(&pipeline, with));
         pages.rest();
@@ -263,8 +271,8 @@ fn every_setting_is_described() {
     let root = schema::pipeline(&frazil_steps::registry());
     for step_type in frazil_steps::registry().iter() {
         let with = schema::resolved(&root, schema::settings_of(&root, step_type.uses).unwrap());
-        for (key, property, _) in rows_of(&with) {
-            assert!(property["description"].is_string(), "`{key}` of {} is not described", step_type.uses);
+        for Row { key, description, .. } in rows_of(&with) {
+            assert!(!description.is_empty(), "`{key}` of {} is not described", step_type.uses);
         }
     }
 }
