@@ -4,15 +4,18 @@
 //! [`BatchWriter`] and publish through [`commit`].
 
 mod admit;
+mod attempt;
 mod attributes;
 mod change;
 mod codec;
 mod commit;
+mod confirm;
 mod crs;
 mod document;
 mod fault;
 mod grid;
 mod history;
+mod kept;
 mod layout;
 mod lock;
 mod read;

@@ -68,8 +68,8 @@ pub(super) async fn apply(change: &Change<'_>, session: &mut Session) -> Result<
     refer(change, session, unit).await?;
     if let Some(from) = change.settlement.from {
         for (name, values) in [
-            ("time", Values::Int64(change.axis.labels())),
-            ("period_status", Values::UInt8(change.axis.codes())),
+            ("time", Values::Int64(change.axis.labels_from(0))),
+            ("period_status", Values::UInt8(change.axis.codes_from(0))),
         ] {
             let name = change.template.path(name);
             if !nodes.contains_key(&name) {
@@ -193,7 +193,7 @@ async fn create(change: &Change<'_>, session: &mut Session) -> Result<Nodes, Ste
 }
 
 /// Shape and dimension names, as Icechunk keeps them beside the document.
-fn shape(document: &Value) -> Result<(ArrayShape, Vec<DimensionName>), StepError> {
+pub(super) fn shape(document: &Value) -> Result<(ArrayShape, Vec<DimensionName>), StepError> {
     let numbers = |value: &Value| -> Vec<u64> {
         value.as_array().into_iter().flatten().filter_map(Value::as_u64).collect()
     };

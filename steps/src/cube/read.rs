@@ -67,7 +67,7 @@ pub(super) async fn contents(
     calendar(nodes, &format!("{prefix}/time"), step)?;
     let read = |name: String| {
         let path = format!("{prefix}/{name}");
-        async move { vector(session, nodes, &path, what).await }
+        async move { vector(session, nodes, &path, 0, what).await.map(|found| found.map(|(_, v)| v)) }
     };
     let (labels, statuses, y, x) =
         futures::try_join!(read("time".to_owned()), read("period_status".to_owned()), read(y), read(x))?;
@@ -128,13 +128,15 @@ pub(super) fn codec(nodes: &Nodes, path: &str, what: &str) -> Result<ChunkCodec,
     ChunkCodec::new(document).map_err(|error| not_a_cube(format!("{what}: array {path}: {error}")))
 }
 
-/// A whole one-dimensional array; none where there is no such array.
-async fn vector(
+/// A one-dimensional array from the chunk on that holds position `from`, with the position where
+/// that begins; none where there is no such array.
+pub(super) async fn vector(
     session: &Session,
     nodes: &Nodes,
     name: &str,
+    from: usize,
     what: &str,
-) -> Result<Option<Values>, StepError> {
+) -> Result<Option<(usize, Values)>, StepError> {
     if !nodes.contains_key(name) {
         return Ok(None);
     }
@@ -142,16 +144,18 @@ async fn vector(
     let node = session.get_array(&path(name)?).await.map_err(fault::icechunk(what))?;
     let NodeData::Array { shape, .. } = node.node_data else { return Ok(None) };
     let length = shape.get(0).map_or(0, |d| usize::try_from(d.array_length()).unwrap_or(usize::MAX));
-    let chunk = codec.numbers();
-    let mut bytes = Vec::with_capacity(length * codec.dtype.size());
-    for at in 0..length.div_ceil(chunk.max(1)) {
+    let chunk = codec.numbers().max(1);
+    let begin = from.min(length) / chunk * chunk;
+    let size = codec.dtype.size();
+    let mut bytes = Vec::with_capacity((length - begin) * size);
+    for at in begin / chunk..length.div_ceil(chunk) {
         bytes.extend(match stored(session, name, &[at], what).await? {
             None => codec.filled(chunk),
             Some(encoded) => decoded(&codec, encoded, what).await?,
         });
     }
-    bytes.truncate(length * codec.dtype.size());
-    Ok(Values::from_le_bytes(codec.dtype, &bytes))
+    bytes.truncate((length - begin) * size);
+    Ok(Values::from_le_bytes(codec.dtype, &bytes).map(|values| (begin, values)))
 }
 
 /// The bytes of a chunk as they are stored; none where it is not stored.

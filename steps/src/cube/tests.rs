@@ -1,3 +1,4 @@
+mod axis;
 mod buckets;
 mod guards;
 mod processes;

@@ -148,14 +148,14 @@ impl TimeIndex {
             .collect()
     }
 
-    /// Labels as they are stored.
-    pub(super) fn labels(&self) -> Vec<i64> {
-        self.periods.iter().map(|p| p.label()).collect()
+    /// Labels as they are stored, from position `at` on.
+    pub(super) fn labels_from(&self, at: usize) -> Vec<i64> {
+        self.periods.get(at..).unwrap_or_default().iter().map(|p| p.label()).collect()
     }
 
-    /// Status codes as they are stored.
-    pub(super) fn codes(&self) -> Vec<u8> {
-        self.statuses.iter().map(|s| s.code()).collect()
+    /// Status codes as they are stored, from position `at` on.
+    pub(super) fn codes_from(&self, at: usize) -> Vec<u8> {
+        self.statuses.get(at..).unwrap_or_default().iter().map(|s| s.code()).collect()
     }
 
     /// Puts a period at the end.

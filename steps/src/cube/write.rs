@@ -13,7 +13,7 @@ use super::{
     Cube, admit,
     codec::ChunkCodec,
     document::not_a_cube,
-    fault, layout,
+    fault, kept, layout,
     layout::ArrayDocument,
     reference::{Body, UnitRecord, digest},
     repo, settle,
@@ -35,7 +35,7 @@ pub struct BatchWriter {
     info: Arc<DatasetInfo>,
     scope: Scope,
     batch: Batch,
-    cube: Option<Cube>,
+    cube: Option<Arc<Cube>>,
     session: Arc<Session>,
     plan: Option<Arc<Plan>>,
     /// Gaps that came before anything said what the grid is.
@@ -62,19 +62,19 @@ impl BatchWriter {
     /// When the store cannot be read or written, or is never written by frazil.
     pub async fn begin(info: &DatasetInfo, scope: &Scope, batch: Batch) -> Result<Self, StepError> {
         writable(info)?;
-        let cube = Cube::open(info, scope).await?;
+        let cube = kept::open(info, scope).await?;
         let what: Arc<str> = format!("cannot write to {}", info.location.url).into();
         let session = match &cube {
-            Some(cube) => cube.repository.readonly_session(&VersionInfo::SnapshotId(cube.id.clone())).await,
+            Some(cube) => cube.session.clone(),
             None => {
                 let config = repo::creation(CHUNKS_PER_MANIFEST);
                 let repository = repo::open_or_create(info, scope, config).await?;
-                repository.readonly_session(&VersionInfo::BranchTipRef(repo::MAIN.to_owned())).await
+                let main = VersionInfo::BranchTipRef(repo::MAIN.to_owned());
+                repository.readonly_session(&main).await.map_err(fault::icechunk(&what))?
             }
         };
-        let session = session.map_err(fault::icechunk(&what))?;
         let threads = std::thread::available_parallelism().map_or(2, std::num::NonZeroUsize::get);
-        let plan = cube.as_ref().map(Plan::of_cube).transpose()?.map(Arc::new);
+        let plan = cube.as_deref().map(Plan::of_cube).transpose()?.map(Arc::new);
         Ok(Self {
             info: Arc::new(info.clone()),
             scope: scope.clone(),
@@ -154,7 +154,7 @@ impl BatchWriter {
     /// Where a period lies: its unit and its place in it, counted from where the axis begins, or
     /// from where this batch begins when there is no axis yet.
     fn slot(&self, period: Period, length: usize) -> Result<(i64, usize), StepError> {
-        let axis = self.cube.as_ref().map(Cube::axis);
+        let axis = self.cube.as_deref().map(Cube::axis);
         let at = match axis.and_then(|axis| Some((axis, axis.first()?, axis.last()?))) {
             Some((axis, first, last)) => match axis.position(period) {
                 Some(position) => i64::try_from(position).unwrap_or(i64::MAX),
@@ -279,7 +279,7 @@ impl BatchWriter {
         Ok(Written {
             dataset: self.info.id.clone(),
             index: self.batch.index,
-            base: self.cube.as_ref().map(Cube::id),
+            base: self.cube.as_deref().map(Cube::id),
             labels: self.labels,
             ended,
             body: serde_json::to_value(body)

@@ -9,7 +9,6 @@ use frazil_engine::{
 use serde_json::json;
 
 use super::support::{Bench, bench, day, field, finals, grid, numbers, slice};
-use crate::cube::BatchWriter;
 
 async fn stored() -> (Bench, Option<String>) {
     let bench = bench(json!({}));
@@ -168,14 +167,6 @@ async fn another_layout_than_the_one_written_for_is_refused() {
     let mut written = put(&bench, slice(day(7), Status::Final, 0.0)).await.unwrap();
     written.body["layout"] = json!("another");
     bench.refused(bench.commit(vec![written]).await, &head, "the stored layout is not the one").await;
-}
-
-#[tokio::test]
-async fn another_time_axis_than_the_declared_one_is_refused() {
-    let (mut bench, _) = stored().await;
-    bench.info.block.time = serde_json::from_value(json!({ "step": "PT1H" })).unwrap();
-    let error = BatchWriter::begin(&bench.info, &bench.cx.scope, bench.batch_of_nothing()).await.unwrap_err();
-    assert!(error.to_string().contains("`time` is in `days since 1970-01-01`"), "{error}");
 }
 
 #[tokio::test]
