@@ -13,6 +13,7 @@ pub mod diagnostic;
 mod document;
 pub mod event;
 pub mod executor;
+mod graph;
 pub mod lock;
 pub mod pipeline;
 pub mod plan;
