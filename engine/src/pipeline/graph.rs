@@ -1,10 +1,9 @@
 //! Edges: what they carry, how many there are, where they lead.
 
-use std::collections::BTreeSet;
-
 use super::{Segment, Unit, draft::DraftStep};
 use crate::{
-    diagnostic::{Diagnostic, codes},
+    diagnostic::{Diagnostic, Span, codes},
+    graph::Graph,
     registry::Registry,
     step::{Arity, PortKind},
 };
@@ -77,10 +76,12 @@ fn kind(steps: &[DraftStep<'_>], from: usize, to: usize, registry: &Registry, ou
         _ => format!("`{}` takes {}, but `{}` gives {gives}", taker.id, takes.kind, giver.id),
     };
     let turner = registry.iter().find(|t| t.input.kind == gives && t.output == takes.kind);
-    let meant: Vec<String> = below(steps, from)
+    let graph = Graph::new(steps.len(), edges(steps, |step| step.needs.iter()));
+    let (below_giver, below_taker) = (graph.below(from), graph.below(to));
+    let meant: Vec<String> = below_giver
         .into_iter()
         .filter(|at| *at != to && steps[*at].step_type.is_some_and(|t| t.output == takes.kind))
-        .filter(|at| !below(steps, to).contains(at) && !taker.needs.iter().any(|(n, _)| n == at))
+        .filter(|at| !below_taker.contains(at) && !taker.needs.iter().any(|(n, _)| n == at))
         .map(|at| format!("`needs: {}`", steps[at].id))
         .collect();
     let help = match (turner, meant.first()) {
@@ -103,21 +104,6 @@ fn kind(steps: &[DraftStep<'_>], from: usize, to: usize, registry: &Registry, ou
             )
             .maybe_help(help),
     );
-}
-
-/// The steps that hang from `from`, nearest first.
-fn below(steps: &[DraftStep<'_>], from: usize) -> Vec<usize> {
-    let mut found: Vec<usize> = Vec::new();
-    let mut front = vec![from];
-    while !front.is_empty() {
-        let next: Vec<usize> = (0..steps.len())
-            .filter(|at| steps[*at].needs.iter().any(|(n, _)| front.contains(n)))
-            .filter(|at| *at != from && !found.contains(at))
-            .collect();
-        found.extend(&next);
-        front = next;
-    }
-    found
 }
 
 /// A stream has one reader.
@@ -166,40 +152,26 @@ fn consumers(steps: &[DraftStep<'_>], out: &mut Vec<Diagnostic>) {
     }
 }
 
-/// The steps, each after all that it needs or waits for, otherwise in the order of the file.
-fn order(steps: &[DraftStep<'_>], out: &mut Vec<Diagnostic>) -> Option<Vec<usize>> {
-    let mut done = vec![false; steps.len()];
-    let mut order = Vec::with_capacity(steps.len());
-    // Each round takes the first step that is ready; files have a few dozen steps at most.
-    while let Some(at) = (0..steps.len())
-        .find(|at| !done[*at] && steps[*at].needs.iter().chain(&steps[*at].after).all(|(n, _)| done[*n]))
-    {
-        done[at] = true;
-        order.push(at);
-    }
-    let Some(first) = (0..steps.len()).find(|at| !done[*at]) else { return Some(order) };
-    out.push(cycle(steps, &done, first));
-    None
+/// What leads to what, by one kind of edge or all.
+fn edges<'a, I>(
+    steps: &'a [DraftStep<'_>],
+    of: impl Fn(&'a DraftStep<'_>) -> I,
+) -> impl Iterator<Item = (usize, usize)>
+where
+    I: Iterator<Item = &'a (usize, Span)>,
+{
+    steps.iter().enumerate().flat_map(move |(at, step)| of(step).map(move |(from, _)| (*from, at)))
 }
 
-/// Walks back from a step that cannot start until one comes twice.
-fn cycle(steps: &[DraftStep<'_>], done: &[bool], first: usize) -> Diagnostic {
-    let mut path = vec![first];
-    let mut seen = BTreeSet::from([first]);
-    let mut at = first;
-    let start = loop {
-        let open = steps[at].needs.iter().chain(&steps[at].after).map(|(n, _)| *n).find(|n| !done[*n]);
-        let Some(next) = open else { break at };
-        if !seen.insert(next) {
-            break next;
-        }
-        path.push(next);
-        at = next;
-    };
-    let begin = path.iter().position(|at| *at == start).unwrap_or(0);
-    let mut circle: Vec<usize> = path[begin..].to_vec();
-    circle.reverse();
-    // The walk went from a step to what it needs: turned round, each leads to the next.
+/// The steps, each after all that it needs or waits for, otherwise in the order of the file.
+fn order(steps: &[DraftStep<'_>], out: &mut Vec<Diagnostic>) -> Option<Vec<usize>> {
+    let graph = Graph::new(steps.len(), edges(steps, |step| step.needs.iter().chain(&step.after)));
+    out.extend(graph.circles().iter().map(|circle| cycle(steps, circle)));
+    graph.order()
+}
+
+/// Steps that wait for each other: each leads to the next, the last to the first.
+fn cycle(steps: &[DraftStep<'_>], circle: &[usize]) -> Diagnostic {
     let names: Vec<String> =
         circle.iter().chain(circle.first()).map(|at| format!("`{}`", steps[*at].id)).collect();
     let edge = |from: usize, to: usize| {
@@ -233,20 +205,19 @@ pub(crate) fn units(kinds: &[(PortKind, PortKind)], needs: &[Vec<usize>], after:
             _ => waiting.push(Unit::Node(at)),
         }
     }
-    let mut done = vec![false; kinds.len()];
-    let mut units = Vec::with_capacity(waiting.len());
-    while !waiting.is_empty() {
-        let ready = |unit: &Unit| {
-            let own = members(unit);
-            own.iter().all(|at| needs[*at].iter().chain(&after[*at]).all(|n| done[*n] || own.contains(n)))
-        };
-        // Where a segment and a node wait for each other the order of the file decides.
-        let next = waiting.iter().position(ready).unwrap_or(0);
-        let unit = waiting.remove(next);
-        members(&unit).iter().for_each(|at| done[*at] = true);
-        units.push(unit);
+    let mut place = vec![None; kinds.len()];
+    for (at, unit) in waiting.iter().enumerate() {
+        members(unit).iter().for_each(|node| place[*node] = Some(at));
     }
-    units
+    let edges = waiting.iter().enumerate().flat_map(|(at, unit)| {
+        let own = members(unit);
+        let first = own.iter().flat_map(|node| needs[*node].iter().chain(&after[*node])).copied();
+        let others: Vec<usize> = first.filter(|node| !own.contains(node)).collect();
+        others.into_iter().filter_map(|node| place[node]).map(|first| (first, at)).collect::<Vec<_>>()
+    });
+    // Where a segment and a node wait for each other the order of the file decides.
+    let order = Graph::new(waiting.len(), edges).order();
+    order.unwrap_or_else(|| (0..waiting.len()).collect()).into_iter().map(|at| waiting[at].clone()).collect()
 }
 
 fn members(unit: &Unit) -> Vec<usize> {

@@ -6,6 +6,7 @@ use super::datasets::Blocks;
 use crate::{
     data::{DatasetId, NodeId},
     diagnostic::{Diagnostic, Span, codes},
+    graph::Graph,
     pipeline::Draft,
     step::{PortKind, Write},
 };
@@ -111,50 +112,26 @@ fn upstream(draft: &Draft<'_>) -> Vec<BTreeSet<DatasetId>> {
     found
 }
 
-/// Datasets made from each other, each circle told once.
+/// Datasets made from each other, a circle of each knot told once.
 fn cycles(edges: &BTreeMap<DatasetId, BTreeMap<DatasetId, Span>>, out: &mut Vec<Diagnostic>) {
-    let mut done: BTreeSet<&DatasetId> = BTreeSet::new();
-    for start in edges.keys() {
-        let mut path: Vec<&DatasetId> = Vec::new();
-        walk(start, edges, &mut path, &mut done, out);
-    }
-}
-
-fn walk<'a>(
-    at: &'a DatasetId,
-    edges: &'a BTreeMap<DatasetId, BTreeMap<DatasetId, Span>>,
-    path: &mut Vec<&'a DatasetId>,
-    done: &mut BTreeSet<&'a DatasetId>,
-    out: &mut Vec<Diagnostic>,
-) {
-    if let Some(begin) = path.iter().position(|id| *id == at) {
-        let mut circle: Vec<&DatasetId> = path[begin..].to_vec();
-        circle.reverse();
+    let ids: Vec<&DatasetId> = edges.keys().collect();
+    let place = |id: &DatasetId| ids.binary_search(&id).ok();
+    let made = edges.iter().enumerate().flat_map(|(made, (_, sources))| {
+        sources.keys().filter_map(|from| place(from)).map(move |from| (from, made)).collect::<Vec<_>>()
+    });
+    for circle in Graph::new(ids.len(), made).circles() {
+        let circle: Vec<&DatasetId> = circle.into_iter().map(|at| ids[at]).collect();
         let names: Vec<String> = circle.iter().chain(circle.first()).map(|id| format!("`{id}`")).collect();
         let message = format!("datasets are made from each other: {}", names.join(" → "));
-        let places: Vec<Span> = path[begin..]
-            .iter()
-            .zip(path[begin + 1..].iter().chain([&at]))
-            .filter_map(|(made, from)| edges.get(*made)?.get(*from).copied())
-            .collect();
-        let mut problem = match places.first() {
-            Some(first) => Diagnostic::error(codes::DATASET_CYCLE, *first, message),
+        let steps = circle.iter().zip(circle.iter().cycle().skip(1));
+        let mut places = steps.filter_map(|(from, made)| edges.get(*made)?.get(*from).copied());
+        let mut problem = match places.next() {
+            Some(first) => Diagnostic::error(codes::DATASET_CYCLE, first, message),
             None => Diagnostic::nowhere(codes::DATASET_CYCLE, message),
         };
-        for place in places.into_iter().skip(1) {
+        for place in places {
             problem = problem.other(place, "made here");
         }
-        return out.push(problem);
+        out.push(problem);
     }
-    if !done.insert(at) {
-        return;
-    }
-    path.push(at);
-    for from in edges.get(at).into_iter().flat_map(BTreeMap::keys) {
-        // A finished dataset that is not on the path leads to no circle that was not told.
-        if path.contains(&from) || !done.contains(from) {
-            walk(from, edges, path, done, out);
-        }
-    }
-    path.pop();
 }
