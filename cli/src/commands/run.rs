@@ -228,7 +228,15 @@ async fn settle(session: &Session, job: &Job, services: &Services, cancel: &Canc
     for dead in settled {
         let mut text = format!("{}: run {} had died", pipeline.id, dead.run);
         if dead.committed > 0 {
-            text.push_str(&format!(", {} batches that it had written are committed", dead.committed));
+            text.push_str(&format!(
+                ", {} that it had written {} committed",
+                if dead.committed == 1 {
+                    "a batch".to_owned()
+                } else {
+                    format!("{} batches", dead.committed)
+                },
+                if dead.committed == 1 { "is" } else { "are" }
+            ));
         }
         for (unit, why) in dead.discarded {
             text.push_str(&format!("; what `{unit}` had written is left: {why}"));

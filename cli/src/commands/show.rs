@@ -1,6 +1,6 @@
 use clap::Args;
 use frazil_engine::{
-    event::{Phase, RunState, UnitHead, UnitState},
+    event::{Phase, RunState, SegmentState, UnitHead, UnitState},
     step::{Document, StepError},
     store::{RunStore, RunStoreError},
 };
@@ -70,6 +70,12 @@ fn word(unit: &UnitState, state: &RunState) -> &'static str {
         (Phase::Skipped, ..) => "skipped",
         (Phase::Done, None, _) => "done",
         (Phase::Done, Some(StepError::Cancelled), _) => "cancelled",
+        // A segment gives the head whatever happened: that is no part of the work.
+        (Phase::Done, Some(_), Some(_))
+            if unit.segment != SegmentState::default() && periods(unit).is_empty() =>
+        {
+            "failed"
+        }
         (Phase::Done, Some(_), Some(_)) => "failed in part",
         (Phase::Done, Some(_), None) => "failed",
     }

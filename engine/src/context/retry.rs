@@ -55,8 +55,11 @@ impl Context {
             }
             let wait = self.retry_wait(attempt, &error);
             let text = self.scope.secrets.redact(&error.to_string());
-            tracing::warn!(what, attempt, wait = ?wait, error = text, "trying again");
-            self.progress.tick(Tick::Note(format!("{what}: {text}; trying again in {:.0?}", wait)));
+            // Whoever watches is told below; the log has it for those who ask for more.
+            tracing::info!(what, attempt, wait = ?wait, error = text, "trying again");
+            // An error of a file names it already.
+            let text = if text.contains(what) { text } else { format!("{what}: {text}") };
+            self.progress.tick(Tick::Note(format!("{text}; trying again in {:.1} s", wait.as_secs_f64())));
             self.sleep(wait).await?;
             attempt += 1;
         }

@@ -135,7 +135,7 @@ pub(super) async fn wait(
 ) -> Result<(), StepError> {
     let wait = cx.retry_wait(tried, &error);
     let millis = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
-    tracing::warn!(%unit, attempt, wait = ?wait, error = cx.scope.secrets.redact(&error.to_string()), "trying again");
+    tracing::info!(%unit, attempt, wait = ?wait, error = cx.scope.secrets.redact(&error.to_string()), "trying again");
     journal.record(Event::Retrying { unit: unit.clone(), attempt, error, wait: millis }).await?;
     cx.sleep(wait).await
 }

@@ -113,7 +113,10 @@ fn a_source_that_is_down_is_5_and_names_the_period() {
     let (_, errors) = sandbox.fail(5, &RUN);
     assert!(errors.contains("error: slices: 2024-01-01: "), "{errors}");
     assert!(errors.contains("rain.2024.01.01.tif"), "{errors}");
-    assert!(!errors.contains("panicked"), "{errors}");
+    assert!(!errors.contains("WARN"), "what is told is not logged beside: {errors}");
     let runs = sandbox.succeed(&["runs"]);
     assert!(runs.contains("failed"), "{runs}");
+    let run = runs.lines().last().unwrap().split_whitespace().next().unwrap();
+    let shown = sandbox.succeed(&["show", run]);
+    assert!(shown.contains("failed") && !shown.contains("in part"), "{shown}");
 }
