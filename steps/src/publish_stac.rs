@@ -3,7 +3,7 @@
 mod collection;
 mod colour;
 mod files;
-mod place;
+pub(crate) mod place;
 #[cfg(test)]
 mod tests;
 mod thumbnail;

@@ -7,6 +7,7 @@ use frazil_engine::{
 use serde_json::{Map, Value, json};
 
 use super::{crs, document, template::Template, time::TimeIndex};
+use crate::publish_stac::place::degrees;
 
 /// Attributes of the root group.
 pub(super) fn root(info: &DatasetInfo, template: &Template, axis: &TimeIndex) -> Map<String, Value> {
@@ -96,7 +97,9 @@ pub(super) fn space(grid: &Grid, map: &mut Map<String, Value>) {
     };
     if let Some([west, south, east, north]) = bounds(grid) {
         put("spatial:bbox", json!([west, south, east, north]));
-        if crs::is_geographic(&grid.crs) {
+        let projected = !crs::is_geographic(&grid.crs);
+        let degrees = if projected { degrees(grid) } else { Some([west, south, east, north]) };
+        if let Some([west, south, east, north]) = degrees {
             put("geospatial_lat_min", json!(south));
             put("geospatial_lat_max", json!(north));
             put("geospatial_lon_min", json!(west));
@@ -190,4 +193,33 @@ pub(super) fn spatial_ref(grid: &Grid) -> Value {
         map.insert("GeoTransform".to_owned(), json!(format!("{c} {a} {b} {f} {d} {e}")));
     }
     Value::Object(map)
+}
+
+#[cfg(test)]
+mod tests {
+    use frazil_engine::data::Axis;
+
+    use super::*;
+
+    #[test]
+    fn the_place_of_a_projected_grid_is_told_in_degrees() {
+        let grid = Grid {
+            crs: crate::crs::epsg(32_633).unwrap(),
+            y: Axis::regular("y", 7_000_000.0, -1000.0, 500),
+            x: Axis::regular("x", 0.0, 1000.0, 1000),
+        };
+        let mut map = Map::new();
+        space(&grid, &mut map);
+        // `transform_bounds(0, 6500000, 1000000, 7000000)` of EPSG:32633 by PROJ 9.
+        for (key, proj) in [
+            ("geospatial_lon_min", 5.172_365_4),
+            ("geospatial_lat_min", 58.353_970_6),
+            ("geospatial_lon_max", 24.827_634_6),
+            ("geospatial_lat_max", 63.129_339_7),
+        ] {
+            assert!((map[key].as_f64().unwrap() - proj).abs() < 1e-6, "{key}: {}", map[key]);
+        }
+        assert_eq!(map["geospatial_bounds_crs"], "EPSG:32633");
+        assert_eq!(map["spatial:bbox"], json!([0.0, 6_500_000.0, 1_000_000.0, 7_000_000.0]));
+    }
 }
