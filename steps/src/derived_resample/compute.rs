@@ -25,8 +25,9 @@ use crate::{
 /// Reads on their way at a time: one is decoded while another is added up.
 const AHEAD: usize = 2;
 
-/// Bytes that one read gives where chunks are smaller: enough that no time goes into reading.
-const READ: usize = 16 << 20;
+/// Bytes that one read gives where chunks are smaller: enough that no time goes into the reading
+/// itself, and so few that the numbers are still in the cache when they are added up.
+const READ: usize = 1 << 20;
 
 /// One source variable with all that is made of it.
 #[derive(Debug)]
