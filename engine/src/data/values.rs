@@ -74,13 +74,22 @@ macro_rules! values {
                 if bytes.len() % dtype.size() != 0 {
                     return None;
                 }
+                // Of exact length, so that the compiler makes one copy of it.
                 Some(match dtype {
                     $(DType::$variant => Self::$variant(
-                        bytes.chunks_exact(size_of::<$rust>())
-                            .filter_map(|b| b.try_into().ok().map(<$rust>::from_le_bytes))
-                            .collect(),
+                        bytes.as_chunks().0.iter().map(|b| <$rust>::from_le_bytes(*b)).collect(),
                     )),*
                 })
+            }
+
+            /// The numbers as little-endian bytes.
+            #[must_use]
+            pub fn to_le_bytes(&self) -> Vec<u8> {
+                match self {
+                    $(Self::$variant(v) => {
+                        v.iter().map(|n| n.to_le_bytes()).collect::<Vec<_>>().into_flattened()
+                    })*
+                }
             }
         }
         $(

@@ -238,12 +238,7 @@ async fn vector(
 ) -> Result<(), StepError> {
     let codec = super::read::codec(nodes, name, what)?;
     let (length, size) = (codec.numbers().max(1), codec.dtype.size());
-    let all: Vec<u8> = match values {
-        Values::Int64(v) => v.iter().flat_map(|n| n.to_le_bytes()).collect(),
-        Values::UInt8(v) => v.clone(),
-        Values::Float64(v) => v.iter().flat_map(|n| n.to_le_bytes()).collect(),
-        other => return Err(not_a_cube(format!("a coordinate cannot be {}", other.dtype().name()))),
-    };
+    let all = values.to_le_bytes();
     for chunk in from / length..values.len().div_ceil(length) {
         let part = &all[chunk * length * size..all.len().min((chunk + 1) * length * size)];
         let mut block = part.to_vec();

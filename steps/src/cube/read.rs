@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::{
     Cube,
-    codec::ChunkCodec,
+    codec::{ChunkCodec, CodecError},
     document,
     document::{Nodes, not_a_cube},
     fault, path,
@@ -219,6 +219,12 @@ impl Cube {
         let target = Block { ranges: [time, window.y.clone(), window.x.clone()] };
         let chunks = target.chunks(&codec.lengths());
         let name = self.template.path(variable);
+        if let [chunk] = chunks.as_slice()
+            && Block::of_chunk(chunk, &codec.lengths()) == target
+        {
+            let encoded = stored(&self.session, &name, chunk, &what).await?;
+            return whole_chunk(codec, encoded, &what).await;
+        }
         let mut pending = stream::iter(chunks)
             .map(|chunk| {
                 let (name, what) = (&name, &what);
@@ -231,27 +237,41 @@ impl Cube {
                 }
             })
             .buffered(CHUNKS_AT_A_TIME);
-        let mut out: Option<Vec<u8>> = None;
+        // The chunks cover all of it: each byte is written once.
+        let mut out = vec![0; target.numbers() * codec.dtype.size()];
         while let Some((chunk, bytes)) = pending.try_next().await? {
             let source = Block::of_chunk(&chunk, &codec.lengths());
-            match bytes {
-                // One chunk that is all that was asked for is the result as it is.
-                Some(bytes) if source == target => out = Some(bytes),
-                Some(bytes) => {
-                    let out = out.get_or_insert_with(|| codec.filled(target.numbers()));
-                    copy(&source, &bytes, &target, out, codec.dtype.size());
-                }
-                None => {}
-            }
+            let bytes = bytes.unwrap_or_else(|| codec.filled(codec.numbers()));
+            copy(&source, &bytes, &target, &mut out, codec.dtype.size());
         }
-        let (numbers, codec) = (target.numbers(), Arc::clone(codec));
-        let made = tokio::task::spawn_blocking(move || {
-            Values::from_le_bytes(codec.dtype, &out.unwrap_or_else(|| codec.filled(numbers)))
-        });
+        let dtype = codec.dtype;
+        let made = tokio::task::spawn_blocking(move || Values::from_le_bytes(dtype, &out));
         made.await
             .ok()
             .flatten()
             .ok_or_else(|| StepError::permanent(ErrorKind::Internal, format!("{what}: decoding stopped")))
+    }
+}
+
+/// The numbers of a chunk, decoded and turned on one thread, while its bytes are near.
+async fn whole_chunk(
+    codec: &Arc<ChunkCodec>,
+    encoded: Option<bytes::Bytes>,
+    what: &str,
+) -> Result<Values, StepError> {
+    let codec = Arc::clone(codec);
+    let made = tokio::task::spawn_blocking(move || {
+        let bytes = match encoded {
+            None => codec.filled(codec.numbers()),
+            Some(encoded) => codec.decode(&encoded)?,
+        };
+        Ok(Values::from_le_bytes(codec.dtype, &bytes))
+    });
+    let stopped = || StepError::permanent(ErrorKind::Internal, format!("{what}: decoding stopped"));
+    match made.await {
+        Ok(Ok(values)) => values.ok_or_else(stopped),
+        Ok(Err::<_, CodecError>(error)) => Err(not_a_cube(format!("{what}: {error}"))),
+        Err(_) => Err(stopped()),
     }
 }
 

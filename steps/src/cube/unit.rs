@@ -61,9 +61,10 @@ pub(super) struct Unit {
 }
 
 impl Unit {
-    /// A unit of fill.
+    /// A unit of fill; one of a single step holds nothing until its numbers are put.
     pub(super) fn empty(number: i64, plan: &Plan) -> Self {
-        let numbers = plan.codecs.iter().map(|c| c.filled(plan.cells() * plan.length)).collect();
+        let cells = if plan.length == 1 { 0 } else { plan.cells() * plan.length };
+        let numbers = plan.codecs.iter().map(|c| c.filled(cells)).collect();
         let before = plan.codecs.iter().map(|_| BTreeMap::new()).collect();
         Self { number, numbers, before, touched: false, anchor: None }
     }
@@ -72,6 +73,7 @@ impl Unit {
     pub(super) async fn load(number: i64, plan: &Plan, cube: &Cube) -> Result<Self, StepError> {
         let what = format!("cannot read {}", cube.snapshot().repository);
         let mut unit = Self::empty(number, plan);
+        unit.numbers = plan.codecs.iter().map(|c| c.filled(plan.cells() * plan.length)).collect();
         let Ok(chunk) = u32::try_from(number) else { return Ok(unit) };
         for (at, variable) in plan.template.variables.iter().enumerate() {
             let name = plan.template.path(&variable.name);
@@ -95,6 +97,20 @@ impl Unit {
             }
         }
         Ok(unit)
+    }
+
+    /// Puts the bytes of one period of one variable; whether they are others than stood there.
+    pub(super) fn put(&mut self, plan: &Plan, variable: usize, step: usize, new: Vec<u8>) -> bool {
+        if plan.length == 1 && self.numbers[variable].len() != new.len() {
+            self.numbers[variable] = new;
+            return true;
+        }
+        let old = self.period(plan, variable, step);
+        let differs = old != new.as_slice();
+        if differs {
+            old.copy_from_slice(&new);
+        }
+        differs
     }
 
     /// The bytes of one period of one variable.

@@ -17,32 +17,23 @@ pub(super) fn stored(field: &Field, variable: &TemplateVariable) -> Result<Vec<u
         values
             if same && (variable.dtype.is_float() || field.fill.is_none() || field.fill == variable.fill) =>
         {
-            Ok(plain(values))
+            Ok(values.to_le_bytes())
         }
         // The source's numbers may be finer than the dataset declares: each is rounded once.
         Values::Float64(values) if variable.dtype == DType::Float32 && !variable.is_packed() => {
-            let mut bytes = Vec::with_capacity(values.len() * 4);
+            let mut numbers = Vec::with_capacity(values.len());
             for (at, &value) in values.iter().enumerate() {
                 #[expect(clippy::cast_possible_truncation, reason = "rounds to the nearest float32")]
                 let rounded = value as f32;
                 if rounded.is_infinite() && value.is_finite() {
                     return Err(unfit(variable, at, value, "is beyond float32"));
                 }
-                bytes.extend_from_slice(&rounded.to_le_bytes());
+                numbers.push(rounded.to_le_bytes());
             }
-            Ok(bytes)
+            Ok(numbers.into_flattened())
         }
         values => converted(values, field.fill, variable),
     }
-}
-
-fn plain(values: &Values) -> Vec<u8> {
-    macro_rules! bytes {
-        ($($variant:ident)*) => {
-            match values { $(Values::$variant(v) => v.iter().flat_map(|n| n.to_le_bytes()).collect()),* }
-        };
-    }
-    bytes!(Int8 UInt8 Int16 UInt16 Int32 UInt32 Int64 UInt64 Float32 Float64)
 }
 
 /// One number at a time, exactly or not at all.

@@ -196,7 +196,10 @@ impl BatchWriter {
             self.flush().await?;
             self.room(plan.unit_bytes()).await?;
             self.open = Some(match &self.cube {
-                Some(cube) if number >= 0 => Unit::load(number, &plan, cube).await?,
+                // What lies behind the axis is not stored: nothing is looked up.
+                Some(cube) if (0..stored_units(cube, plan.length)).contains(&number) => {
+                    Unit::load(number, &plan, cube).await?
+                }
                 _ => Unit::empty(number, &plan),
             });
         }
@@ -205,12 +208,8 @@ impl BatchWriter {
             admit::overwrites(&plan, unit, &fields, step, status)?;
         }
         let mut differs = false;
-        for (at, new) in fields.iter().enumerate() {
-            let old = unit.period(&plan, at, step);
-            if old != new.as_slice() {
-                old.copy_from_slice(new);
-                differs = true;
-            }
+        for (at, new) in fields.into_iter().enumerate() {
+            differs |= unit.put(&plan, at, step, new);
         }
         unit.touched |= differs || !stored;
         unit.anchor.get_or_insert((period, step));
@@ -286,6 +285,11 @@ impl BatchWriter {
                 .map_err(|error| StepError::permanent(ErrorKind::Internal, error.to_string()))?,
         })
     }
+}
+
+/// Units that hold stored periods.
+fn stored_units(cube: &Cube, length: usize) -> i64 {
+    i64::try_from(cube.axis().len().div_ceil(length.max(1))).unwrap_or(i64::MAX)
 }
 
 /// Earlier periods move what is stored by whole units, or not at all.
