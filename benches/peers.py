@@ -36,7 +36,7 @@ TRIES = 3
 def day(n):
     import numpy
 
-    return numpy.datetime64(DAY0) + n
+    return numpy.datetime64(DAY0) + numpy.timedelta64(n, "D")
 
 
 def name(n):
