@@ -8,7 +8,7 @@ use frazil_engine::{
 
 use super::{
     grid,
-    template::Template,
+    template::{Template, TemplateVariable},
     unit::{Plan, Unit},
     values,
     write::refused,
@@ -25,13 +25,7 @@ pub(super) async fn fields(
         if slice.status.has_values() {
             return Err(refused("the slice holds no variable", "check the `variables` of `fetch`"));
         }
-        let mut missing = Vec::new();
-        for variable in &template.variables {
-            let mut one = Vec::new();
-            values::put_missing(variable, &mut one)?;
-            missing.push(one.repeat(cells));
-        }
-        return Ok(missing);
+        return missing(template, cells);
     }
     grid::same(&template.grid, &slice.grid)?;
     let names = |names: &mut dyn Iterator<Item = &str>| names.collect::<Vec<_>>().join(", ");
@@ -59,23 +53,7 @@ pub(super) async fn fields(
                 return Err(refused(format!("`{}` is in the slice twice", variable.name), "rename one"));
             }
         };
-        if field.values.len() != cells {
-            return Err(refused(
-                format!("`{}` has {} numbers, the grid {cells} cells", variable.name, field.values.len()),
-                "the source does not fit its own grid",
-            ));
-        }
-        if let (Some(declared), Some(given)) = (&variable.units, &field.units)
-            && !crate::units::same(declared, given)
-        {
-            return Err(refused(
-                format!("`{}` is in `{given}`, the dataset in `{declared}`", variable.name),
-                format!(
-                    "convert it on the way: `transform: {{ do: [ {{ convert: {{ {}: {declared} }} }} ] }}`",
-                    variable.name
-                ),
-            ));
-        }
+        fits(variable, &field, cells)?;
         jobs.push((field, variable.clone()));
     }
     // Conversion blocks; where nothing is converted it still copies a whole field.
@@ -83,6 +61,39 @@ pub(super) async fn fields(
         jobs.iter().map(|(field, variable)| values::stored(field, variable)).collect::<Result<Vec<_>, _>>()
     });
     converted.await.map_err(|_| StepError::permanent(ErrorKind::Internal, "converting a slice stopped"))?
+}
+
+/// Nothing but missing data, as it is stored.
+fn missing(template: &Template, cells: usize) -> Result<Vec<Vec<u8>>, StepError> {
+    let mut missing = Vec::new();
+    for variable in &template.variables {
+        let mut one = Vec::new();
+        values::put_missing(variable, &mut one)?;
+        missing.push(one.repeat(cells));
+    }
+    Ok(missing)
+}
+
+/// Whether a field is as long as the grid and in the unit of the variable.
+fn fits(variable: &TemplateVariable, field: &Field, cells: usize) -> Result<(), StepError> {
+    if field.values.len() != cells {
+        return Err(refused(
+            format!("`{}` has {} numbers, the grid {cells} cells", variable.name, field.values.len()),
+            "the source does not fit its own grid",
+        ));
+    }
+    if let (Some(declared), Some(given)) = (&variable.units, &field.units)
+        && !crate::units::same(declared, given)
+    {
+        return Err(refused(
+            format!("`{}` is in `{given}`, the dataset in `{declared}`", variable.name),
+            format!(
+                "convert it on the way: `transform: {{ do: [ {{ convert: {{ {}: {declared} }} }} ] }}`",
+                variable.name
+            ),
+        ));
+    }
+    Ok(())
 }
 
 /// Refuses to put nothing but missing data over numbers.
