@@ -117,7 +117,7 @@ fn cycles(edges: &BTreeMap<DatasetId, BTreeMap<DatasetId, Span>>, out: &mut Vec<
     let ids: Vec<&DatasetId> = edges.keys().collect();
     let place = |id: &DatasetId| ids.binary_search(&id).ok();
     let made = edges.iter().enumerate().flat_map(|(made, (_, sources))| {
-        sources.keys().filter_map(|from| place(from)).map(move |from| (from, made)).collect::<Vec<_>>()
+        sources.keys().filter_map(place).map(move |from| (from, made)).collect::<Vec<_>>()
     });
     for circle in Graph::new(ids.len(), made).circles() {
         let circle: Vec<&DatasetId> = circle.into_iter().map(|at| ids[at]).collect();
