@@ -1,7 +1,7 @@
 //! The cube: an Icechunk repository with Zarr arrays `time, y, x`, and what stands in it.
 //!
 //! The only code that names Icechunk or zarrs. Step types read through [`Cube`], write through
-//! [`BatchWriter`] and publish through [`commit`].
+//! [`BatchWriter`] and publish through [`commit()`].
 
 mod admit;
 mod attempt;
