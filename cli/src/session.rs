@@ -9,8 +9,8 @@ use frazil_engine::{
     data::{DatasetId, PipelineId, RunId},
     diagnostic::did_you_mean,
     pipeline::{ParamError, Pipeline},
-    plan::{PlanFile, units_for},
-    project::{LoadOptions, Project, load},
+    plan::PlanFile,
+    project::{Cascade, LoadOptions, Project, Selection, load},
     registry::Registry,
     store::SqliteStore,
 };
@@ -67,35 +67,24 @@ impl Session {
         &self.project.config.state
     }
 
-    /// What is selected: pipelines, datasets (the steps that they need), all where nothing is said.
+    /// What is selected, in the order of the graph: pipelines, datasets (the steps that they need),
+    /// with `+` what hangs from them or what they need in other pipelines; all where nothing is said.
     pub(crate) fn select(&self, names: &[String]) -> anyhow::Result<Vec<Selected>> {
-        let mut selected: BTreeMap<PipelineId, Selected> = BTreeMap::new();
-        let mut add = |pipeline: &Arc<Pipeline>, units: Vec<usize>| {
-            let entry = selected
-                .entry(pipeline.id.clone())
-                .or_insert_with(|| Selected { pipeline: Arc::clone(pipeline), units: Vec::new() });
-            entry.units.extend(units);
-            entry.units.sort_unstable();
-            entry.units.dedup();
-        };
-        for name in names {
-            let dataset: Option<DatasetId> = name.parse().ok();
-            if let Some(pipeline) = self.project.pipelines.get(name.as_str()) {
-                add(pipeline, (0..pipeline.units.len()).collect());
-            } else if let Some((pipeline, units)) = dataset.and_then(|id| {
-                self.project.pipelines.values().find_map(|p| units_for(p, &id).map(|units| (p, units)))
-            }) {
-                add(pipeline, units);
-            } else {
-                return Err(self.unknown("pipeline or dataset", name).into());
+        let selections: Vec<Selection> = names.iter().map(|name| Selection::parse(name)).collect();
+        let stages = Cascade::of(&self.project).select(&selections).map_err(|unknown| {
+            let made_elsewhere = self.project.datasets.get(unknown.0.as_str());
+            match made_elsewhere.filter(|info| info.location.read_only) {
+                Some(info) => Usage(format!(
+                    "`{0}` is made elsewhere, so nothing here makes it\nhelp: `{0}+` is all that hangs from it",
+                    info.id
+                )),
+                None => self.unknown("pipeline or dataset", &unknown.0),
             }
-        }
-        if names.is_empty() {
-            for pipeline in self.project.pipelines.values() {
-                add(pipeline, (0..pipeline.units.len()).collect());
-            }
-        }
-        Ok(self.in_order(selected))
+        })?;
+        Ok(stages
+            .into_iter()
+            .map(|stage| Selected { pipeline: stage.pipeline, units: stage.units })
+            .collect())
     }
 
     /// Says that there is no such thing here, and what was meant.
@@ -112,22 +101,6 @@ impl Session {
         let known: Vec<&str> = pipelines.chain(written.iter().map(DatasetId::as_str)).collect();
         let meant = did_you_mean(name, &known).map_or_else(String::new, |meant| format!("\nhelp: {meant}"));
         Usage(format!("no {what} `{name}` here{meant}"))
-    }
-
-    /// A pipeline comes after those that write what it reads.
-    fn in_order(&self, mut selected: BTreeMap<PipelineId, Selected>) -> Vec<Selected> {
-        let mut ordered = Vec::new();
-        while !selected.is_empty() {
-            let waits = |one: &Selected| {
-                let reads = one.pipeline.nodes.iter().flat_map(|node| node.step.reads());
-                let reads: Vec<_> = reads.collect();
-                selected.values().any(|other| other.pipeline.id != one.pipeline.id && writes(other, &reads))
-            };
-            let next = selected.values().find(|one| !waits(one)).or(selected.values().next());
-            let Some(id) = next.map(|one| one.pipeline.id.clone()) else { break };
-            ordered.extend(selected.remove(&id));
-        }
-        ordered
     }
 
     /// What a run of `pipeline` at `instant` sees.
@@ -168,11 +141,6 @@ impl Session {
     }
 }
 
-fn writes(selected: &Selected, datasets: &[DatasetId]) -> bool {
-    let written = selected.pipeline.nodes.iter().filter_map(|node| node.step.writes());
-    written.into_iter().any(|write| datasets.contains(write.dataset()))
-}
-
 /// Parameters as they are given, `key=value` or `pipeline.key=value`.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(crate) struct Params {
@@ -203,15 +171,22 @@ impl Params {
         Ok(())
     }
 
-    /// Those for one pipeline.
-    pub(crate) fn of(&self, pipeline: &PipelineId) -> anyhow::Result<BTreeMap<String, Value>> {
+    /// Those for one pipeline. A key without a pipeline is for all that have such a parameter;
+    /// where none has, every pipeline is given it, and says that it has none.
+    pub(crate) fn of(
+        &self,
+        pipeline: &Pipeline,
+        selected: &[Selected],
+    ) -> anyhow::Result<BTreeMap<String, Value>> {
+        let has = |pipeline: &Pipeline, key: &str| pipeline.params.iter().any(|(name, _)| name == key);
         let mut given = BTreeMap::new();
         for text in &self.param {
             let (key, value) =
                 text.split_once('=').ok_or_else(|| Usage(format!("`{text}` is not KEY=VALUE")))?;
             let key = match key.split_once('.') {
-                Some((of, key)) if of == pipeline.as_str() => key,
+                Some((of, key)) if of == pipeline.id.as_str() => key,
                 Some(_) => continue,
+                None if !has(pipeline, key) && selected.iter().any(|one| has(&one.pipeline, key)) => continue,
                 None => key,
             };
             given.insert(key.to_owned(), Value::String(value.to_owned()));

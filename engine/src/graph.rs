@@ -3,7 +3,7 @@
 use petgraph::{
     algo::{tarjan_scc, toposort},
     graph::{DiGraph, NodeIndex},
-    visit::Bfs,
+    visit::{Bfs, NodeFiltered},
 };
 
 /// A graph of `count` things, numbered from 0; an edge leads from what comes first to what follows.
@@ -43,6 +43,18 @@ impl Graph {
         let mut walk = Bfs::new(&self.inner, self.index(thing));
         let mut found = Vec::new();
         while let Some(at) = walk.next(&self.inner) {
+            found.push(self.inner[at]);
+        }
+        found.retain(|at| *at != thing);
+        found
+    }
+
+    /// What follows `thing` over things that pass `wanted` alone.
+    pub(crate) fn below_where(&self, thing: usize, wanted: impl Fn(usize) -> bool) -> Vec<usize> {
+        let part = NodeFiltered::from_fn(&self.inner, |at| wanted(self.inner[at]));
+        let mut walk = Bfs::new(&part, self.index(thing));
+        let mut found = Vec::new();
+        while let Some(at) = walk.next(&part) {
             found.push(self.inner[at]);
         }
         found.retain(|at| *at != thing);

@@ -10,7 +10,7 @@ mod graph;
 mod params;
 mod settings;
 
-pub(crate) use draft::{Draft, draft, is_prose};
+pub(crate) use draft::{Draft, DraftStep, draft, is_prose};
 pub use file::{Defaults, Names, PipelineFile, StepBlock};
 pub(crate) use finish::{check_findings, check_references, check_values, finish};
 pub(crate) use graph::check as check_graph;

@@ -5,11 +5,13 @@
 //! what its source will hold, not over what it holds now.
 
 mod file;
+mod foreseen;
 mod walk;
 
 use serde::{Deserialize, Serialize};
 
 pub use file::{PipelinePlan, PlanFile};
+pub use foreseen::Foreseen;
 pub use walk::{NodePlan, heads, units_for, walk};
 
 use crate::{

@@ -1,13 +1,16 @@
 //! A project: `frazil.yaml`, and all files as one graph.
 
+mod cascade;
 mod check;
 mod config;
 mod datasets;
 mod files;
 mod graph;
+mod opened;
 #[cfg(test)]
 mod tests;
 
+pub use cascade::{Cascade, Selection, Stage, Unknown};
 pub(crate) use config::{absolute, bad_name, decode, is_crs, is_name};
 pub(crate) use datasets::Blocks;
 pub use files::{Checked, LoadOptions, load};

@@ -7,6 +7,7 @@ mod derived_resample;
 mod enumerate_periods;
 pub mod fetch;
 mod net;
+mod open_dataset;
 mod publish_stac;
 mod raster;
 pub mod resample;
@@ -29,6 +30,7 @@ pub fn registry() -> Registry {
         .sink::<AppendCommit>()
         .node::<derived_resample::DerivedResample>()
         .node::<enumerate_periods::EnumeratePeriods>()
+        .node::<open_dataset::OpenDataset>()
         .node::<publish_stac::PublishStac>()
         .source::<Fetch>()
         .filter::<transform::Transform>()

@@ -9,6 +9,8 @@
 
 #[path = "all/arrivals.rs"]
 mod arrivals;
+#[path = "all/cascades.rs"]
+mod cascades;
 #[path = "all/command_line.rs"]
 mod command_line;
 #[path = "all/crash.rs"]

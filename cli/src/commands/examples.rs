@@ -9,6 +9,7 @@ pub(super) const CHECK: &str = "Examples:
 pub(super) const PLAN: &str = "Examples:
   frazil plan chirps3                   what a run would do, and why
   frazil plan chirps3 -p end=2024-02    with a parameter
+  frazil plan chirps3_daily+            a dataset and all that hangs from it, in other files too
   frazil plan chirps3 --exit-code       2 when there is work, for scripts
   frazil plan chirps3 -o plan.json      for review; `frazil run plan.json` does just that, or refuses
   frazil plan chirps3 --as-of 2026-03-01T06:00:00Z";
@@ -17,6 +18,8 @@ pub(super) const RUN: &str = "Examples:
   frazil run chirps3                    what is missing, then what hangs from it
   frazil run chirps3 -p start=2024-01 -p end=2024-02
   frazil run chirps3_monthly            a dataset: the steps that it needs
+  frazil run chirps3_daily+             and all that hangs from it, in other files too
+  frazil run +spi3                      and what it needs of other files
   frazil run plan.json                  what a plan lists; 4 when a store moved since
   frazil run chirps3 --format json      events, one object per line
 

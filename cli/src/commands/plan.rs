@@ -4,7 +4,7 @@ use anyhow::Context as _;
 use chrono::{DateTime, Utc};
 use clap::Args;
 use frazil_engine::{
-    plan::{self, NodePlan, PipelinePlan, PlanFile, PlannedDocument},
+    plan::{self, Foreseen, NodePlan, PipelinePlan, PlanFile, PlannedDocument},
     step::StepError,
 };
 
@@ -18,7 +18,8 @@ use crate::{
 /// What a run would do, and why.
 #[derive(Debug, Args)]
 pub(crate) struct Plan {
-    /// Pipelines or datasets; all pipelines where none is named
+    /// Pipelines or datasets, `name+` with all that hangs from it, `+name` with all that it needs;
+    /// all pipelines where none is named
     #[arg(value_name = "SELECT")]
     select: Vec<String>,
     #[command(flatten)]
@@ -44,9 +45,12 @@ impl Plan {
         self.params.are_for(&selected)?;
         let runtime = runtime()?;
         let mut file = PlanFile { frazil_plan: 1, instant, pipelines: Vec::new() };
+        let mut foreseen = Foreseen::default();
         for one in &selected {
-            let scope = session.scope(&one.pipeline, &self.params.of(&one.pipeline.id)?, instant)?;
-            let nodes = runtime.block_on(plan::walk(&one.pipeline, &one.units, &session.registry, &scope));
+            let scope = session.scope(&one.pipeline, &self.params.of(&one.pipeline, &selected)?, instant)?;
+            let walk = plan::walk(&one.pipeline, &one.units, &session.registry, &scope, &foreseen);
+            let nodes = runtime.block_on(walk);
+            foreseen.note(&nodes);
             file.pipelines.push(PipelinePlan::of(&one.pipeline, &one.units, (*scope.params).clone(), nodes));
         }
         let nodes = || file.pipelines.iter().flat_map(|pipeline| &pipeline.nodes);

@@ -11,7 +11,7 @@ use frazil_engine::{
     event::RunState,
     executor::{LocalExecutor, Watch},
     lock::{FileLock, pipeline_lock, run_lock, scratch},
-    plan::{self, PipelinePlan},
+    plan::{self, Foreseen, PipelinePlan},
     scheduler::{self, Cancel, Services},
     step::{ErrorKind, StepError},
     store::{Retention, SqliteStore, prune},
@@ -27,7 +27,8 @@ use crate::{
 /// Runs pipelines, or what a plan lists.
 #[derive(Debug, Args)]
 pub(crate) struct Run {
-    /// Pipelines, datasets (the steps that they need), or one file written by `plan -o`
+    /// Pipelines, datasets (the steps that they need), `name+` with all that hangs from it in other
+    /// pipelines, `+name` with all that it needs of them, or one file written by `plan -o`
     #[arg(value_name = "SELECT|PLAN", required = true)]
     select: Vec<String>,
     #[command(flatten)]
@@ -101,14 +102,14 @@ impl Run {
             return file.pipelines.into_iter().map(of).collect();
         }
         let instant = Utc::now();
-        let of = |selected: Selected| {
-            let scope =
-                session.scope(&selected.pipeline, &self.params.of(&selected.pipeline.id)?, instant)?;
-            Ok(Job { selected, scope, plan: None })
-        };
         let selected = session.select(&self.select)?;
         self.params.are_for(&selected)?;
-        selected.into_iter().map(of).collect()
+        let of = |one: &Selected| {
+            let params = self.params.of(&one.pipeline, &selected)?;
+            let scope = session.scope(&one.pipeline, &params, instant)?;
+            Ok(Job { selected: one.clone(), scope, plan: None })
+        };
+        selected.iter().map(of).collect()
     }
 
     async fn work(&self, session: &Session, jobs: Vec<Job>, cancel: &Cancel) -> anyhow::Result<Exit> {
@@ -149,6 +150,7 @@ impl Run {
     async fn locks(&self, session: &Session, jobs: &[Job], cancel: &Cancel) -> anyhow::Result<Vec<FileLock>> {
         let mut ids: Vec<_> = jobs.iter().map(|job| job.selected.pipeline.id.clone()).collect();
         ids.sort();
+        ids.dedup();
         let mut locks = Vec::new();
         for id in ids {
             let path = pipeline_lock(session.state(), &id);
@@ -251,7 +253,8 @@ async fn still_holds(session: &Session, job: &Job) -> Result<(), StepError> {
     let Some(planned) = &job.plan else { return Ok(()) };
     let Selected { pipeline, units } = &job.selected;
     if pipeline.digest == planned.digest {
-        let nodes = plan::walk(pipeline, units, &session.registry, &job.scope).await;
+        // Heads are compared, and nothing that is foreseen moves one.
+        let nodes = plan::walk(pipeline, units, &session.registry, &job.scope, &Foreseen::default()).await;
         planned.still_holds(&PipelinePlan::of(pipeline, units, (*job.scope.params).clone(), nodes))
     } else {
         planned.still_holds(&PipelinePlan::of(pipeline, units, (*job.scope.params).clone(), Vec::new()))

@@ -103,6 +103,12 @@ codes! {
         "`external` datasets are made by somebody else and never written.";
     NO_VARIABLES "FZ307" "a fetched dataset without variables"
         "A dataset that is fetched says which variables it has; only a derived one takes them from its source.";
+    OPENED_INSIDE "FZ308" "a dataset opened in the file that writes it"
+        "`open-dataset` is for datasets of other pipelines. Inside a file the step that writes the dataset gives its Snapshot: `needs` it, so that it comes first.";
+    NEVER_WRITTEN "FZ309" "a dataset that nothing writes"
+        "A step opens a dataset of this project, and no step of any file writes it, so it would wait for ever.\nWrite it (`append-commit`, `derived-resample`), or say where it is made: `external: URL`.";
+    SAME_PLACE "FZ310" "one repository under two names"
+        "Two datasets lie at the same place. Two writers of one repository undo each other's work, and a repository of this project that is read under another name is an edge that nobody sees.\nGive each dataset a place of its own, and name a dataset of the project by its own name.";
     EXPRESSION "FZ401" "an expression that cannot be read"
         "Expressions are Jinja: `{{ params.start }}`, `{{ period | date('%Y-%m') }}`.";
     EXPRESSION_NAME "FZ402" "an unknown name in an expression"

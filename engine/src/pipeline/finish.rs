@@ -142,15 +142,17 @@ fn check_trigger(trigger: &Trigger, node: &Node, draft: &Draft<'_>, out: &mut Ve
     }
 }
 
-/// Checks names that lead out of the file: pools and datasets.
+/// Checks names that lead out of the file: pools and datasets; `lost` says what is never made
+/// without a dataset that a step names.
 pub(crate) fn check_references(
     draft: &Draft<'_>,
     project: &ProjectConfig,
     blocks: &Blocks,
+    lost: &dyn Fn(usize, &DatasetId) -> Option<String>,
     out: &mut Vec<Diagnostic>,
 ) {
     let known: Vec<&str> = blocks.keys().map(DatasetId::as_str).collect();
-    let mut dataset = |id: &DatasetId, place: Span| {
+    let mut dataset = |id: &DatasetId, place: Span, lost: Option<String>| {
         if !blocks.contains_key(id) {
             out.push(
                 Diagnostic::error(
@@ -158,6 +160,7 @@ pub(crate) fn check_references(
                     place,
                     format!("there is no dataset `{id}` in this project"),
                 )
+                .label(lost.unwrap_or_default())
                 .maybe_help(did_you_mean(id.as_str(), &known)),
             );
         }
@@ -165,17 +168,17 @@ pub(crate) fn check_references(
     let triggers = draft.root.get("triggers").map_or(&[][..], Node::items);
     for (trigger, node) in draft.triggers.iter().zip(triggers) {
         if let Some(id) = &trigger.dataset {
-            dataset(id, node.place("/dataset"));
+            dataset(id, node.place("/dataset"), None);
         }
     }
-    for step in &draft.steps {
+    for (at, step) in draft.steps.iter().enumerate() {
         let Some(bound) = &step.bound else { continue };
         let mut named = bound.reads();
         named.extend(bound.writes().map(|w| w.dataset().clone()));
         named.sort();
         named.dedup();
         for id in named {
-            dataset(&id, naming(step, &id));
+            dataset(&id, naming(step, &id), lost(at, &id));
         }
     }
     let pools: Vec<&str> = project.pools.keys().map(String::as_str).collect();

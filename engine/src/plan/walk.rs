@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Planned, PlannedDocument, fits};
+use super::{Foreseen, Planned, PlannedDocument, fits};
 use crate::{
     context::Scope,
     data::{DatasetId, NodeId, SnapshotId},
@@ -41,8 +41,15 @@ impl NodePlan {
     }
 }
 
-/// What a run of these units would do, node by node, over planned documents. Reads stores alone.
-pub async fn walk(pipeline: &Pipeline, units: &[usize], registry: &Registry, scope: &Scope) -> Vec<NodePlan> {
+/// What a run of these units would do, node by node, over planned documents. Reads stores alone;
+/// `foreseen` is what other pipelines would do before.
+pub async fn walk(
+    pipeline: &Pipeline,
+    units: &[usize],
+    registry: &Registry,
+    scope: &Scope,
+    foreseen: &Foreseen,
+) -> Vec<NodePlan> {
     let mut known: BTreeMap<usize, usize> = BTreeMap::new();
     let mut plans: Vec<NodePlan> = Vec::new();
     for unit in units.iter().map(|&unit| &pipeline.units[unit]) {
@@ -53,7 +60,12 @@ pub async fn walk(pipeline: &Pipeline, units: &[usize], registry: &Registry, sco
                 let many = registry.get(&node.uses).is_some_and(|step| step.input.arity == Arity::Many);
                 let mut plan = NodePlan::of(&node);
                 if lacks.is_empty() || (many && !input.is_empty()) {
-                    plan.fill(plan_node(&node, input, registry, scope).await, scope);
+                    let root = input.is_empty();
+                    let mut planned = plan_node(&node, input, registry, scope).await;
+                    if let (true, Ok(planned)) = (root, &mut planned) {
+                        foreseen.lay_over(planned);
+                    }
+                    plan.fill(planned, scope);
                 } else {
                     plan.lacks = lacks;
                 }

@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::Value;
 
-use super::{Project, config, datasets, graph};
+use super::{Project, config, datasets, graph, opened};
 use crate::{
     diagnostic::{Diagnostic, Severity, Sources, Span, codes},
     document::{self, Node, Tree},
@@ -75,9 +75,13 @@ pub(super) fn check(
         pipeline::check_values(draft, &config, &mut out);
         orders.push(pipeline::check_graph(&draft.steps, registry, &mut out));
         pipeline::check_settings(draft, &config, sources, &mut out);
-        pipeline::check_references(draft, &config, &blocks, &mut out);
+    }
+    for (at, draft) in drafts.iter().enumerate() {
+        let lost = |step: usize, id: &_| opened::without_it(&opened::lost(&drafts, at, step), id);
+        pipeline::check_references(draft, &config, &blocks, &lost, &mut out);
     }
     graph::check(&drafts, &mut blocks, &mut out);
+    opened::check(&drafts, &blocks, &mut out);
     let datasets = datasets::infos(&drafts, &blocks);
     pipeline::check_findings(&drafts, &datasets, &mut out);
     distinct(&mut out);

@@ -66,7 +66,7 @@ pub(super) fn check(drafts: &[Draft<'_>], blocks: &mut Blocks, out: &mut Vec<Dia
     }
     // A circle of steps in one file is told by its steps.
     if !out.iter().any(|p| p.code == codes::CYCLE) {
-        cycles(&edges, out);
+        cycles(drafts, blocks, &edges, out);
     }
 }
 
@@ -112,8 +112,14 @@ fn upstream(draft: &Draft<'_>) -> Vec<BTreeSet<DatasetId>> {
     found
 }
 
-/// Datasets made from each other, a circle of each knot told once.
-fn cycles(edges: &BTreeMap<DatasetId, BTreeMap<DatasetId, Span>>, out: &mut Vec<Diagnostic>) {
+/// Datasets made from each other, a circle of each knot told once; over several files each with
+/// the one that makes it.
+fn cycles(
+    drafts: &[Draft<'_>],
+    blocks: &Blocks,
+    edges: &BTreeMap<DatasetId, BTreeMap<DatasetId, Span>>,
+    out: &mut Vec<Diagnostic>,
+) {
     let ids: Vec<&DatasetId> = edges.keys().collect();
     let place = |id: &DatasetId| ids.binary_search(&id).ok();
     let made = edges.iter().enumerate().flat_map(|(made, (_, sources))| {
@@ -121,17 +127,25 @@ fn cycles(edges: &BTreeMap<DatasetId, BTreeMap<DatasetId, Span>>, out: &mut Vec<
     });
     for circle in Graph::new(ids.len(), made).circles() {
         let circle: Vec<&DatasetId> = circle.into_iter().map(|at| ids[at]).collect();
-        let names: Vec<String> = circle.iter().chain(circle.first()).map(|id| format!("`{id}`")).collect();
+        let file = |id: &DatasetId| blocks.get(id).and_then(|block| block.writer).map(|(draft, _)| draft);
+        let several = circle.iter().any(|id| file(id) != file(circle[0]));
+        let named = |id: &&DatasetId| match file(id).filter(|_| several) {
+            Some(draft) => format!("`{id}` ({})", drafts[draft].file),
+            None => format!("`{id}`"),
+        };
+        let names: Vec<String> = circle.iter().chain(circle.first()).map(named).collect();
         let message = format!("datasets are made from each other: {}", names.join(" → "));
         let steps = circle.iter().zip(circle.iter().cycle().skip(1));
-        let mut places = steps.filter_map(|(from, made)| edges.get(*made)?.get(*from).copied());
+        let mut places = steps.filter_map(|(from, made)| {
+            Some((*edges.get(*made)?.get(*from)?, format!("`{made}` is made from `{from}`")))
+        });
         let mut problem = match places.next() {
-            Some(first) => Diagnostic::error(codes::DATASET_CYCLE, first, message),
+            Some((first, text)) => Diagnostic::error(codes::DATASET_CYCLE, first, message).label(text),
             None => Diagnostic::nowhere(codes::DATASET_CYCLE, message),
         };
-        for place in places {
-            problem = problem.other(place, "made here");
+        for (place, text) in places {
+            problem = problem.other(place, text);
         }
-        out.push(problem);
+        out.push(problem.help("one of them has to be made from something else: remove one of these edges"));
     }
 }

@@ -1,3 +1,4 @@
+mod cascade;
 mod fake;
 
 use std::path::Path;
@@ -195,17 +196,31 @@ steps:
     let (_, twice) = checked(PROJECT, &[GOOD, other]);
     let circle = "frazil: 1
 id: other
-triggers: [ { dataset: monthly_rains } ]
+triggers: [ { dataset: monthly_rains }, { dataset: a } ]
 datasets:
   a: { title: A, time: { step: P1D } }
   b: { title: B, time: { step: P1D } }
+  nobodys: { title: Nobody's, time: { step: P1D } }
 steps:
   from_b: { uses: open, with: { dataset: b } }
   make_a: { uses: sum, needs: from_b, with: { dataset: a } }
+  own_a: { uses: open, with: { dataset: a } }
+  lost: { uses: open, with: { dataset: nobodys } }
+";
+    let back = "frazil: 1
+id: back
+datasets:
+  same: { title: B again, external: /p/cubes/b, time: { step: P1D } }
+  c: { title: C, time: { step: P1D } }
+  d: { title: D, time: { step: P1D } }
+steps:
   from_a: { uses: open, with: { dataset: a } }
   make_b: { uses: sum, needs: from_a, with: { dataset: b } }
+  misspelt: { uses: open, with: { dataset: aa } }
+  make_c: { uses: sum, needs: misspelt, with: { dataset: c } }
+  make_d: { uses: sum, needs: make_c, with: { dataset: d } }
 ";
-    let (_, circle) = checked(PROJECT, &[GOOD, circle]);
+    let (_, circle) = checked(PROJECT, &[GOOD, circle, back]);
     let project = "frazil: 1
 extent: { bbox: [-13.5, 16.8, -10.1, 10.1] }
 memory: 4 gigs

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use super::{fake::*, stage::*};
 use crate::{
-    plan::{NodePlan, PipelinePlan, units_for, walk},
+    plan::{Foreseen, NodePlan, PipelinePlan, units_for, walk},
     scheduler::start,
     step::ErrorKind,
     store::MemoryStore,
@@ -11,7 +11,7 @@ use crate::{
 async fn plan(name: &str, days: i64) -> PipelinePlan {
     let pipeline = chirps(name, days, 4, 1);
     let units: Vec<_> = (0..pipeline.units.len()).collect();
-    let nodes = walk(&pipeline, &units, &registry(), &scope()).await;
+    let nodes = walk(&pipeline, &units, &registry(), &scope(), &Foreseen::default()).await;
     PipelinePlan::of(&pipeline, &units, serde_json::Map::new(), nodes)
 }
 

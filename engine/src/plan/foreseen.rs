@@ -1,0 +1,46 @@
+use std::collections::BTreeMap;
+
+use super::{NodePlan, Planned, PlannedDocument};
+use crate::data::{DatasetId, Item, PeriodRange};
+
+/// What the pipelines before would do to datasets: a plan over several pipelines simulates
+/// forward, so one that opens a dataset of another is planned over what that one will hold.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Foreseen(BTreeMap<DatasetId, Vec<Item>>);
+
+impl Foreseen {
+    /// Notes what a pipeline would do.
+    pub fn note(&mut self, plans: &[NodePlan]) {
+        for planned in plans.iter().filter_map(|plan| plan.planned.as_ref()) {
+            // What was foreseen when it was opened is foreseen still.
+            if let PlannedDocument::Snapshot(planned) = &planned.document
+                && !planned.changes.is_empty()
+            {
+                self.0.insert(planned.snapshot.dataset.clone(), planned.changes.clone());
+            }
+        }
+    }
+
+    /// Lays what is foreseen over a dataset that was opened.
+    pub(super) fn lay_over(&self, planned: &mut Planned) {
+        let PlannedDocument::Snapshot(opened) = &mut planned.document else { return };
+        let Some(changes) = self.0.get(&opened.snapshot.dataset) else { return };
+        opened.changes.clone_from(changes);
+        let ranges: Vec<String> = merged(changes).iter().take(3).map(ToString::to_string).collect();
+        let count: usize = changes.iter().map(|item| item.range.len()).sum();
+        let plural = if count == 1 { "" } else { "s" };
+        let reason = format!(
+            "{} will have changed by then: {} ({count} period{plural})",
+            opened.snapshot.dataset,
+            ranges.join(", ")
+        );
+        planned.reasons = vec![reason];
+        opened.reasons.clone_from(&planned.reasons);
+    }
+}
+
+fn merged(items: &[Item]) -> Vec<PeriodRange> {
+    let mut ranges: Vec<PeriodRange> = items.iter().map(|item| item.range).collect();
+    ranges.sort_unstable();
+    PeriodRange::collect(ranges.iter().flat_map(PeriodRange::iter))
+}

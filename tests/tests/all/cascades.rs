@@ -1,0 +1,7 @@
+//! Datasets that hang from datasets of other pipelines: the project is one graph.
+
+#[path = "cascades/stand.rs"]
+mod stand;
+
+#[path = "cascades/order.rs"]
+mod order;
