@@ -70,6 +70,12 @@ impl Sink for AppendCommit {
             return Err(too_large(bytes, scope.memory, info, cube.as_ref(), input.in_flight));
         }
         let id = cube.as_ref().map(Cube::id);
+        let stored = cube.as_ref().and_then(|cube| cube.provenance().definition.clone());
+        // What is fetched is never remade by itself: it may be large, and its source gone.
+        let differs = stored.is_some_and(|stored| stored != info.definition);
+        let reasons = differs.then(|| {
+            "its definition differs from the one of its last commit: what is stored stays as it is; `only: all` of enumerate-periods asks for it again".to_owned()
+        });
         Ok(PlannedSnapshot {
             snapshot: cube::head_of(info, id),
             changes: input.periods.items.clone(),
@@ -80,7 +86,7 @@ impl Sink for AppendCommit {
                 commits: input.periods.batches.len(),
                 memory,
             },
-            reasons: Vec::new(),
+            reasons: reasons.into_iter().collect(),
         })
     }
 

@@ -15,8 +15,13 @@ pub(super) fn reasons(
 ) -> Vec<String> {
     let mut reasons = Vec::new();
     if inputs.remake {
-        reasons
-            .push("its definition differs from the one it was made by: everything is made again".to_owned());
+        let chosen = decision.earlier.iter().chain(&decision.windows);
+        let again = chosen.filter(|w| w.action == Action::Revise).map(|w| w.period);
+        let again = listed(&PeriodRange::collect(again));
+        let what = if again.is_empty() { String::new() } else { format!(" ({again})") };
+        reasons.push(format!(
+            "its definition differs from the one it was made by: everything is made again{what}"
+        ));
     } else if held.is_some() && *inputs.changed == Changed::All {
         reasons.push(
             "the source snapshot it was made from is not known any more: all windows are computed, only those that differ are written"

@@ -5,3 +5,6 @@ mod stand;
 
 #[path = "cascades/order.rs"]
 mod order;
+
+#[path = "cascades/stale.rs"]
+mod stale;
