@@ -8,6 +8,7 @@ mod compute;
 mod decide;
 mod inherit;
 mod mosaic;
+mod pieces;
 mod ready;
 mod reasons;
 mod settle;
@@ -25,6 +26,7 @@ use frazil_engine::{
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+pub(crate) use pieces::Windows;
 pub(crate) use ready::Ready;
 
 use crate::resample::Method;
@@ -32,8 +34,8 @@ use crate::resample::Method;
 /// Keeps a coarser dataset in step with its source: hours become days, days become months.
 ///
 /// A window is made when its periods are there, and made again when one of them changed; nothing
-/// else is. The step of the windows is that of the dataset. Each source period must lie within
-/// one window.
+/// else is. The step of the windows is that of the dataset. Where source periods lie across the borders
+/// of windows, `windows` says what becomes of them.
 ///
 /// ```yaml
 /// steps:
@@ -53,6 +55,9 @@ pub(crate) struct DerivedResample {
     /// When a window is made: `complete`, `any` or `at-least: 0.9`.
     #[serde(default)]
     pub(crate) ready: Ready,
+    /// Which periods belong to a window where some lie across its borders, as weeks lie across those
+    /// of months: `overlapping`, `contained` or `weighted`. Without it each must lie within one.
+    pub(crate) windows: Option<Windows>,
 }
 
 /// How one variable is made.

@@ -3,5 +3,5 @@
 mod accumulator;
 mod method;
 
-pub use accumulator::{Accumulator, Encoding, Unfit};
+pub use accumulator::{Accumulator, Encoding, Share, Unfit};
 pub use method::Method;

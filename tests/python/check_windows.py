@@ -38,12 +38,13 @@ def step_of(cube):
     return {"P5D": "pentad", "P10D": "dekad"}.get(said, said)
 
 
-def share(window, part, rule):
-    overlap = (min(window[1], part[1]) - max(window[0], part[0])) / (part[1] - part[0])
+def share(window, part, rule, method):
+    common = min(window[1], part[1]) - max(window[0], part[0])
+    overlap = common / (part[1] - part[0])
     if overlap <= 0:
         return 0.0
     if rule == "weighted":
-        return overlap
+        return common / pandas.Timedelta(minutes=1) if method == "mean" else overlap
     if rule == "contained":
         return 1.0 if overlap >= 1 else 0.0
     return 1.0
@@ -79,7 +80,7 @@ def main(source_path, derived_path, method, rule):
         start = pandas.Timestamp(t)
         window = (start, end(start, coarse))
         windows.append(str(start.date()))
-        weights = [share(window, part, rule) for part in parts]
+        weights = [share(window, part, rule, method) for part in parts]
         chosen = [at for at, weight in enumerate(weights) if weight > 0]
         values = source[name].isel(time=chosen).values.astype("float64")
         made = result(values, [weights[at] for at in chosen], method).astype("float32")

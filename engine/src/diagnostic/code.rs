@@ -136,7 +136,7 @@ codes! {
     SOURCE_VARIABLE "FZ522" "a variable that the source lacks"
         "`from` names a variable of the dataset that this one is derived from.";
     WINDOWS "FZ523" "windows that do not fit the periods of the source"
-        "A derived dataset has a coarser step than its source, and each period of the source lies inside one window. Weeks do not lie inside months.";
+        "A derived dataset has a coarser step than its source. Where periods of the source lie across the borders of windows, as weeks do across those of months, `windows` says what becomes of them: `weighted` (each by its share), `overlapping` (in both windows) or `contained` (in none).";
     RESAMPLE "FZ524" "derived-resample settings that cannot work"
         "Say `method` for all variables, or `variables` with a method each; not both.";
     NO_AXIS "FZ530" "a dataset without a time axis"

@@ -8,7 +8,7 @@ use frazil_engine::{
     step::Finding,
 };
 
-use super::{DerivedResample, Ready};
+use super::{DerivedResample, Ready, Windows};
 use crate::{resample::Method, units::is_rate};
 
 /// A method that makes no sense for a variable, with what to do instead.
@@ -113,6 +113,19 @@ fn settings(step: &DerivedResample) -> Vec<Finding> {
         )),
         _ => {}
     }
+    if step.windows == Some(Windows::Weighted) {
+        let unweighted = |method: &Method| !matches!(method, Method::Sum | Method::Mean);
+        let all = step.method.iter().map(|method| ("/method".to_owned(), *method));
+        let each = step.variables.iter().map(|(name, c)| (format!("/variables/{name}/method"), c.method));
+        for (pointer, method) in all.chain(each).filter(|(_, method)| unweighted(method)) {
+            findings.push(finding(
+                "FZ524",
+                pointer,
+                format!("`{}` has no weights: a share of a period is not a smaller number of it", method.name()),
+                "`windows: weighted` is for `sum` and `mean`; for the others use `overlapping` or `contained`",
+            ));
+        }
+    }
     if let Ready::AtLeast(part) = step.ready
         && !(part > 0.0 && part <= 1.0)
     {
@@ -133,7 +146,7 @@ fn steps(step: &DerivedResample, own: &Dataset, source: &Dataset, source_id: &Da
         (None, _) => return Some(timeless(&step.dataset)),
         (_, None) => return Some(timeless(source_id)),
     };
-    let (message, help) = unfit(from, to)?;
+    let (message, help) = unfit(from, to, step.windows)?;
     Some(finding("FZ523", "/dataset", format!("`{}` {message}", step.dataset), help))
 }
 
@@ -155,17 +168,26 @@ pub(super) fn frequency(dataset: &Dataset) -> Option<Frequency> {
 }
 
 /// Why periods of `from` cannot become windows of `to`, and what to do.
-pub(super) fn unfit(from: Frequency, to: Frequency) -> Option<(String, &'static str)> {
+pub(super) fn unfit(from: Frequency, to: Frequency, rule: Option<Windows>) -> Option<(String, &'static str)> {
     if to.nominal_minutes() <= from.nominal_minutes() {
         return Some((
             format!("has step {to}, which is not coarser than {from}"),
             "declare a coarser `time.step`",
         ));
     }
-    if !from.nests_in(to) {
+    if rule == Some(Windows::Contained)
+        && !from.nests_in(to)
+        && to.nominal_minutes() < 2 * from.nominal_minutes()
+    {
+        return Some((
+            format!("has step {to}, and some of its windows hold no {from} as a whole"),
+            "use `windows: overlapping` or `weighted`, or derive it from a finer dataset",
+        ));
+    }
+    if rule.is_none() && !from.nests_in(to) {
         return Some((
             format!("has step {to}, and periods of {from} lie across its borders"),
-            "windows that do not nest (`overlapping`, `contained`, `weighted`) are not there yet: derive it from a finer dataset",
+            "say what becomes of them: `windows: weighted` (each by its share of the window), `overlapping` or `contained`; or derive it from a finer dataset",
         ));
     }
     None

@@ -7,7 +7,7 @@ use std::{ops::Range, sync::Arc};
 
 use frazil_engine::{
     context::{Context, Tick},
-    data::{Field, Frequency, Grid, Slice, Status, Values},
+    data::{Field, Frequency, Grid, Period, Slice, Status, Values},
     step::{ErrorKind, StepError},
 };
 use futures::{StreamExt, TryStreamExt, stream};
@@ -16,10 +16,11 @@ use super::{
     decide::Window,
     inherit::{Output, Recipe},
     mosaic::Mosaic,
+    pieces::{Pieces, Windows},
 };
 use crate::{
     cube::{BatchWriter, Cube, Template, TemplateVariable, Window as Tile},
-    resample::{Accumulator, Encoding, Method},
+    resample::{Accumulator, Encoding, Method, Share},
 };
 
 /// Reads on their way at a time: one is decoded while another is added up.
@@ -52,7 +53,7 @@ struct Open {
 #[derive(Debug)]
 pub(super) struct Resampling<'a> {
     source: &'a Cube,
-    from: Frequency,
+    from: Pieces,
     grid: Arc<Grid>,
     inputs: Vec<Input>,
     outputs: Vec<Output>,
@@ -64,7 +65,7 @@ impl<'a> Resampling<'a> {
     /// `stored` tells types and units of the derived dataset's variables.
     pub(super) fn new(
         source: &'a Cube,
-        from: Frequency,
+        from: Pieces,
         recipes: &[Recipe],
         stored: &[Output],
     ) -> Result<Self, StepError> {
@@ -162,7 +163,7 @@ impl<'a> Resampling<'a> {
         let axis = self.source.axis();
         let mut steps: Vec<Range<usize>> = Vec::new();
         if window.status != Status::Incomplete {
-            for at in axis.positions(window.period.parts(self.from)) {
+            for at in axis.positions(self.from.of(window.period)) {
                 if !axis.get(at).is_some_and(|(_, status)| status.has_values()) {
                     continue;
                 }
@@ -207,22 +208,36 @@ impl<'a> Resampling<'a> {
                 input.outputs.iter().map(|(_, m)| Accumulator::new(*m, input.encoding, cells)).collect()
             };
             let sums: Vec<Accumulator> = window.sums[slot].take().unwrap_or_else(new);
-            work.push((at, steps, sums));
+            let shares = self.shares(window.window.period, unit.start, &steps);
+            work.push((at, steps, shares, sums));
         }
         let worked = blocking(move || {
-            for (_, steps, sums) in &mut work {
+            for (_, steps, shares, sums) in &mut work {
                 for sum in sums.iter_mut() {
-                    steps.iter().for_each(|s| sum.add(&values, s.clone()));
+                    if shares.is_empty() {
+                        steps.iter().for_each(|s| sum.add(&values, s.clone()));
+                    }
+                    shares.iter().for_each(|(step, share)| sum.add_share(&values, *step, *share));
                 }
             }
             work
         });
-        for (at, _, sums) in worked.await? {
+        for (at, .., sums) in worked.await? {
             if let Some(window) = open.get_mut(at) {
                 window.sums[slot] = Some(sums);
             }
         }
         Ok(())
+    }
+
+    /// How much of each step lies in a window, by its place in what was read from `start` on; none
+    /// where all of them belong to it as they are.
+    fn shares(&self, window: Period, start: usize, steps: &[Range<usize>]) -> Vec<(usize, Share)> {
+        let share = |step: usize| {
+            let (piece, _) = self.source.axis().get(start + step)?;
+            Some((step, self.from.share(window, piece)?))
+        };
+        steps.iter().cloned().flatten().filter_map(share).collect()
     }
 
     /// The slice of a window all of whose periods have passed.
@@ -328,7 +343,8 @@ fn units(steps: impl Iterator<Item = Range<usize>>, span: usize) -> Vec<Range<us
 }
 
 /// Bytes held at the peak, but for what the writer holds.
-pub(super) fn memory(source: &Template, recipes: &[Recipe], from: Frequency, to: Frequency) -> u64 {
+pub(super) fn memory(source: &Template, recipes: &[Recipe], from: Pieces, to: Frequency) -> u64 {
+    let weighs = from.rule == Some(Windows::Weighted);
     let cells = source.grid.cells();
     let mut bytes = 0;
     for recipe in recipes {
@@ -338,9 +354,9 @@ pub(super) fn memory(source: &Template, recipes: &[Recipe], from: Frequency, to:
         let largest = tiles.iter().map(|t| t.y.len() * t.x.len()).max().unwrap_or(0);
         // On their way, each as bytes and as numbers, and one that is added up.
         bytes += (2 * AHEAD + 1) * span * largest * variable.dtype.size();
-        let length = (to.nominal_minutes() / from.nominal_minutes().max(1)).max(1);
+        let length = (to.nominal_minutes() / from.step.nominal_minutes().max(1)).max(1);
         let windows = span / usize::try_from(length).unwrap_or(1) + 2;
-        bytes += windows * cells * Accumulator::bytes_per_cell(recipe.method, variable.dtype);
+        bytes += windows * cells * Accumulator::bytes_per_cell(recipe.method, variable.dtype, weighs);
     }
     bytes as u64
 }

@@ -2,7 +2,10 @@
 
 use frazil_engine::data::{Action, Frequency, Item, Period, PeriodRange, Status};
 
-use super::ready::{Parts, Ready};
+use super::{
+    pieces::Pieces,
+    ready::{Parts, Ready},
+};
 
 /// The axis of a dataset: ascending periods with what is known of them.
 pub(super) type Axis = [(Period, Status)];
@@ -40,8 +43,8 @@ pub(super) struct Done {
 pub(super) struct Inputs<'a> {
     /// The source, as it is or as it will be.
     pub(super) source: &'a Axis,
-    /// The source's step.
-    pub(super) from: Frequency,
+    /// Its periods as pieces of windows.
+    pub(super) from: Pieces,
     /// The derived dataset as it is.
     pub(super) target: &'a Axis,
     /// Its step.
@@ -114,8 +117,8 @@ pub(super) fn forward(source: &Axis, items: &[Item]) -> (Vec<(Period, Status)>, 
 }
 
 /// What the periods of `window` are on the axis of the source.
-pub(super) fn parts(source: &Axis, window: Period, from: Frequency) -> Parts {
-    let range = window.parts(from);
+pub(super) fn parts(source: &Axis, window: Period, from: Pieces) -> Parts {
+    let range = from.of(window);
     let held = held(source, range);
     Parts {
         total: range.len(),
@@ -142,10 +145,10 @@ pub(super) fn decide(inputs: &Inputs<'_>) -> Decision {
         decision.reasons.push("the source holds no periods yet".to_owned());
         return decision;
     };
-    let window = |period: &Period| Period::containing(period.start(), inputs.to);
+    let windows = |period: &Period| inputs.from.windows(*period, inputs.to);
     let held = inputs.target.first().zip(inputs.target.last()).map(|((a, _), (b, _))| (*a, *b));
-    let first = held.map_or(window(first), |(a, _)| a.min(window(first)));
-    let last = held.map_or(window(last), |(_, b)| b.max(window(last)));
+    let first = held.map_or(windows(first).first, |(a, _)| a.min(windows(first).first));
+    let last = held.map_or(windows(last).last, |(_, b)| b.max(windows(last).last));
     // A window that cannot be made is passed when a later one can, or stands already.
     let passed = newest(inputs, PeriodRange { first, last }).max(held.map(|(_, b)| b));
     let mut found = Found { decision, waits: Vec::new() };
@@ -220,7 +223,7 @@ impl Found {
 
 /// Whether an input of `window` changed since it was made.
 fn is_dirty(inputs: &Inputs<'_>, window: Period) -> bool {
-    let range = window.parts(inputs.from);
+    let range = inputs.from.of(window);
     let done = inputs
         .done
         .is_some_and(|done| done.windows.iter().any(|r| r.contains(window)) && !done.since.touches(range));

@@ -9,7 +9,7 @@ use frazil_engine::{
 };
 use serde_json::Value;
 
-use super::{DerivedResample, check};
+use super::{DerivedResample, check, pieces::Windows};
 use crate::{
     cube::{Template, TemplateVariable},
     resample::Method,
@@ -84,12 +84,18 @@ pub(super) fn inherited(
     source: &DatasetInfo,
     stored: &Template,
     recipes: &[Recipe],
+    windows: Option<Windows>,
 ) -> DatasetInfo {
     let mut info = own.clone();
     let mut variables = BTreeMap::new();
     for recipe in recipes {
         let Some(from) = stored.variable(&recipe.from) else { continue };
         let mut result = recipe.method.result(&recipe.from, &variable(from), from.dtype);
+        if windows == Some(Windows::Weighted) && recipe.method == Method::Sum && !from.dtype.is_float() {
+            // A share of a whole number is none: as for a mean, a float is needed.
+            let mean = Method::Mean.result(&recipe.from, &variable(from), from.dtype);
+            result = Variable { cell: result.cell, valid: None, ..mean };
+        }
         if let Some(said) = own.block.variables.get(&recipe.name) {
             result = over(result, said);
         }

@@ -73,7 +73,7 @@ fn listed(ranges: &[PeriodRange]) -> String {
 }
 
 fn waiting(inputs: &Inputs<'_>, window: Period) -> String {
-    let range = window.parts(inputs.from);
+    let range = inputs.from.of(window);
     let lacking: Vec<Period> = range.iter().filter(|p| !there(inputs.source, *p)).collect();
     let refused: Vec<Period> =
         lacking.iter().copied().filter(|p| status(inputs.source, *p).is_some()).collect();

@@ -11,6 +11,7 @@ use super::{
     DerivedResample, Ready, check, compute,
     decide::{self, Changed, Decision, Done, Inputs, Window},
     inherit::{self, Recipe},
+    pieces::Pieces,
 };
 use crate::cube::{Changes, Cube};
 
@@ -33,7 +34,7 @@ pub(super) struct Survey {
     pub(super) recipes: Vec<Recipe>,
     /// Whether the definition is another one than that of the head.
     pub(super) remake: bool,
-    from: Frequency,
+    from: Pieces,
     to: Frequency,
     periods: Vec<(Period, Status)>,
     held: Vec<(Period, Status)>,
@@ -71,7 +72,7 @@ impl Survey {
             snapshot: snapshot.clone(),
             recipes: Vec::new(),
             remake: false,
-            from,
+            from: Pieces { step: from, rule: step.windows },
             to,
             periods: source.as_ref().map(axis).unwrap_or_default(),
             held: target.as_ref().map(axis).unwrap_or_default(),
@@ -82,7 +83,8 @@ impl Survey {
         };
         if let Some(source) = &survey.source {
             survey.recipes = inherit::recipes(step, source.template())?;
-            survey.info = inherit::inherited(own, from_info, source.template(), &survey.recipes);
+            survey.info =
+                inherit::inherited(own, from_info, source.template(), &survey.recipes, step.windows);
         }
         survey.history(planned).await?;
         Ok(survey)
@@ -144,8 +146,8 @@ impl Survey {
         self.remake || self.changed == Changed::All || self.done.is_some()
     }
 
-    /// The step of the source.
-    pub(super) const fn from(&self) -> Frequency {
+    /// The periods of the source as pieces of windows.
+    pub(super) const fn from(&self) -> Pieces {
         self.from
     }
 
@@ -172,14 +174,14 @@ impl Survey {
     pub(super) fn still_done(&self) -> Vec<PeriodRange> {
         let Some(done) = &self.done else { return Vec::new() };
         let windows = done.windows.iter().flat_map(PeriodRange::iter);
-        PeriodRange::collect(windows.filter(|window| !done.since.touches(window.parts(self.from))))
+        PeriodRange::collect(windows.filter(|window| !done.since.touches(self.from.of(*window))))
     }
 
     /// The work cut where commits end: at write units, once enough was read. What is made again
     /// under another definition is one commit, or readers would meet both.
     pub(super) fn batches(&self, decision: &Decision) -> Vec<Batch> {
         let window_bytes = self.source.as_ref().map_or(0, |s| s.template().period_bytes())
-            * decision.windows.first().map_or(1, |w| w.period.parts(self.from).len() as u64);
+            * decision.windows.first().map_or(1, |w| self.from.of(w.period).len() as u64);
         let limit = usize::try_from(BATCH_BYTES / window_bytes.max(1)).unwrap_or(usize::MAX);
         let chunk = self.chunk();
         let origin = self.held.first().map(|(p, _)| *p).or(decision.windows.first().map(|w| w.period));
@@ -230,7 +232,7 @@ fn steps(
         })
     };
     let (from, to) = (of(source)?, of(own)?);
-    match check::unfit(from, to) {
+    match check::unfit(from, to, step.windows) {
         Some((message, help)) => {
             Err(StepError::permanent(ErrorKind::Data, format!("{} {message}", step.dataset)).help(help))
         }

@@ -2,6 +2,8 @@ use std::ops::Range;
 
 use frazil_engine::data::{DType, Values};
 
+pub use weighted::Share;
+
 use super::Method;
 
 /// Cells worked on at a time: the sums of a block and one row of its numbers stay in the first
@@ -57,6 +59,8 @@ pub struct Accumulator {
     encoding: Encoding,
     state: State,
     seen: Vec<u32>,
+    /// Where shares were taken: what was taken of each cell in all.
+    weights: Option<Vec<f64>>,
 }
 
 #[derive(Debug, Clone)]
@@ -72,6 +76,10 @@ trait Number: Copy + PartialOrd {
     fn of_fill(fill: f64) -> Option<Self>;
     fn wide(self) -> f64;
     fn is_nan(self) -> bool;
+    /// Whether it is the fill, matched exactly.
+    fn is_fill(self, fill: Self) -> bool {
+        self == fill
+    }
 }
 
 macro_rules! numbers {
@@ -125,6 +133,9 @@ macro_rules! same_type {
     };
 }
 
+// Below the macros that it uses.
+mod weighted;
+
 impl Accumulator {
     /// Nothing seen yet of `cells` cells.
     #[must_use]
@@ -136,14 +147,15 @@ impl Accumulator {
                 State::Picked(zeros(encoding.dtype, cells))
             }
         };
-        Self { method, encoding, state, seen: vec![0; cells] }
+        Self { method, encoding, state, seen: vec![0; cells], weights: None }
     }
 
-    /// Bytes that one cell takes while a window is open.
+    /// Bytes that one cell takes while a window is open, by shares or whole.
     #[must_use]
-    pub const fn bytes_per_cell(method: Method, dtype: DType) -> usize {
+    pub const fn bytes_per_cell(method: Method, dtype: DType, shares: bool) -> usize {
         size_of::<u32>()
             + match method {
+                Method::Sum | Method::Mean if shares => 2 * size_of::<f64>(),
                 Method::Sum | Method::Mean => size_of::<f64>(),
                 Method::Count => 0,
                 Method::Min | Method::Max | Method::First | Method::Last => dtype.size(),
@@ -153,7 +165,7 @@ impl Accumulator {
     /// Takes `steps` of `values`, whose shape is (steps, cells), in time order. `values` are of the
     /// type that the encoding names.
     pub fn add(&mut self, values: &Values, steps: Range<usize>) {
-        let Self { method, encoding, state, seen } = self;
+        let Self { method, encoding, state, seen, .. } = self;
         match state {
             State::Total(sum) => each_type!(values, v => total(sum, seen, v, steps, encoding)),
             State::Counted => each_type!(values, v => count(seen, v, steps, encoding)),
@@ -176,7 +188,7 @@ impl Accumulator {
     /// # Errors
     /// When an integer type cannot hold a result: it is no whole number, too large, or the fill.
     pub fn finish(self, dtype: DType, fill: Option<f64>) -> Result<Values, Unfit> {
-        let Self { method, encoding, state, seen } = self;
+        let Self { method, encoding, state, seen, weights } = self;
         if let State::Picked(values) = state {
             if values.dtype() == dtype && !encoding.packed() {
                 return Ok(filled(values, &seen, fill));
@@ -190,7 +202,7 @@ impl Accumulator {
         };
         cast(dtype, fill, seen.len(), |at| match seen[at] {
             0 => f64::NAN,
-            n if method == Method::Mean => sum[at] / f64::from(n),
+            n if method == Method::Mean => sum[at] / weights.as_ref().map_or(f64::from(n), |w| w[at]),
             _ => sum[at],
         })
     }

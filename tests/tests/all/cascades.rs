@@ -8,3 +8,6 @@ mod order;
 
 #[path = "cascades/stale.rs"]
 mod stale;
+
+#[path = "cascades/across.rs"]
+mod across;

@@ -19,7 +19,7 @@ fn days(first: &str, last: &str) -> Vec<(Period, Status)> {
 fn inputs<'a>(source: &'a Axis, target: &'a Axis, changed: &'a Changed) -> Inputs<'a> {
     Inputs {
         source,
-        from: Frequency::Day,
+        from: Frequency::Day.into(),
         target,
         to: Frequency::Month,
         ready: Ready::Complete,
@@ -189,7 +189,7 @@ impl World {
         }
         let inputs = Inputs {
             source: &source,
-            from: Frequency::Day,
+            from: Frequency::Day.into(),
             target: &target,
             to: TO,
             ready,

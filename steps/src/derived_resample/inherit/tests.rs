@@ -45,7 +45,7 @@ fn derive(variable: TemplateVariable, block: Value, method: Method) -> DatasetIn
     };
     let source = json!({ "title": "s", "time": { "step": "P1D" }, "display": { "colormap": "blues" } });
     let recipes = [Recipe { name: "w".to_owned(), from: "v".to_owned(), method }];
-    inherited(&info("own", block), &info("source", source), &template, &recipes)
+    inherited(&info("own", block), &info("source", source), &template, &recipes, None)
 }
 
 #[test]

@@ -109,6 +109,41 @@ proptest! {
         }
     }
 
+    /// Shares, bit for bit: sums take the part of each number, means weigh by the time, and what is
+    /// missing takes and weighs nothing.
+    #[test]
+    fn shares_are_those_of_the_slow_way(
+        cells in prop_oneof![1usize..5, Just(BLOCK + 1)],
+        pool in prop::collection::vec(float(), 1..200),
+        shares in prop::collection::vec((0.01f64..=1.0, 1.0f64..20_000.0), 0..8),
+        fill in prop::option::of(Just(-9999.0)),
+    ) {
+        let values: Vec<f32> = (0..shares.len() * cells).map(|i| pool[(i * 7 + i / 5) % pool.len()]).collect();
+        let encoding = Encoding::plain(DType::Float32, fill);
+        for method in METHODS {
+            let mut acc = Accumulator::new(method, encoding, cells);
+            for (step, &(part, time)) in shares.iter().enumerate() {
+                acc.add_share(&values.clone().into(), step, Share { part, time });
+            }
+            let got = acc.finish(DType::Float64, None).unwrap();
+            let want: Vec<f64> = (0..cells).map(|c| {
+                let cell: Vec<(f64, f64, f64)> = shares.iter().enumerate()
+                    .map(|(s, (part, time))| (f64::from(values[s * cells + c]), *part, *time))
+                    .filter(|(v, ..)| !v.is_nan() && Some(*v) != fill).collect();
+                let plain: Vec<f64> = cell.iter().map(|(v, ..)| *v).collect();
+                match method {
+                    Method::Sum if !cell.is_empty() => cell.iter().fold(0.0, |sum, (v, part, _)| sum + v * part),
+                    Method::Mean if !cell.is_empty() => {
+                        let sum = cell.iter().fold(0.0, |sum, (v, _, time)| sum + v * time);
+                        sum / cell.iter().fold(0.0, |sum, (.., time)| sum + time)
+                    }
+                    _ => slowly(method, &plain).unwrap_or(f64::NAN),
+                }
+            }).collect();
+            prop_assert_eq!(bits(&got), bits(&want.into()), "{:?}", method);
+        }
+    }
+
     /// What is picked from 64-bit integers is one of them, beyond what `float64` can tell apart.
     #[test]
     fn picked_integers_are_exact(raw in prop::collection::vec(any::<i64>(), 5)) {
