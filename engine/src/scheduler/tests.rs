@@ -4,5 +4,6 @@ mod death;
 mod fake;
 mod graphs;
 mod plans;
+mod sim;
 mod stage;
 mod walks;

@@ -141,7 +141,7 @@ impl Step for Read {
     const REVISION: u32 = 1;
 }
 
-fn slice(period: Period, context: bool) -> Slice {
+pub(super) fn slice(period: Period, context: bool) -> Slice {
     let crs = Crs { code: None, wkt: String::new() };
     let axis = |name| Axis::regular(name, 0.0, 1.0, 1);
     let grid = Arc::new(Grid { crs, y: axis("y"), x: axis("x") });

@@ -27,10 +27,22 @@ pub(super) fn registry() -> Registry {
 
 /// A node with its settings.
 pub(super) fn node(id: &str, uses: &str, with: Value, needs: &[usize], after: &[usize]) -> PipelineNode {
+    node_of(&registry(), id, uses, with, needs, after)
+}
+
+/// The same, of other step types.
+pub(super) fn node_of(
+    registry: &Registry,
+    id: &str,
+    uses: &str,
+    with: Value,
+    needs: &[usize],
+    after: &[usize],
+) -> PipelineNode {
     PipelineNode {
         id: id.parse().unwrap(),
         uses: uses.to_owned(),
-        step: registry().get(uses).unwrap().bind(&with).unwrap(),
+        step: registry.get(uses).unwrap().bind(&with).unwrap(),
         with,
         needs: needs.to_vec(),
         after: after.to_vec(),
