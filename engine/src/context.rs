@@ -134,6 +134,7 @@ impl Context {
     /// [`StepError::Cancelled`] when it was.
     pub async fn sleep(&self, time: std::time::Duration) -> Result<(), StepError> {
         tokio::select! {
+            biased;
             () = self.cancel.cancelled() => Err(StepError::Cancelled),
             () = self.clock.sleep(time) => Ok(()),
         }
@@ -142,11 +143,22 @@ impl Context {
     /// A place in the step's pool; at once where it has none.
     ///
     /// # Errors
-    /// [`StepError::Cancelled`] when the run was told to stop first.
+    /// [`StepError::Cancelled`] when the run was told to stop first; otherwise when the pool cannot
+    /// be kept.
     pub async fn permit(&self) -> Result<Permit, StepError> {
         tokio::select! {
+            biased;
             () = self.cancel.cancelled() => Err(StepError::Cancelled),
-            permit = self.pools.acquire(self.pool.as_deref(), &*self.clock) => Ok(permit),
+            permit = self.pools.acquire(self.pool.as_deref(), &*self.clock) => permit,
         }
+    }
+
+    /// Where the other side asked to wait, nobody starts in the step's pool before that.
+    pub(crate) async fn heed(&self, error: &StepError) -> Result<(), StepError> {
+        let StepError::Transient { retry_after: Some(millis), .. } = error else { return Ok(()) };
+        let wait = i64::try_from(*millis).ok().and_then(chrono::Duration::try_milliseconds);
+        let wait = wait.unwrap_or(chrono::Duration::MAX);
+        let until = self.clock.now().checked_add_signed(wait).unwrap_or(DateTime::<Utc>::MAX_UTC);
+        self.pools.hold(self.pool.as_deref(), until).await
     }
 }

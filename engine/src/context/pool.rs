@@ -1,16 +1,26 @@
+mod ledger;
+#[cfg(test)]
+mod tests;
+
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
+    path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
 use chrono::{DateTime, Utc};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 
 use super::Clock;
-use crate::project::Pool;
+use crate::{lock::FileLock, project::Pool, step::StepError};
+use ledger::Ledger;
 
-/// The limits of a project, by name. Cheap to clone; all clones share them.
+/// How often who waits for a place that another process holds looks again.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// The limits of a project, by name. Cheap to clone; all clones share them, and so do all processes
+/// on one state folder where they were made for one.
 #[derive(Debug, Clone, Default)]
 pub struct Pools {
     pools: Arc<BTreeMap<String, Limit>>,
@@ -19,15 +29,27 @@ pub struct Pools {
 #[derive(Debug)]
 struct Limit {
     places: Arc<Semaphore>,
+    /// Places among all processes, each a locked file: who dies gives it back.
+    shared: Option<Places>,
     /// The least time between two starts.
     interval: Duration,
-    next: Mutex<Option<DateTime<Utc>>>,
+    ledger: Ledger,
+}
+
+/// Places that processes share.
+#[derive(Debug)]
+struct Places {
+    folder: PathBuf,
+    count: u32,
+    /// One of this process at a time looks for a place.
+    looks: Mutex<()>,
 }
 
 /// A place in a pool, given back when dropped.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Permit {
     _place: Option<OwnedSemaphorePermit>,
+    _shared: Option<FileLock>,
 }
 
 /// Reads `2/s`, `30/m`, `500/h` as the least time between two starts.
@@ -46,39 +68,95 @@ pub fn interval(rate: &str) -> Option<Duration> {
 }
 
 impl Pools {
-    /// The pools of a project.
+    /// The pools of a project, shared by nobody else.
     #[must_use]
     pub fn new(pools: &BTreeMap<String, Pool>) -> Self {
-        let limit = |pool: &Pool| Limit {
-            places: Arc::new(Semaphore::new(
-                pool.max.map_or(Semaphore::MAX_PERMITS, |max| max.max(1) as usize),
-            )),
-            interval: pool.rate.as_deref().and_then(interval).unwrap_or_default(),
-            next: Mutex::new(None),
-        };
-        Self { pools: Arc::new(pools.iter().map(|(name, pool)| (name.clone(), limit(pool))).collect()) }
+        Self::over(pools, None)
     }
 
-    pub(super) async fn acquire(&self, name: Option<&str>, clock: &dyn Clock) -> Permit {
-        let Some(limit) = name.and_then(|name| self.pools.get(name)) else {
-            return Permit { _place: None };
+    /// The pools of a project, shared by all processes on its state folder and kept over restarts.
+    #[must_use]
+    pub fn shared(pools: &BTreeMap<String, Pool>, state: &Path) -> Self {
+        Self::over(pools, Some(&state.join("pools")))
+    }
+
+    fn over(pools: &BTreeMap<String, Pool>, folder: Option<&Path>) -> Self {
+        let limit = |(name, pool): (&String, &Pool)| {
+            let folder = folder.map(|folder| folder.join(name));
+            let max = pool.max.map(|max| max.max(1));
+            let limit = Limit {
+                places: Arc::new(Semaphore::new(max.map_or(Semaphore::MAX_PERMITS, |max| max as usize))),
+                shared: folder.clone().zip(max).map(|(folder, count)| Places {
+                    folder,
+                    count,
+                    looks: Mutex::new(()),
+                }),
+                interval: pool.rate.as_deref().and_then(interval).unwrap_or_default(),
+                ledger: Ledger::new(folder),
+            };
+            (name.clone(), limit)
         };
+        Self { pools: Arc::new(pools.iter().map(limit).collect()) }
+    }
+
+    /// Waits for a place, and then for its turn. At once where there is no such pool.
+    pub(super) async fn acquire(&self, name: Option<&str>, clock: &dyn Clock) -> Result<Permit, StepError> {
+        let Some(limit) = name.and_then(|name| self.pools.get(name)) else { return Ok(Permit::default()) };
         // The semaphore is never closed, so there is always a permit to come.
         let place = Arc::clone(&limit.places).acquire_owned().await.ok();
-        let wait = limit.claim(clock.now());
-        if !wait.is_zero() {
-            clock.sleep(wait).await;
+        let shared = match &limit.shared {
+            Some(places) => Some(places.take(clock).await?),
+            None => None,
+        };
+        limit.turn(clock).await?;
+        Ok(Permit { _place: place, _shared: shared })
+    }
+
+    /// Lets nobody start in a pool before this moment: the other side asked to wait.
+    pub(super) async fn hold(&self, name: Option<&str>, until: DateTime<Utc>) -> Result<(), StepError> {
+        match name.and_then(|name| self.pools.get(name)) {
+            Some(limit) => limit.ledger.hold(until).await,
+            None => Ok(()),
         }
-        Permit { _place: place }
     }
 }
 
 impl Limit {
-    /// Takes the next start there is and says how long it is until then.
-    fn claim(&self, now: DateTime<Utc>) -> Duration {
-        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
-        let start = next.unwrap_or(now).max(now);
-        *next = Some(start + chrono::Duration::from_std(self.interval).unwrap_or_default());
-        (start - now).to_std().unwrap_or_default()
+    /// Waits for the next start that there is.
+    async fn turn(&self, clock: &dyn Clock) -> Result<(), StepError> {
+        loop {
+            let now = clock.now();
+            let start = self.ledger.claim(now, self.interval).await?;
+            match (start - now).to_std() {
+                Ok(wait) if !wait.is_zero() => clock.sleep(wait).await,
+                _ => return Ok(()),
+            }
+            // Meanwhile the other side may have asked to wait: then this start is none.
+            if !self.ledger.is_held(clock.now()).await? {
+                return Ok(());
+            }
+        }
+    }
+}
+
+impl Places {
+    /// Waits for a place that no process holds. Who waits stands at a lock of its own, so that a
+    /// process that gives a place back and wants one again comes after those who wait.
+    async fn take(&self, clock: &dyn Clock) -> Result<FileLock, StepError> {
+        let _looks = self.looks.lock().await;
+        let _turn = loop {
+            if let Some(turn) = FileLock::try_take(&self.folder.join("turn.lock"))? {
+                break turn;
+            }
+            clock.sleep(LOOK).await;
+        };
+        loop {
+            for place in 0..self.count {
+                if let Some(place) = FileLock::try_take(&self.folder.join(format!("{place}.lock")))? {
+                    return Ok(place);
+                }
+            }
+            clock.sleep(LOOK).await;
+        }
     }
 }

@@ -50,6 +50,7 @@ impl Context {
                 Err(error) if error.is_transient() => error,
                 other => return other,
             };
+            self.heed(&error).await?;
             if attempt >= self.retry.attempts.max(1) {
                 return Err(error.exhausted());
             }

@@ -45,7 +45,12 @@ impl LocalExecutor {
         let mut attempt = first;
         loop {
             let context = cx.node(node, attempt, cx.cancel.clone());
+            let permit = match context.permit().await {
+                Ok(permit) => permit,
+                Err(error) => return TaskEnd::failed(error),
+            };
             let mut outcome = timed(node.timeout, step.run(input.clone(), &context)).await;
+            drop(permit);
             let again = |error: &mut StepError| error.is_transient() || error.is_moved();
             let Some(error) = outcome.error.take_if(again) else {
                 return TaskEnd { outcome, at: None };
@@ -133,6 +138,7 @@ pub(super) async fn wait(
     cx: &Context,
     journal: &Journal,
 ) -> Result<(), StepError> {
+    cx.heed(&error).await?;
     let wait = cx.retry_wait(tried, &error);
     let millis = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
     tracing::info!(%unit, attempt, wait = ?wait, error = cx.scope.secrets.redact(&error.to_string()), "trying again");
