@@ -223,7 +223,7 @@ pub(crate) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
 
 /// The run history, if there is any.
 pub(crate) async fn history(session: &Session) -> anyhow::Result<Option<SqliteStore>> {
-    Ok(SqliteStore::open_existing(session.state()).await.map_err(frazil_engine::step::StepError::from)?)
+    Ok(SqliteStore::open_to_read(session.state()).await.map_err(frazil_engine::step::StepError::from)?)
 }
 
 /// A run by its name.

@@ -70,6 +70,26 @@ impl FileLock {
         }
     }
 
+    /// Whether anybody holds the lock. Looking makes nothing, and needs no right to write.
+    ///
+    /// # Errors
+    /// When the file is there and cannot be looked at.
+    pub fn is_held(path: &Path) -> Result<bool, StepError> {
+        let failed = |error: std::io::Error| {
+            StepError::permanent(ErrorKind::Store, format!("cannot look at {}: {error}", path.display()))
+        };
+        let file = match File::open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+            Err(error) => return Err(failed(error)),
+        };
+        match file.try_lock_shared() {
+            Ok(()) => Ok(false),
+            Err(TryLockError::WouldBlock) => Ok(true),
+            Err(TryLockError::Error(error)) => Err(failed(error)),
+        }
+    }
+
     /// Lets go and removes the file. Who opened it before finds a lock on a file without a name,
     /// and must look at what the lock guards before believing in it.
     pub fn remove(self) {
@@ -123,7 +143,10 @@ mod tests {
         cancel.cancel();
         let stopped = FileLock::take(&path, &*clock, &cancel, || {}).await;
         assert_eq!(stopped.unwrap_err(), StepError::Cancelled);
+        assert!(FileLock::is_held(&path).unwrap());
         second.remove();
         assert!(!path.exists());
+        assert!(!FileLock::is_held(&path).unwrap());
+        assert!(!path.exists(), "looking makes nothing");
     }
 }

@@ -25,6 +25,7 @@ use crate::{
     data::{Duration, PipelineId},
     dataset::Datasets,
     pipeline::Pipeline,
+    store::Retention,
 };
 
 /// `frazil.yaml`, one to one; every field has a default.
@@ -62,6 +63,8 @@ pub struct ProjectFile {
     /// Who is told.
     #[serde(default)]
     pub notify: Vec<Notify>,
+    /// How much run history is kept; 1,000 runs of the last 90 days where nothing is said.
+    pub history: Option<Retention>,
 }
 
 /// A region.
@@ -200,6 +203,8 @@ pub struct ProjectConfig {
     pub secrets: BTreeMap<String, SecretRef>,
     /// Who is told.
     pub notify: Vec<Notify>,
+    /// How much run history is kept.
+    pub history: Retention,
 }
 
 /// A checked project.

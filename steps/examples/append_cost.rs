@@ -134,6 +134,7 @@ fn bench(root: &std::path::Path) -> Done<(DatasetInfo, Context)> {
         vars: BTreeMap::new(),
         secrets: BTreeMap::new(),
         notify: Vec::new(),
+        history: Default::default(),
     };
     let scope = Scope {
         project: Arc::new(project),

@@ -42,6 +42,7 @@ pub(crate) fn context(root: &Path, datasets: Datasets) -> Context {
         vars: Default::default(),
         secrets: Default::default(),
         notify: Vec::new(),
+        history: Default::default(),
     };
     let scope = Scope {
         project: Arc::new(project),

@@ -14,7 +14,7 @@ use frazil_engine::{
     plan::{self, Foreseen, PipelinePlan},
     scheduler::{self, Cancel, Services},
     step::{ErrorKind, StepError},
-    store::{Retention, SqliteStore, prune},
+    store::{SqliteStore, prune},
 };
 
 use crate::{
@@ -115,7 +115,7 @@ impl Run {
     async fn work(&self, session: &Session, jobs: Vec<Job>, cancel: &Cancel) -> anyhow::Result<Exit> {
         let locks = self.locks(session, &jobs, cancel).await?;
         let store = SqliteStore::open(session.state()).await.map_err(StepError::from)?;
-        let gone = prune(&store, Retention::default(), Utc::now()).await.map_err(StepError::from)?;
+        let gone = prune(&store, session.project.config.history, Utc::now()).await.map_err(StepError::from)?;
         tracing::debug!(runs = gone.len(), "forgot old runs");
         let progress = Arc::new(Progress::new(self.format.format));
         let services = Services {
@@ -123,7 +123,7 @@ impl Run {
             registry: Arc::clone(&session.registry),
             executor: Arc::new(LocalExecutor::new(Arc::clone(&session.registry))),
             clock: Arc::new(SystemClock),
-            pools: Pools::new(&session.project.config.pools),
+            pools: Pools::shared(&session.project.config.pools, session.state()),
             watch: Arc::<Progress>::clone(&progress) as Arc<dyn Watch>,
         };
         for job in &jobs {

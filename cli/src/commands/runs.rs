@@ -71,8 +71,7 @@ impl Runs {
 pub(crate) fn status(run: &RunSummary, session: &Session) -> Result<&'static str, StepError> {
     let Some((status, _)) = run.finished else {
         let path = run_lock(session.state(), &run.run);
-        let free = !path.exists() || FileLock::try_take(&path)?.is_some();
-        return Ok(if free { "dead" } else { "running" });
+        return Ok(if FileLock::is_held(&path)? { "running" } else { "dead" });
     };
     Ok(status.name())
 }

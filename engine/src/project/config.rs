@@ -85,6 +85,7 @@ pub(super) fn config(node: Option<&Node>, defaults: &Defaults, out: &mut Vec<Dia
         vars: file.vars,
         secrets: file.secrets,
         notify: file.notify,
+        history: file.history.unwrap_or_default(),
     }
 }
 
@@ -202,6 +203,10 @@ fn judge(node: &Node, file: &ProjectFile, out: &mut Vec<Diagnostic>) {
                 "a pool of 0 lets nothing through: write at least 1".into(),
             );
         }
+    }
+    if file.history.is_some_and(|history| history.runs == 0) {
+        let message = "a history of 0 runs tells nothing: write at least 1".into();
+        bad(codes::RANGE, "/history/runs", message);
     }
     for (name, secret) in &file.secrets {
         if secret.env.is_some() == secret.file.is_some() {

@@ -1,13 +1,16 @@
 use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::{RunQuery, RunStore, RunStoreError};
 use crate::data::{Duration, RunId};
 
 /// How much run history is kept. The cubes say what is done, so forgetting a run loses nothing else.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Retention {
     /// At most so many runs that are finished.
-    pub runs: usize,
+    pub runs: u32,
     /// None that finished longer ago.
     pub age: Duration,
 }
@@ -32,7 +35,7 @@ pub async fn prune(
     let finished = store.list(&RunQuery::default()).await?;
     let finished = finished.into_iter().filter_map(|run| run.finished.map(|(_, at)| (run.run, at)));
     for (place, (run, at)) in finished.enumerate() {
-        if place >= keep.runs || at < oldest {
+        if place >= keep.runs as usize || at < oldest {
             store.remove(&run).await?;
             gone.push(run);
         }

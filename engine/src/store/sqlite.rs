@@ -1,6 +1,7 @@
 //! Run logs in SQLite: one writer thread per process that gathers what waits into one transaction,
 //! and processes kept apart by `BEGIN IMMEDIATE` with a busy timeout.
 
+mod open;
 mod tables;
 mod writer;
 
@@ -21,7 +22,8 @@ use writer::{Change, Writer};
 pub struct SqliteStore {
     place: Arc<PathBuf>,
     reader: Arc<Mutex<Connection>>,
-    writer: Writer,
+    /// None where it was opened to be read.
+    writer: Option<Writer>,
 }
 
 impl SqliteStore {
@@ -42,27 +44,44 @@ impl SqliteStore {
         .await
     }
 
-    /// Opens the run history in a state folder if there is one: looking never makes it.
+    /// Opens the run history in a state folder to be read, if there is one: looking makes and
+    /// changes nothing, and needs no right to.
     ///
     /// # Errors
-    /// When it is there and cannot be used.
-    pub async fn open_existing(state: &Path) -> Result<Option<Self>, RunStoreError> {
+    /// When it is there and cannot be read.
+    pub async fn open_to_read(state: &Path) -> Result<Option<Self>, RunStoreError> {
         let place = state.join(tables::FILE);
-        match place.try_exists() {
+        blocking("open", place.clone(), move || match place.try_exists() {
             Ok(false) => Ok(None),
-            Ok(true) => Self::open(state).await.map(Some),
+            Ok(true) => Ok(open::open_to_read(&place)?.map(|reader| Self::over(place, reader, None))),
             Err(error) => Err(RunStoreError::Unusable {
                 place: place.display().to_string(),
                 doing: "open",
                 why: error.to_string(),
             }),
-        }
+        })
+        .await
     }
 
     fn connect(place: PathBuf) -> Result<Self, RunStoreError> {
-        let writer = Writer::start(tables::open(&place)?, place.clone())?;
-        let reader = tables::open(&place)?;
-        Ok(Self { place: Arc::new(place), reader: Arc::new(Mutex::new(reader)), writer })
+        let writer = Writer::start(open::open(&place)?, place.clone())?;
+        let reader = open::open(&place)?;
+        Ok(Self::over(place, reader, Some(writer)))
+    }
+
+    fn over(place: PathBuf, reader: Connection, writer: Option<Writer>) -> Self {
+        Self { place: Arc::new(place), reader: Arc::new(Mutex::new(reader)), writer }
+    }
+
+    async fn submit(&self, change: Change) -> Result<(), RunStoreError> {
+        match &self.writer {
+            Some(writer) => writer.submit(change).await,
+            None => Err(RunStoreError::Unusable {
+                place: self.place.display().to_string(),
+                doing: "write",
+                why: "it was opened to be read".to_owned(),
+            }),
+        }
     }
 
     async fn read<T: Send + 'static>(
@@ -93,15 +112,13 @@ async fn blocking<T: Send + 'static>(
 impl RunStore for SqliteStore {
     async fn create(&self, run: &RunId, events: &[RunEvent]) -> Result<(), RunStoreError> {
         let summary = tables::Head::of(events).ok_or(RunStoreError::NotAccepted)?;
-        self.writer
-            .submit(Change::Create { run: run.clone(), head: summary, lines: tables::encode(events) })
-            .await
+        self.submit(Change::Create { run: run.clone(), head: summary, lines: tables::encode(events) }).await
     }
 
     async fn append(&self, run: &RunId, after: usize, events: &[RunEvent]) -> Result<(), RunStoreError> {
         let finished = tables::finish(events);
         let lines = tables::encode(events);
-        self.writer.submit(Change::Append { run: run.clone(), after, lines, finished }).await
+        self.submit(Change::Append { run: run.clone(), after, lines, finished }).await
     }
 
     async fn load(&self, run: &RunId) -> Result<Vec<RunEvent>, RunStoreError> {
@@ -115,7 +132,7 @@ impl RunStore for SqliteStore {
     }
 
     async fn remove(&self, run: &RunId) -> Result<(), RunStoreError> {
-        self.writer.submit(Change::Remove { run: run.clone() }).await
+        self.submit(Change::Remove { run: run.clone() }).await
     }
 }
 

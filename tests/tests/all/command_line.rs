@@ -4,6 +4,8 @@
 mod plans;
 #[path = "command_line/signals.rs"]
 mod signals;
+#[path = "command_line/state.rs"]
+mod state;
 #[path = "command_line/stores.rs"]
 mod stores;
 

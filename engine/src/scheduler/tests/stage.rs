@@ -99,6 +99,7 @@ pub(super) fn scope() -> Scope {
         vars: BTreeMap::new(),
         secrets: BTreeMap::new(),
         notify: Vec::new(),
+        history: Default::default(),
     };
     Scope {
         project: Arc::new(project),

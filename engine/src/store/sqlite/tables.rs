@@ -1,42 +1,15 @@
-use std::{path::Path, time::Duration};
+use std::path::Path;
 
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, params};
 
 use crate::{
     data::{PipelineId, RunId},
-    event::{Event, RunEvent, RunStatus},
+    event::{Event, RunEvent, RunStatus, VERSION},
     store::{RunQuery, RunStoreError, RunSummary},
 };
 
 pub(super) const FILE: &str = "runs.sqlite";
-
-/// Version of the tables, in `user_version`.
-const SCHEMA: i64 = 1;
-
-/// Longest wait for another process's transaction. They last milliseconds; a disk that syncs
-/// slowly under load may take seconds.
-const BUSY: Duration = Duration::from_secs(30);
-
-const TABLES: &str = "
-    CREATE TABLE runs (
-        run TEXT PRIMARY KEY,
-        pipeline TEXT NOT NULL,
-        instant TEXT NOT NULL,
-        accepted TEXT NOT NULL,
-        status TEXT,
-        finished TEXT,
-        events INTEGER NOT NULL
-    ) WITHOUT ROWID;
-    CREATE INDEX runs_by_time ON runs (accepted DESC, run DESC);
-    CREATE TABLE events (
-        run TEXT NOT NULL REFERENCES runs (run) ON DELETE CASCADE,
-        place INTEGER NOT NULL,
-        line TEXT NOT NULL,
-        PRIMARY KEY (run, place)
-    );
-    PRAGMA user_version = 1;
-";
 
 /// What went wrong inside a transaction.
 #[derive(Debug)]
@@ -47,22 +20,18 @@ pub(super) enum Failed {
     Known(RunStoreError),
     /// A stored text is not what we wrote.
     Text(String),
+    /// A later frazil wrote it.
+    Newer {
+        /// In this version.
+        found: i64,
+        /// The newest that is known.
+        known: i64,
+    },
 }
 
 impl From<rusqlite::Error> for Failed {
     fn from(error: rusqlite::Error) -> Self {
         Self::Sql(error)
-    }
-}
-
-impl Failed {
-    pub(super) fn at(self, doing: &'static str, place: &Path) -> RunStoreError {
-        let place = place.display().to_string();
-        match self {
-            Self::Known(error) => error,
-            Self::Text(why) => RunStoreError::Damaged { place, why },
-            Self::Sql(error) => refused(&error, doing, Path::new(&place)),
-        }
     }
 }
 
@@ -73,45 +42,6 @@ pub(super) fn refused(error: &rusqlite::Error, doing: &'static str, place: &Path
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => RunStoreError::Damaged { place, why },
         _ => RunStoreError::Unusable { place, doing, why },
     }
-}
-
-/// The least length of a SQLite file that holds anything.
-const PAGE: u64 = 512;
-
-/// Opens a connection and makes the tables where there are none.
-pub(super) fn open(place: &Path) -> Result<Connection, RunStoreError> {
-    // SQLite takes what is shorter than a page for a new file and would write over it.
-    let length = std::fs::metadata(place).map_or(0, |about| about.len());
-    if (1..PAGE).contains(&length) {
-        let (place, why) = (place.display().to_string(), format!("it is cut short, to {length} bytes"));
-        return Err(RunStoreError::Damaged { place, why });
-    }
-    let mut connection = Connection::open(place).map_err(|error| Failed::from(error).at("open", place))?;
-    match prepare(&mut connection) {
-        Ok(SCHEMA) => Ok(connection),
-        Ok(found) => Err(RunStoreError::Newer { place: place.display().to_string(), found, known: SCHEMA }),
-        Err(error) => Err(Failed::from(error).at("open", place)),
-    }
-}
-
-fn prepare(connection: &mut Connection) -> Result<i64, rusqlite::Error> {
-    connection.busy_timeout(BUSY)?;
-    connection.pragma_update(None, "journal_mode", "wal")?;
-    connection.pragma_update(None, "synchronous", "full")?;
-    connection.pragma_update(None, "foreign_keys", true)?;
-    let version =
-        |connection: &Connection| connection.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0));
-    let found = version(connection)?;
-    if found != 0 {
-        return Ok(found);
-    }
-    let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-    // Another process may have made them while this one waited.
-    if version(&transaction)? == 0 {
-        transaction.execute_batch(TABLES)?;
-    }
-    transaction.commit()?;
-    version(connection)
 }
 
 /// What the list of runs holds of a log.
@@ -222,14 +152,22 @@ pub(super) fn load(connection: &Connection, run: &RunId) -> Result<Vec<RunEvent>
     let lines = select.query_map([run.as_str()], |row| row.get::<_, String>(0))?;
     let mut events = Vec::new();
     for (place, line) in lines.enumerate() {
-        let event = serde_json::from_str(&line?)
-            .map_err(|error| Failed::Text(format!("event {place} of run `{run}` cannot be read: {error}")))?;
+        let line = line?;
+        let event = serde_json::from_str(&line).map_err(|error| match version(&line) {
+            Some(found) if found > VERSION.into() => Failed::Newer { found, known: VERSION.into() },
+            _ => Failed::Text(format!("event {place} of run `{run}` cannot be read: {error}")),
+        })?;
         events.push(event);
     }
     if events.is_empty() {
         return Err(Failed::Known(RunStoreError::NoRun(run.clone())));
     }
     Ok(events)
+}
+
+/// The version that an event says it is of.
+fn version(line: &str) -> Option<i64> {
+    serde_json::from_str::<serde_json::Value>(line).ok()?.get("v")?.as_i64()
 }
 
 pub(super) fn list(connection: &Connection, query: &RunQuery) -> Result<Vec<RunSummary>, Failed> {

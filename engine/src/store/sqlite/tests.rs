@@ -23,7 +23,7 @@ async fn what_is_appended_outlives_the_store() {
     let second = SqliteStore::open(folder.path()).await.unwrap();
     assert_eq!(second.list(&query).await.unwrap(), before);
     drop(first);
-    let third = SqliteStore::open_existing(folder.path()).await.unwrap().unwrap();
+    let third = SqliteStore::open_to_read(folder.path()).await.unwrap().unwrap();
     assert_eq!(third.list(&query).await.unwrap(), before);
     let run = &before[0].run;
     assert_eq!(third.load(run).await.unwrap(), second.load(run).await.unwrap());
@@ -33,7 +33,7 @@ async fn what_is_appended_outlives_the_store() {
 async fn looking_makes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let state = folder.path().join("state");
-    assert!(SqliteStore::open_existing(&state).await.unwrap().is_none());
+    assert!(SqliteStore::open_to_read(&state).await.unwrap().is_none());
     assert!(!state.exists());
 }
 
@@ -45,15 +45,21 @@ async fn what_cannot_be_read_is_not_empty() {
         "this is no database, and longer than a header ".repeat(99),
     )
     .unwrap();
-    let error = SqliteStore::open_existing(folder.path()).await.unwrap_err();
+    let error = SqliteStore::open_to_read(folder.path()).await.unwrap_err();
     assert!(matches!(error, RunStoreError::Damaged { .. }), "{error}");
 
     let later = tempfile::tempdir().unwrap();
     drop(SqliteStore::open(later.path()).await.unwrap());
     let connection = Connection::open(later.path().join(tables::FILE)).unwrap();
-    connection.pragma_update(None, "user_version", 2).unwrap();
-    let error = SqliteStore::open(later.path()).await.unwrap_err();
-    assert!(matches!(error, RunStoreError::Newer { found: 2, known: 1, .. }), "{error}");
+    connection.pragma_update(None, "user_version", open::SCHEMA + 1).unwrap();
+    for opened in [
+        SqliteStore::open(later.path()).await.map(|_| ()),
+        SqliteStore::open_to_read(later.path()).await.map(|_| ()),
+    ] {
+        let error = opened.unwrap_err();
+        let newer = matches!(error, RunStoreError::Newer { found, known, .. } if found == known + 1);
+        assert!(newer, "{error}");
+    }
 }
 
 #[tokio::test]
@@ -101,4 +107,88 @@ async fn two_writers_take_turns() {
     while let Some(done) = tasks.join_next().await {
         done.unwrap();
     }
+}
+
+/// A history of each older version, with a run that is finished and one that is not.
+const OLDER: [&str; 1] = [include_str!("fixtures/v1.sql")];
+
+#[tokio::test]
+async fn every_older_version_is_read_as_it_is_and_brought_up_to_date() {
+    assert_eq!(OLDER.len() + 1, open::MIGRATIONS.len(), "each version that was gets a fixture");
+    for (text, version) in OLDER.iter().zip(1i64..) {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join(tables::FILE);
+        let old = Connection::open(&place).unwrap();
+        old.execute_batch(text).unwrap();
+        let found = |connection: &Connection| -> i64 {
+            connection.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap()
+        };
+        assert_eq!(found(&old), version);
+        let query = RunQuery::default();
+        let read = SqliteStore::open_to_read(folder.path()).await.unwrap().unwrap();
+        let before = read.list(&query).await.unwrap();
+        assert_eq!(before.len(), 2, "version {version}");
+        assert_eq!(found(&old), version, "looking changes nothing");
+        let store = SqliteStore::open(folder.path()).await.unwrap();
+        assert_eq!(found(&old), open::SCHEMA);
+        assert_eq!(store.list(&query).await.unwrap(), before);
+        for run in before {
+            let events = store.load(&run.run).await.unwrap();
+            let state = crate::event::RunState::fold(&events).unwrap();
+            assert_eq!(state.finished, run.finished);
+            if run.finished.is_none() {
+                let event = RunEvent::new(run.accepted, crate::event::Event::Opened { process: 1 });
+                store.append(&run.run, events.len(), &[event]).await.unwrap();
+            }
+        }
+    }
+}
+
+/// What a migration makes is what a new history has.
+#[tokio::test]
+async fn a_history_that_was_brought_up_to_date_is_like_a_new_one() {
+    let tables = |folder: &Path| -> Vec<String> {
+        let connection = Connection::open(folder.join(tables::FILE)).unwrap();
+        let mut select =
+            connection.prepare("SELECT coalesce(sql, name) FROM sqlite_schema ORDER BY name").unwrap();
+        let rows = select.query_map([], |row| row.get::<_, String>(0)).unwrap();
+        rows.map(|sql| sql.unwrap().split_whitespace().collect::<Vec<_>>().join(" ")).collect()
+    };
+    let (new, old) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    drop(SqliteStore::open(new.path()).await.unwrap());
+    Connection::open(old.path().join(tables::FILE)).unwrap().execute_batch(OLDER[0]).unwrap();
+    drop(SqliteStore::open(old.path()).await.unwrap());
+    assert_eq!(tables(old.path()), tables(new.path()));
+}
+
+#[tokio::test]
+async fn another_programs_database_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let connection = Connection::open(folder.path().join(tables::FILE)).unwrap();
+    connection.execute_batch("CREATE TABLE photos (name TEXT)").unwrap();
+    let error = SqliteStore::open(folder.path()).await.unwrap_err();
+    assert!(error.to_string().contains("another program"), "{error}");
+    let count: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |r| r.get(0)).unwrap();
+    assert_eq!(count, 1);
+}
+
+#[tokio::test]
+async fn an_event_of_a_later_frazil_is_no_damage() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(folder.path()).await.unwrap();
+    conformance::check(&store).await.unwrap();
+    let connection = Connection::open(folder.path().join(tables::FILE)).unwrap();
+    let line = r#"{"v":7,"at":"2030-01-01T00:00:00Z","event":{"dreamt":{"of":"snow"}}}"#;
+    connection.execute("UPDATE events SET line = ?1 WHERE run = 'order' AND place = 3", [line]).unwrap();
+    let error = store.load(&"order".parse().unwrap()).await.unwrap_err();
+    assert!(matches!(error, RunStoreError::Newer { found: 7, .. }), "{error}");
+}
+
+#[tokio::test]
+async fn what_was_opened_to_be_read_is_not_written() {
+    let folder = tempfile::tempdir().unwrap();
+    conformance::check(&SqliteStore::open(folder.path()).await.unwrap()).await.unwrap();
+    let read = SqliteStore::open_to_read(folder.path()).await.unwrap().unwrap();
+    let error = read.remove(&"order".parse().unwrap()).await.unwrap_err();
+    assert!(matches!(error, RunStoreError::Unusable { doing: "write", .. }), "{error}");
 }

@@ -66,6 +66,7 @@ pub(super) fn context(root: PathBuf, info: &DatasetInfo) -> Context {
         vars: BTreeMap::new(),
         secrets: BTreeMap::new(),
         notify: Vec::new(),
+        history: Default::default(),
     };
     let scope = Scope {
         project: Arc::new(project),

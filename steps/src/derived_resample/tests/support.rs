@@ -66,6 +66,7 @@ fn project(root: &std::path::Path) -> ProjectConfig {
         vars: BTreeMap::new(),
         secrets: BTreeMap::new(),
         notify: Vec::new(),
+        history: Default::default(),
     }
 }
 

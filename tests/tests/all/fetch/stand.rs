@@ -146,6 +146,7 @@ fn context(root: &Path, clock: &Arc<ManualClock>, block: Value) -> Context {
         vars: BTreeMap::new(),
         secrets: secrets.clone(),
         notify: Vec::new(),
+        history: Default::default(),
     };
     let id: DatasetId = "rain".parse().unwrap();
     let dataset = DatasetInfo {

@@ -197,6 +197,7 @@ fn context(bench: &Bench, scratch: &Path) -> Context {
         vars: BTreeMap::new(),
         secrets: BTreeMap::new(),
         notify: Vec::new(),
+        history: Default::default(),
     };
     let now = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
     Context {
