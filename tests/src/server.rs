@@ -7,8 +7,12 @@ use std::{
     collections::{HashMap, VecDeque},
     net::SocketAddr,
     path::PathBuf,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     thread::JoinHandle,
+    time::Duration,
 };
 
 use tokio::{
@@ -60,9 +64,25 @@ struct State {
     folder: PathBuf,
     faults: Mutex<Faults>,
     log: Mutex<Vec<Request>>,
+    /// How long each answer takes before its first byte.
+    delay: Mutex<Duration>,
+    /// Requests that wait for their answer, and the most that there were.
+    waiting: AtomicUsize,
+    most: AtomicUsize,
 }
 
 impl State {
+    /// Takes its time. An answer that has begun counts no more, as who asked may go on then.
+    async fn take_time(&self) {
+        let waiting = self.waiting.fetch_add(1, Ordering::SeqCst) + 1;
+        self.most.fetch_max(waiting, Ordering::SeqCst);
+        let delay = *lock(&self.delay);
+        if !delay.is_zero() {
+            tokio::time::sleep(delay).await;
+        }
+        self.waiting.fetch_sub(1, Ordering::SeqCst);
+    }
+
     fn fault(&self, path: &str) -> Fault {
         let mut faults = lock(&self.faults);
         if let Some(first) = faults.first.get_mut(path).and_then(VecDeque::pop_front) {
@@ -94,8 +114,14 @@ impl Server {
         let listener = std::net::TcpListener::bind(("127.0.0.1", port))?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
-        let state =
-            Arc::new(State { folder: folder.into(), faults: Mutex::default(), log: Mutex::default() });
+        let state = Arc::new(State {
+            folder: folder.into(),
+            faults: Mutex::default(),
+            log: Mutex::default(),
+            delay: Mutex::default(),
+            waiting: AtomicUsize::new(0),
+            most: AtomicUsize::new(0),
+        });
         let (stop, stopped) = oneshot::channel();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let served = Arc::clone(&state);
@@ -125,6 +151,17 @@ impl Server {
     /// Misbehaves at the next requests for `path`, a fault each, before what it does always.
     pub fn first(&self, path: &str, faults: impl IntoIterator<Item = Fault>) {
         lock(&self.state.faults).first.entry(path.to_owned()).or_default().extend(faults);
+    }
+
+    /// Takes so long before each answer.
+    pub fn slow(&self, delay: Duration) {
+        *lock(&self.state.delay) = delay;
+    }
+
+    /// The most requests that waited for their answer at a time.
+    #[must_use]
+    pub fn most_at_a_time(&self) -> usize {
+        self.state.most.load(Ordering::SeqCst)
     }
 
     /// All requests so far, in order.
@@ -186,6 +223,7 @@ async fn connection(mut stream: TcpStream, state: Arc<State>) {
     while let Ok(Some(request)) = request::read(&mut stream, &mut unread).await {
         lock(&state.log).push(request.clone());
         let fault = state.fault(&request.path);
+        state.take_time().await;
         match answer::send(&mut stream, &state.folder, &request, fault).await {
             Ok(true) => {}
             Ok(false) | Err(_) => return,

@@ -25,6 +25,8 @@ mod house;
 mod kill;
 #[path = "all/main_job.rs"]
 mod main_job;
+#[path = "all/pools.rs"]
+mod pools;
 #[path = "all/real/subjects.rs"]
 mod real;
 #[path = "all/real_pipelines.rs"]

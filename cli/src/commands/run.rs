@@ -115,7 +115,8 @@ impl Run {
     async fn work(&self, session: &Session, jobs: Vec<Job>, cancel: &Cancel) -> anyhow::Result<Exit> {
         let locks = self.locks(session, &jobs, cancel).await?;
         let store = SqliteStore::open(session.state()).await.map_err(StepError::from)?;
-        let gone = prune(&store, session.project.config.history, Utc::now()).await.map_err(StepError::from)?;
+        let gone =
+            prune(&store, session.project.config.history, Utc::now()).await.map_err(StepError::from)?;
         tracing::debug!(runs = gone.len(), "forgot old runs");
         let progress = Arc::new(Progress::new(self.format.format));
         let services = Services {

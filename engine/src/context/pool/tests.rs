@@ -17,7 +17,8 @@ async fn started(pools: &Pools, clock: &ManualClock) -> i64 {
 
 #[test]
 fn rates_are_intervals() {
-    for (rate, millis) in [("2/s", 500), ("30/m", 2_000), ("500/h", 7_200), ("0.5 / s", 2_000), ("1/d", 86_400_000)]
+    for (rate, millis) in
+        [("2/s", 500), ("30/m", 2_000), ("500/h", 7_200), ("0.5 / s", 2_000), ("1/d", 86_400_000)]
     {
         assert_eq!(interval(rate), Some(Duration::from_millis(millis)), "{rate}");
     }

@@ -111,7 +111,7 @@ fn live_and_die(sim: &mut Sim, random: &mut StdRng, stops: bool) -> (RunState, b
         match life {
             Life::Ended(state) => {
                 told |= stopped;
-                return (state, told);
+                return (*state, told);
             }
             Life::Died => {
                 let known = futures::executor::block_on(sim.store.load(&sim.run_id()));
@@ -196,7 +196,9 @@ fn a_seed_decides_everything() {
             let mut sim = Sim::new(Sketch::random(&mut random), seed, state.path());
             live_and_die(&mut sim, &mut random, true);
             let log = futures::executor::block_on(sim.store.load(&sim.run_id()));
-            log.map(|events| events.iter().map(|e| format!("{} {}", e.at, e.event.name())).collect::<Vec<_>>())
+            log.map(|events| {
+                events.iter().map(|e| format!("{} {}", e.at, e.event.name())).collect::<Vec<_>>()
+            })
         });
         assert_eq!(format!("{:?}", logs[0]), format!("{:?}", logs[1]), "seed {seed}");
     }

@@ -80,7 +80,7 @@ pub(super) struct Sim {
 /// What became of a process.
 pub(super) enum Life {
     /// Its run came to an end.
-    Ended(RunState),
+    Ended(Box<RunState>),
     /// It died.
     Died,
 }
@@ -180,7 +180,7 @@ impl Sim {
         drop(runtime);
         match result {
             None => Life::Died,
-            Some(Ok(state)) => Life::Ended(state),
+            Some(Ok(state)) => Life::Ended(Box::new(state)),
             Some(Err(error)) => panic!("{}: {error}", self.name),
         }
     }

@@ -77,8 +77,7 @@ impl Sketch {
         for (at, vertex) in self.0.iter().enumerate() {
             match &vertex.what {
                 What::Segment { days, batch, faults, .. } => {
-                    let cube =
-                        Cube { days: *days, batch: *batch, faults: faults.clone(), ..Cube::default() };
+                    let cube = Cube { days: *days, batch: *batch, faults: faults.clone(), ..Cube::default() };
                     world.cubes.insert(name(at), cube);
                 }
                 What::Node { script, .. } => {
@@ -103,7 +102,8 @@ impl Sketch {
             match &vertex.what {
                 What::Segment { halo, .. } => {
                     // Whatever a segment waits for, it is over before the first read.
-                    let (first, rest) = if at % 2 == 0 { (&after[..], &[][..]) } else { (&[][..], &after[..]) };
+                    let (first, rest) =
+                        if at % 2 == 0 { (&after[..], &[][..]) } else { (&[][..], &after[..]) };
                     let periods = add(&format!("l{at}"), "sim-list", with.clone(), &[], first);
                     let source = add(&format!("r{at}"), "sim-read", with.clone(), &[periods], rest);
                     let look = add(&format!("f{at}"), "fake-look", json!({ "halo": halo }), &[source], &[]);
@@ -177,7 +177,11 @@ impl Sketch {
     pub(super) fn seen(&self, state: &RunState) -> Vec<Fate> {
         let of = |at: usize| {
             let unit = &state.units[name(at).as_str()];
-            Fate { runs: unit.phase == Phase::Done, output: unit.output.is_some(), error: unit.error.is_some() }
+            Fate {
+                runs: unit.phase == Phase::Done,
+                output: unit.output.is_some(),
+                error: unit.error.is_some(),
+            }
         };
         (0..self.0.len()).map(of).collect()
     }

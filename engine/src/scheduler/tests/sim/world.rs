@@ -221,10 +221,9 @@ pub(super) async fn point(world: &Shared) {
         match world.random.random_range(0..8) {
             _ if world.is_dead() => Fate::Dead,
             0 => Fate::Yield,
-            1 => Fate::Wait(
-                Duration::from_millis(world.random.random_range(0..200)),
-                Arc::clone(&world.clock),
-            ),
+            1 => {
+                Fate::Wait(Duration::from_millis(world.random.random_range(0..200)), Arc::clone(&world.clock))
+            }
             _ => Fate::On,
         }
     };
