@@ -2,6 +2,7 @@
 
 mod check;
 mod examples;
+mod explain;
 mod graph;
 mod plan;
 mod run;
@@ -38,6 +39,9 @@ pub(crate) enum Command {
     /// Shows one run
     #[command(after_long_help = examples::SHOW)]
     Show(show::Show),
+    /// Says why a dataset is as it is: made from what, stale by what, waiting for what
+    #[command(after_long_help = examples::EXPLAIN)]
+    Explain(explain::Explain),
     /// Draws pipelines and what hangs from them
     #[command(after_long_help = examples::GRAPH)]
     Graph(graph::Graph),
@@ -54,6 +58,7 @@ impl Command {
             Self::Run(command) => command.run(globals),
             Self::Runs(command) => command.run(globals),
             Self::Show(command) => command.run(globals),
+            Self::Explain(command) => command.run(globals),
             Self::Graph(command) => command.run(globals),
             Self::Schema(command) => command.run(globals),
         }

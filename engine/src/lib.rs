@@ -13,6 +13,7 @@ pub mod diagnostic;
 mod document;
 pub mod event;
 pub mod executor;
+pub mod explain;
 mod graph;
 pub mod lock;
 pub mod pipeline;

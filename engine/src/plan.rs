@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 pub use file::{PipelinePlan, PlanFile};
 pub use foreseen::Foreseen;
-pub use walk::{NodePlan, heads, units_for, walk};
+pub use walk::{NodePlan, explain, heads, units_for, walk};
 
 use crate::{
     context::Scope,

@@ -23,8 +23,9 @@ pub use written::{Batch, Ended, PeriodLabel, Written};
 
 use crate::{
     context::{Context, Scope},
-    data::{DatasetId, Periods, Slices, Snapshot},
+    data::{DatasetId, Period, Periods, Slices, Snapshot},
     dataset::Datasets,
+    explain::Explained,
     plan::{Planned, PlannedSlices, PlannedSnapshot},
 };
 
@@ -136,6 +137,17 @@ pub trait Node: Step {
         input: Vec<Planned>,
         scope: &Scope,
     ) -> impl Future<Output = Result<Planned, StepError>> + Send;
+
+    /// What these periods of the dataset that it writes are made of, wait for and lack, seen from
+    /// this state of the source; nothing where the type makes no periods of others.
+    fn explain(
+        &self,
+        _source: &Snapshot,
+        _periods: &[Period],
+        _scope: &Scope,
+    ) -> impl Future<Output = Result<Vec<Explained>, StepError>> + Send {
+        std::future::ready(Ok(Vec::new()))
+    }
 
     /// Does what [`Node::plan`] lists. Idempotent; may be cancelled at any await.
     fn run(&self, input: Self::Input, cx: &Context) -> impl Future<Output = Outcome<Self::Output>> + Send;

@@ -6,6 +6,7 @@
 mod check;
 mod compute;
 mod decide;
+mod explain;
 mod inherit;
 mod mosaic;
 mod pieces;
@@ -18,8 +19,9 @@ use std::collections::BTreeMap;
 
 use frazil_engine::{
     context::{Context, Scope},
-    data::{DatasetId, Snapshot},
-    dataset::Datasets,
+    data::{DatasetId, Period, Snapshot},
+    dataset::{Datasets, TimeAxis},
+    explain::Explained,
     plan::{Planned, PlannedDocument, PlannedSnapshot, Work},
     step::{ErrorKind, Finding, Node, Outcome, Step, StepError, Write},
 };
@@ -112,6 +114,22 @@ impl Node for DerivedResample {
             reasons: decision.reasons.clone(),
         };
         Ok(Planned { document: PlannedDocument::Snapshot(planned), work, reasons: decision.reasons })
+    }
+
+    async fn explain(
+        &self,
+        source: &Snapshot,
+        periods: &[Period],
+        scope: &Scope,
+    ) -> Result<Vec<Explained>, StepError> {
+        let survey = survey::Survey::of(self, source, &[], scope).await?;
+        let TimeAxis::Regular(time) = &scope.dataset(&source.dataset)?.block.time else {
+            return Ok(Vec::new());
+        };
+        let one = |window: &Period| {
+            explain::explained(&survey.inputs(self.ready), &source.dataset, time, scope.instant, *window)
+        };
+        Ok(periods.iter().map(one).collect())
     }
 
     async fn run(&self, input: Snapshot, cx: &Context) -> Outcome<Snapshot> {

@@ -33,6 +33,11 @@ pub(super) const SHOW: &str = "Examples:
   frazil show r20261120-115246030-9682d7
   frazil show r20261120-115246030-9682d7 --format json";
 
+pub(super) const EXPLAIN: &str = "Examples:
+  frazil explain chirps3_monthly                     from what it is made, whether it is stale, what a run would do
+  frazil explain chirps3_monthly --period 2026-03    why March is there, is not, or is preliminary
+  frazil explain chirps3_daily --period 2026-03 --format json | jq -r 'select(.status == null) | .period'";
+
 pub(super) const GRAPH: &str = "Examples:
   frazil graph                          all pipelines, as Mermaid
   frazil graph chirps3 --format dot | dot -Tsvg > chirps3.svg";

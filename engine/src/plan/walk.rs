@@ -5,9 +5,10 @@ use serde::{Deserialize, Serialize};
 use super::{Foreseen, Planned, PlannedDocument, fits};
 use crate::{
     context::Scope,
-    data::{DatasetId, NodeId, SnapshotId},
+    data::{DatasetId, NodeId, Period, Snapshot, SnapshotId},
     executor::{TaskNode, bind, wrong_role},
-    pipeline::{Pipeline, Segment, Unit},
+    explain::Explained,
+    pipeline::{Pipeline, PipelineNode, Segment, Unit},
     registry::{Registry, Role},
     step::{Arity, StepError},
 };
@@ -181,6 +182,24 @@ async fn plan_segment(
     planned.document = PlannedDocument::Slices(slices);
     reads.planned = Some(planned);
     [reads, settles]
+}
+
+/// What the step that writes a dataset says of some of its periods, seen from this state of its
+/// source; nothing for those that are fetched.
+///
+/// # Errors
+/// When its settings cannot be evaluated, or a store cannot be read.
+pub async fn explain(
+    node: &PipelineNode,
+    source: &Snapshot,
+    periods: &[Period],
+    registry: &Registry,
+    scope: &Scope,
+) -> Result<Vec<Explained>, StepError> {
+    match bind(registry, &TaskNode::from(node), scope)?.role {
+        Role::Node(step) => step.explain(source, periods, scope).await,
+        _ => Ok(Vec::new()),
+    }
 }
 
 /// The heads that a plan was made against, by dataset.

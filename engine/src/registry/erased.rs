@@ -6,7 +6,8 @@ use serde_json::Value;
 use super::{About, BindError, BoundStep, Role};
 use crate::{
     context::{Context, Scope},
-    data::{Periods, Slices, Snapshot},
+    data::{Period, Periods, Slices, Snapshot},
+    explain::Explained,
     plan::{Planned, PlannedSlices, PlannedSnapshot},
     step::{Batch, Document, Filter, Input, Node, Outcome, Output, Sink, Source, Step, StepError, Written},
 };
@@ -18,6 +19,13 @@ pub(super) type Bind = fn(&Value) -> Result<BoundStep, BindError>;
 pub trait AnyNode: Debug + Send + Sync {
     /// See [`Node::plan`].
     async fn plan(&self, input: Vec<Planned>, scope: &Scope) -> Result<Planned, StepError>;
+    /// See [`Node::explain`].
+    async fn explain(
+        &self,
+        source: &Snapshot,
+        periods: &[Period],
+        scope: &Scope,
+    ) -> Result<Vec<Explained>, StepError>;
     /// See [`Node::run`].
     async fn run(&self, input: Vec<Document>, cx: &Context) -> Outcome<Document>;
 }
@@ -67,6 +75,14 @@ pub(super) struct SinkTwin<S>(pub(super) Arc<S>);
 impl<S: Node> AnyNode for NodeTwin<S> {
     async fn plan(&self, input: Vec<Planned>, scope: &Scope) -> Result<Planned, StepError> {
         self.0.plan(input, scope).await
+    }
+    async fn explain(
+        &self,
+        source: &Snapshot,
+        periods: &[Period],
+        scope: &Scope,
+    ) -> Result<Vec<Explained>, StepError> {
+        self.0.explain(source, periods, scope).await
     }
     async fn run(&self, input: Vec<Document>, cx: &Context) -> Outcome<Document> {
         match S::Input::from_documents(input) {

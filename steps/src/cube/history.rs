@@ -1,11 +1,15 @@
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use frazil_engine::{
-    data::{DatasetId, Frequency, PeriodRange, SnapshotId},
+    data::{Action, DatasetId, Frequency, Period, PeriodRange, SnapshotId},
     step::StepError,
 };
 use futures::{StreamExt, TryStreamExt};
-use icechunk::{format::snapshot::SnapshotProperties, repository::VersionInfo};
+use icechunk::{
+    format::snapshot::{SnapshotInfo, SnapshotProperties},
+    repository::VersionInfo,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -113,7 +117,77 @@ impl Provenance {
     }
 }
 
+/// One commit of a cube, as its properties tell it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Commit {
+    /// Its name.
+    pub id: SnapshotId,
+    /// When it was made.
+    pub at: DateTime<Utc>,
+    /// The run that made it; none where another program did.
+    pub run: Option<String>,
+    /// Periods that were put on the axis.
+    pub added: Vec<PeriodRange>,
+    /// Periods that were there and may have another value since.
+    pub revised: Vec<PeriodRange>,
+    /// Gaps and incomplete windows that hold values since.
+    pub filled: Vec<PeriodRange>,
+    /// Where its numbers come from.
+    pub provenance: Provenance,
+}
+
+impl Commit {
+    fn of(commit: SnapshotInfo) -> Self {
+        let record = CommitRecord::read(&commit.metadata).unwrap_or_default();
+        Self {
+            id: SnapshotId(commit.id.to_string()),
+            at: commit.flushed_at,
+            run: record.run,
+            added: record.added,
+            revised: record.revised,
+            filled: record.filled,
+            provenance: Provenance::read(&commit.metadata),
+        }
+    }
+
+    /// What it did with `period`; none where it did nothing.
+    #[must_use]
+    pub fn action(&self, period: Period) -> Option<Action> {
+        let lists =
+            [(&self.added, Action::Add), (&self.revised, Action::Revise), (&self.filled, Action::Fill)];
+        let of = |range: &PeriodRange| range.frequency() == period.frequency() && range.contains(period);
+        lists.into_iter().find(|(ranges, _)| ranges.iter().any(of)).map(|(_, action)| action)
+    }
+}
+
 impl Cube {
+    /// Its commits from this state back, as long as `more` says so of the last one.
+    ///
+    /// # Errors
+    /// When the history cannot be read.
+    pub async fn commits(
+        &self,
+        mut more: impl FnMut(&Commit) -> bool + Send,
+    ) -> Result<Vec<Commit>, StepError> {
+        let unreadable = format!("cannot read the history of {}", self.snapshot.repository);
+        let ancestry = self.repository.ancestry(&VersionInfo::SnapshotId(self.id.clone())).await;
+        let mut ancestry = ancestry.map_err(fault::icechunk(&unreadable))?.boxed();
+        let mut commits: Vec<Commit> = Vec::new();
+        while let Some(commit) = ancestry.try_next().await.map_err(fault::icechunk(&unreadable))? {
+            // The first snapshot holds nothing.
+            if commit.is_initial() {
+                break;
+            }
+            let commit = Commit::of(commit);
+            let go_on = more(&commit);
+            commits.push(commit);
+            if !go_on {
+                break;
+            }
+        }
+        Ok(commits)
+    }
+
     /// What changed between `since` and this snapshot, as ascending ranges of periods.
     ///
     /// # Errors

@@ -127,7 +127,12 @@ impl Survey {
 
     /// What is to be made.
     pub(super) fn decide(&self, ready: Ready) -> Decision {
-        decide::decide(&Inputs {
+        decide::decide(&self.inputs(ready))
+    }
+
+    /// What the decision looks at.
+    pub(super) fn inputs(&self, ready: Ready) -> Inputs<'_> {
+        Inputs {
             source: &self.periods,
             from: self.from,
             target: &self.held,
@@ -137,7 +142,7 @@ impl Survey {
             done: self.done.as_ref(),
             remake: self.remake,
             unit: self.target.as_ref().map_or(1, |t| usize::try_from(t.template().write_unit()).unwrap_or(1)),
-        })
+        }
     }
 
     /// Whether the head cannot say which windows are behind, so that all were computed, or says

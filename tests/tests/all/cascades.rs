@@ -11,3 +11,6 @@ mod stale;
 
 #[path = "cascades/across.rs"]
 mod across;
+
+#[path = "cascades/explain.rs"]
+mod explain;
