@@ -1,5 +1,6 @@
 //! What people see: problems with excerpts.
 
+pub(crate) mod machines;
 pub(crate) mod progress;
 pub(crate) mod table;
 
@@ -69,75 +70,6 @@ fn visible(text: &str, from: usize, to: usize) -> std::ops::Range<usize> {
     let line_end = text.get(from..).and_then(|rest| rest.find('\n')).map_or(text.len(), |n| from + n);
     let next = text.get(from..).and_then(|rest| rest.chars().next()).map_or(from, |c| from + c.len_utf8());
     from..to.min(line_end).max(next.min(line_end))
-}
-
-/// Problems as annotations of a GitHub workflow.
-pub(crate) fn github(problems: &[Diagnostic], sources: &Sources) -> String {
-    let escaped = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
-    let mut text = String::new();
-    for problem in problems {
-        let level = if problem.severity == Severity::Error { "error" } else { "warning" };
-        let mut place = String::new();
-        if let Some(label) = &problem.primary {
-            let at = sources.position((label.span.source, label.span.from));
-            let end = sources.position((label.span.source, label.span.to));
-            let name = sources.name(label.span.source).replace(',', "%2C");
-            place = format!(
-                "file={},line={},col={},endLine={},endColumn={},",
-                escaped(&name),
-                at.line,
-                at.column,
-                end.line,
-                end.column
-            );
-        }
-        let help = problem.help.as_ref().map_or_else(String::new, |help| format!("\nhelp: {help}"));
-        let message = escaped(&format!("{}{help}", problem.message));
-        text.push_str(&format!("::{level} {place}title={}::{message}\n", problem.code));
-    }
-    text
-}
-
-/// Problems as a SARIF 2.1.0 log.
-pub(crate) fn sarif(problems: &[Diagnostic], sources: &Sources) -> String {
-    let results: Vec<_> = problems
-        .iter()
-        .map(|problem| {
-            let location = problem.primary.as_ref().map(|label| {
-                let at = sources.position((label.span.source, label.span.from));
-                let end = sources.position((label.span.source, label.span.to));
-                serde_json::json!({ "physicalLocation": {
-                    "artifactLocation": { "uri": sources.name(label.span.source) },
-                    "region": { "startLine": at.line, "startColumn": at.column,
-                        "endLine": end.line, "endColumn": end.column },
-                }})
-            });
-            let help = problem.help.as_ref().map_or_else(String::new, |help| format!(" (help: {help})"));
-            serde_json::json!({
-                "ruleId": problem.code,
-                "level": if problem.severity == Severity::Error { "error" } else { "warning" },
-                "message": { "text": format!("{}{help}", problem.message) },
-                "locations": location.into_iter().collect::<Vec<_>>(),
-            })
-        })
-        .collect();
-    let rules: Vec<_> = frazil_engine::diagnostic::CODES
-        .iter()
-        .map(|code| {
-            serde_json::json!({ "id": code.id, "shortDescription": { "text": code.title },
-                "fullDescription": { "text": code.page } })
-        })
-        .collect();
-    serde_json::json!({
-        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
-        "version": "2.1.0",
-        "runs": [{
-            "tool": { "driver": { "name": "frazil", "version": env!("CARGO_PKG_VERSION"), "rules": rules } },
-            "columnKind": "unicodeCodePoints",
-            "results": results,
-        }],
-    })
-    .to_string()
 }
 
 /// Prints data to stdout.

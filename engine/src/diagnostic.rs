@@ -1,14 +1,18 @@
 //! Problems in files: a stable code, places with line and column, and what to do.
 
 mod code;
+mod fix;
 mod nearest;
 mod source;
 
 use serde_json::{Value, json};
 
 pub use code::{CODES, Code, codes};
+pub(crate) use fix::narrow;
+pub use fix::{Edit, Fix, Fixed, fixed, is_unchanged};
 pub use nearest::did_you_mean;
-pub(crate) use nearest::{key_meant, nearest};
+pub(crate) use nearest::{key_for, key_meant, nearest};
+use nearest::plainly_meant;
 pub use source::{Position, Source, Sources, Span};
 
 /// Version of the JSON form of a problem.
@@ -47,6 +51,10 @@ pub struct Diagnostic {
     pub others: Vec<Label>,
     /// What to do.
     pub help: Option<String>,
+    /// What mends it, where that can be said as changes of text.
+    pub fixes: Vec<Fix>,
+    /// A word that was meant instead of another in a place: a fix once the place is looked at.
+    meant: Option<(String, Edit)>,
 }
 
 impl Diagnostic {
@@ -60,6 +68,8 @@ impl Diagnostic {
             primary,
             others: Vec::new(),
             help: None,
+            fixes: Vec::new(),
+            meant: None,
         }
     }
 
@@ -81,6 +91,8 @@ impl Diagnostic {
             primary: None,
             others: Vec::new(),
             help: None,
+            fixes: Vec::new(),
+            meant: None,
         }
     }
 
@@ -116,7 +128,58 @@ impl Diagnostic {
         self
     }
 
-    /// As one versioned JSON object; lines and columns count from 1, columns in characters.
+    /// With the word of `known` that was most likely meant by `word`, which stands at its place; a
+    /// fix where there is only one such word.
+    pub(crate) fn meant(self, word: &str, known: &[&str]) -> Self {
+        let found = plainly_meant(word, known);
+        self.maybe_help(did_you_mean(word, known)).instead(word, found)
+    }
+
+    /// With a fix that writes `found` instead of `word`, where something was found.
+    pub(crate) fn instead(mut self, word: &str, found: Option<&str>) -> Self {
+        if let (Some(label), Some(found)) = (&self.primary, found.filter(|_| !word.is_empty())) {
+            self.meant = Some((word.to_owned(), Edit { span: label.span, text: found.to_owned() }));
+        }
+        self
+    }
+
+    /// With a change at its place that can only be meant so.
+    pub(crate) fn fix(self, title: impl Into<String>, text: impl Into<String>) -> Self {
+        self.change(title, text, true)
+    }
+
+    /// With a change at its place that may be meant: for editors, never made by itself.
+    pub(crate) fn option(self, title: impl Into<String>, text: impl Into<String>) -> Self {
+        self.change(title, text, false)
+    }
+
+    fn change(mut self, title: impl Into<String>, text: impl Into<String>, sure: bool) -> Self {
+        if let Some(label) = &self.primary {
+            let edits = vec![Edit { span: label.span, text: text.into() }];
+            self.fixes.push(Fix { title: title.into(), sure, edits });
+        }
+        self
+    }
+
+    /// With quotes around its place, of a kind that does not stand in `inside`; none where both do.
+    pub(crate) fn quoted(mut self, inside: &str) -> Self {
+        let quote = ['"', '\''].into_iter().find(|quote| !inside.contains(*quote) && !inside.contains('\\'));
+        if let (Some(quote), Some(Label { span, .. })) = (quote, &self.primary) {
+            let at = |byte| Edit { span: Span { from: byte, to: byte, ..*span }, text: quote.to_string() };
+            let edits = vec![at(span.from), at(span.to)];
+            self.fixes.push(Fix { title: "put quotes around it".into(), sure: true, edits });
+        }
+        self
+    }
+
+    /// With a change at another place.
+    pub(crate) fn edit(mut self, title: impl Into<String>, edit: Edit) -> Self {
+        self.fixes.push(Fix { title: title.into(), sure: true, edits: vec![edit] });
+        self
+    }
+
+    /// As one versioned JSON object; lines and columns count from 1, columns in
+    /// characters; `from` and `to` count bytes of the file.
     #[must_use]
     pub fn to_json(&self, sources: &Sources) -> Value {
         let place = |label: &Label| {
@@ -125,8 +188,17 @@ impl Diagnostic {
                 "file": sources.name(label.span.source),
                 "line": start.line, "column": start.column,
                 "end-line": end.line, "end-column": end.column,
+                "from": label.span.from, "to": label.span.to,
                 "text": label.text,
             })
+        };
+        let edit = |edit: &Edit| {
+            let span = edit.span;
+            json!({ "file": sources.name(span.source), "from": span.from, "to": span.to, "text": edit.text })
+        };
+        let fix = |fix: &Fix| {
+            let edits: Vec<Value> = fix.edits.iter().map(edit).collect();
+            json!({ "title": fix.title, "sure": fix.sure, "edits": edits })
         };
         json!({
             "version": JSON_VERSION,
@@ -137,6 +209,7 @@ impl Diagnostic {
             "place": self.primary.as_ref().map(place),
             "others": self.others.iter().map(place).collect::<Vec<_>>(),
             "help": self.help,
+            "fixes": self.fixes.iter().map(fix).collect::<Vec<_>>(),
         })
     }
 

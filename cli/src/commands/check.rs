@@ -1,3 +1,5 @@
+mod fix;
+
 use std::{io, path::PathBuf};
 
 use clap::{Args, ValueEnum};
@@ -9,7 +11,7 @@ use frazil_engine::{
 use crate::{
     Globals,
     exit::{Exit, Usage},
-    render,
+    render::{self, machines},
 };
 
 /// All problems of all files, offline.
@@ -20,6 +22,15 @@ pub(crate) struct Check {
     /// For people, JSON lines, annotations of a GitHub workflow, or a SARIF log
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     format: CheckFormat,
+    /// Mends what can only be meant one way; comments and layout stay. What is left is shown
+    #[arg(long)]
+    fix: bool,
+    /// Shows what `--fix` would change, and changes nothing
+    #[arg(long, visible_alias = "dry-run")]
+    diff: bool,
+    /// Ends with 1 where there are warnings too
+    #[arg(long, value_name = "WHAT")]
+    deny: Option<Denied>,
     /// Prints the page of a code, such as FZ203
     #[arg(long, value_name = "CODE", conflicts_with = "paths")]
     explain: Option<String>,
@@ -38,50 +49,69 @@ enum CheckFormat {
     Sarif,
 }
 
+/// What is not let through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Denied {
+    /// Problems that stop no run
+    Warnings,
+}
+
 impl Check {
     pub(crate) fn run(self, globals: &Globals) -> anyhow::Result<Exit> {
         if let Some(code) = &self.explain {
             return explain(code);
         }
         let folder = std::env::current_dir()?;
-        let options = LoadOptions { paths: self.paths, project: globals.project.clone(), folder };
-        let checked = load(&options, &frazil_steps::registry());
-        let (problems, sources) = (&checked.problems, &checked.sources);
-        match self.format {
-            CheckFormat::Human => {
-                render::out(&render::problems(problems, sources, globals.color.on(&io::stdout())))?;
-                render::note(&summary(&checked))?;
+        let project = globals.project.clone();
+        let options = LoadOptions { paths: self.paths.clone(), project, folder: folder.clone() };
+        let registry = frazil_steps::registry();
+        let mut checked = load(&options, &registry);
+        if self.diff {
+            render::out(&fix::diff(&checked))?;
+        } else {
+            if self.fix {
+                checked = fix::mend(checked, &folder, || load(&options, &registry))?;
             }
-            CheckFormat::Json => {
-                let lines: Vec<String> =
-                    problems.iter().map(|p| format!("{}\n", p.to_json(sources))).collect();
-                render::out(&lines.concat())?;
-            }
-            CheckFormat::Github => render::out(&render::github(problems, sources))?,
-            CheckFormat::Sarif => render::out(&format!("{}\n", render::sarif(problems, sources)))?,
+            self.show(&checked, globals)?;
         }
-        Ok(if checked.has_errors() { Exit::Failed } else { Exit::Done })
+        if self.diff || self.format == CheckFormat::Human {
+            render::note(&summary(&checked))?;
+        }
+        let denied = self.deny.is_some() && !checked.problems.is_empty();
+        Ok(if checked.has_errors() || denied { Exit::Failed } else { Exit::Done })
     }
+
+    fn show(&self, checked: &Checked, globals: &Globals) -> io::Result<()> {
+        let (problems, sources) = (&checked.problems, &checked.sources);
+        render::out(&match self.format {
+            CheckFormat::Human => render::problems(problems, sources, globals.color.on(&io::stdout())),
+            CheckFormat::Json => machines::json(problems, sources),
+            CheckFormat::Github => machines::github(problems, sources),
+            CheckFormat::Sarif => format!("{}\n", machines::sarif(problems, sources)),
+        })
+    }
+}
+
+/// So many of something, in words.
+fn plural(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
 fn summary(checked: &Checked) -> String {
     let count = |severity| checked.problems.iter().filter(|p: &&Diagnostic| p.severity == severity).count();
-    let plural = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
     let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
     let files = plural(checked.sources.0.len(), "file");
-    match (errors, warnings) {
-        (0, 0) if checked.sources.0.is_empty() => "no files found\n".to_owned(),
-        (0, 0) => format!("{files} checked, no problems\n"),
-        (0, _) => format!("{files} checked, {}\n", plural(warnings, "warning")),
-        (_, 0) => {
-            format!("{files} checked, {}; `frazil check --explain CODE` says more\n", plural(errors, "error"))
-        }
-        _ => format!(
-            "{files} checked, {} and {}; `frazil check --explain CODE` says more\n",
-            plural(errors, "error"),
-            plural(warnings, "warning")
-        ),
-    }
+    let said = match (errors, warnings) {
+        (0, 0) if checked.sources.0.is_empty() => return "no files found\n".to_owned(),
+        (0, 0) => return format!("{files} checked, no problems\n"),
+        (0, _) => plural(warnings, "warning"),
+        (_, 0) => plural(errors, "error"),
+        _ => format!("{} and {}", plural(errors, "error"), plural(warnings, "warning")),
+    };
+    let fixes = fix::count(checked);
+    let hint = if fixes > 0 { format!("; `frazil check --fix` mends {fixes}") } else { String::new() };
+    let more = if errors > 0 { "; `frazil check --explain CODE` says more" } else { "" };
+    format!("{files} checked, {said}{hint}{more}\n")
 }
 
 fn explain(code: &str) -> anyhow::Result<Exit> {

@@ -4,10 +4,24 @@ pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a s
     let limit = (folded.len() / 3).clamp(1, 3);
     candidates
         .into_iter()
-        .map(|candidate| (distance(&folded, &fold(candidate)), candidate))
+        .map(|candidate| (fold(candidate), candidate))
+        // What differs in length by more cannot be near, and need not be measured.
+        .filter(|(other, _)| other.len().abs_diff(folded.len()) <= limit)
+        .map(|(other, candidate)| (distance(&folded, &other), candidate))
         .filter(|(distance, _)| *distance <= limit)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
+}
+
+/// The one candidate that `word` can be meant to be; none where two are as near, and none that
+/// differs by more than a slip or two.
+pub(crate) fn plainly_meant<'a>(word: &str, candidates: &[&'a str]) -> Option<&'a str> {
+    let found = nearest(word, candidates.iter().copied())?;
+    let folded = fold(word);
+    let best = distance(&folded, &fold(found));
+    let others = candidates.iter().copied().filter(|other| *other != found);
+    let mut rivals = others.filter(|other| distance(&folded, &fold(other)) <= best);
+    (best <= (folded.len() / 5).clamp(1, 2) && rivals.next().is_none()).then_some(found)
 }
 
 /// `did you mean …?`, or the list where it is short; none where there is nothing to name.
@@ -40,6 +54,21 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("jobs", "steps"),
     ("tasks", "steps"),
 ];
+
+/// The key that an unknown one is renamed to: one that is near, or another system's word for it
+/// where what stands under it looks the same.
+pub(crate) fn key_for<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
+    let folded = fold(word);
+    let same = |(theirs, _): &&(&str, &str)| fold(theirs) == folded && !OTHERWISE.contains(theirs);
+    match ELSEWHERE.iter().find(same) {
+        Some((_, ours)) => known.iter().copied().find(|key| key == ours),
+        None if ELSEWHERE.iter().any(|(theirs, _)| fold(theirs) == folded) => None,
+        None => plainly_meant(word, known),
+    }
+}
+
+/// Words of [`ELSEWHERE`] under which something else stands than under ours.
+const OTHERWISE: &[&str] = &["on", "schedule", "inputs", "type", "jobs", "tasks"];
 
 /// As [`did_you_mean`] for keys, which may be another system's words.
 pub(crate) fn key_meant(word: &str, known: &[&str]) -> Option<String> {
@@ -86,5 +115,9 @@ mod tests {
         assert_eq!(nearest("fecth", words), Some("fetch"));
         assert_eq!(nearest("zonal", words), None);
         assert_eq!(nearest("", words), None);
+        assert_eq!(plainly_meant("fecth", &words), Some("fetch"));
+        // Two that are as near are no plain meaning.
+        assert_eq!((nearest("rain", ["rein", "ruin"]), plainly_meant("rain", &["rein", "ruin"])), (Some("rein"), None));
+        assert_eq!((nearest("example_org", ["example"]), plainly_meant("example_org", &["example"])), (Some("example"), None));
     }
 }

@@ -32,8 +32,12 @@ pub struct Position {
 pub struct Source {
     /// Its path as people write it.
     pub name: String,
-    /// What stands in it.
+    /// What stands in it; asterisks over credentials.
     pub text: String,
+    /// Digest of what stands in it.
+    pub(super) digest: blake3::Hash,
+    /// Where its lines begin.
+    lines: Vec<usize>,
 }
 
 /// The files that were read, in the order in which they were read.
@@ -43,7 +47,9 @@ pub struct Sources(pub Vec<Source>);
 impl Sources {
     /// Adds a file and gives its place.
     pub(crate) fn add(&mut self, name: String, text: String) -> usize {
-        self.0.push(Source { name, text });
+        let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
+        let digest = blake3::hash(text.as_bytes());
+        self.0.push(Source { name, text, digest, lines });
         self.0.len() - 1
     }
 
@@ -77,12 +83,11 @@ impl Sources {
     /// Line and column of a byte of a file.
     #[must_use]
     pub fn position(&self, (source, byte): (usize, usize)) -> Position {
-        let text = self.0.get(source).map_or("", |s| &s.text);
-        let before = text.get(..byte).unwrap_or(text);
-        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-        Position {
-            line: before.bytes().filter(|b| *b == b'\n').count() + 1,
-            column: before[line_start..].chars().count() + 1,
-        }
+        let Some(source) = self.0.get(source) else { return Position { line: 1, column: 1 } };
+        let byte = byte.min(source.text.len());
+        let line = source.lines.partition_point(|start| *start <= byte).max(1);
+        let start = source.lines.get(line - 1).copied().unwrap_or(0);
+        let column = source.text.get(start..byte).map_or(1, |before| before.chars().count() + 1);
+        Position { line, column }
     }
 }

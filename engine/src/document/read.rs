@@ -77,7 +77,11 @@ impl Judge<'_> {
         if !written.is_empty() && !plain_number(written) {
             let help = format!("write it plainly, or put quotes around it: \"{written}\"");
             let message = format!("`{written}` is a number that readers understand differently");
-            self.problems.push(Diagnostic::error(codes::NUMBER, span, message).help(help));
+            let problem = Diagnostic::error(codes::NUMBER, span, message).help(help);
+            self.problems.push(match plain_again(written) {
+                Some(again) => problem.fix(format!("write `{again}`"), again),
+                None => problem.option("make it text", format!("\"{written}\"")),
+            });
         }
         Tree::Number(number)
     }
@@ -176,6 +180,7 @@ impl Judge<'_> {
         let problem = if expression {
             Diagnostic::error(codes::BRACES, span, "an expression needs quotes: YAML reads braces as a map")
                 .help(format!("write \"{written}\""))
+                .quoted(written)
         } else {
             Diagnostic::error(codes::TYPE, span, "a key that is a map or a list").help("keys are plain text")
         };
@@ -194,7 +199,8 @@ impl Judge<'_> {
                 found,
                 "an expression needs quotes: YAML reads braces as a map",
             )
-            .help(format!("write \"{written}\""));
+            .help(format!("write \"{written}\""))
+            .quoted(written);
         }
         let text = error.to_string();
         let message = text.lines().next().unwrap_or("it cannot be read");
@@ -264,6 +270,15 @@ fn remedy(message: &str) -> &'static str {
     } else {
         "look in the line before too: a bracket or a quote may be open there, or the indentation off"
     }
+}
+
+/// The number that every reader takes for the same, where there can be no doubt which one was meant.
+fn plain_again(written: &str) -> Option<String> {
+    let bare = written.strip_prefix('+').unwrap_or(written).replace('_', "");
+    let digits = bare.strip_prefix('-').unwrap_or(&bare);
+    let whole = if digits.starts_with('.') { format!("0{digits}") } else { digits.to_owned() };
+    let again = if bare.starts_with('-') { format!("-{whole}") } else { whole };
+    plain_number(&again).then_some(again)
 }
 
 /// Whether `text` is a number to every reader, as JSON writes it.

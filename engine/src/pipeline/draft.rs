@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{Defaults, Param, Trigger};
 use crate::{
     data::{NodeId, PipelineId},
-    diagnostic::{Diagnostic, Span, codes, did_you_mean, nearest},
+    diagnostic::{Diagnostic, Span, codes, nearest},
     document::Node,
     project::{bad_name, decode, is_name},
     registry::{BoundStep, Registry, StepType},
@@ -156,7 +156,7 @@ fn named(
                         item.span,
                         format!("there is no step `{name}` in this file"),
                     )
-                    .maybe_help(did_you_mean(name, &known)),
+                    .meant(name, &known),
                 );
             }
         }

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     data::DatasetId,
     dataset::Datasets,
-    diagnostic::{Diagnostic, Span, codes, did_you_mean, nearest},
+    diagnostic::{Diagnostic, Span, codes, nearest},
     document::Node,
     project::{Blocks, ProjectConfig},
     step::PortKind,
@@ -110,7 +110,8 @@ fn check_trigger(trigger: &Trigger, node: &Node, draft: &Draft<'_>, out: &mut Ve
         let of_city = names.clone().find(|name| {
             name.rsplit('/').next().is_some_and(|city| city.eq_ignore_ascii_case(&zone.replace(' ', "_")))
         });
-        let help = of_city.or_else(|| nearest(zone, names)).map_or_else(
+        let near = nearest(zone, names);
+        let help = of_city.or(near).map_or_else(
             || "write an IANA name such as `Africa/Freetown`, or `UTC`".to_owned(),
             |name| format!("did you mean `{name}`?"),
         );
@@ -120,7 +121,8 @@ fn check_trigger(trigger: &Trigger, node: &Node, draft: &Draft<'_>, out: &mut Ve
                 node.place("/timezone"),
                 format!("`{zone}` is not a time zone"),
             )
-            .help(help),
+            .help(help)
+            .instead(zone, of_city.or(near)),
         );
     }
     for (name, value) in &trigger.params {
@@ -135,7 +137,7 @@ fn check_trigger(trigger: &Trigger, node: &Node, draft: &Draft<'_>, out: &mut Ve
                 let known: Vec<&str> = draft.params.iter().map(|(n, _)| n.as_str()).collect();
                 out.push(
                     Diagnostic::error(codes::ATTRIBUTE, place, format!("there is no parameter `{name}`"))
-                        .maybe_help(did_you_mean(name, &known)),
+                        .meant(name, &known),
                 );
             }
         }
@@ -161,7 +163,7 @@ pub(crate) fn check_references(
                     format!("there is no dataset `{id}` in this project"),
                 )
                 .label(lost.unwrap_or_default())
-                .maybe_help(did_you_mean(id.as_str(), &known)),
+                .meant(id.as_str(), &known),
             );
         }
     };
@@ -191,10 +193,8 @@ pub(crate) fn check_references(
                     node.span,
                     format!("there is no pool `{name}` in frazil.yaml"),
                 )
-                .help(
-                    did_you_mean(name, &pools)
-                        .unwrap_or_else(|| format!("define it there: `pools: {{ {name}: {{ max: 1 }} }}`")),
-                ),
+                .help(format!("define it there: `pools: {{ {name}: {{ max: 1 }} }}`"))
+                .meant(name, &pools),
             );
         }
     }

@@ -6,7 +6,7 @@ use super::{FullStore, ProjectConfig, ProjectFile, Store, StoreOptions};
 use crate::{
     context::pool_interval,
     dataset::Location,
-    diagnostic::{Diagnostic, Span, codes, did_you_mean},
+    diagnostic::{Diagnostic, Span, codes},
     document::{Entry, Node, Tree},
     pipeline::{credential, sides_fit},
     template,
@@ -151,7 +151,7 @@ fn secrets(node: &Node, file: Option<&ProjectFile>, out: &mut Vec<Diagnostic>) {
             if !known.contains(&name) {
                 let message = format!("there is no secret `{name}`");
                 out.push(
-                    Diagnostic::error(codes::ATTRIBUTE, span, message).maybe_help(did_you_mean(name, &known)),
+                    Diagnostic::error(codes::ATTRIBUTE, span, message).meant(name, &known),
                 );
             }
         }

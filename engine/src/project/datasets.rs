@@ -116,7 +116,7 @@ fn place(
     let Some(found) = project.stores.get(store) else {
         out.push(
             Diagnostic::error(codes::STORE, node.place("/store"), format!("there is no store `{store}`"))
-                .maybe_help(did_you_mean(store, &names)),
+                .meant(store, &names),
         );
         return Location::default();
     };

@@ -6,7 +6,7 @@ use std::{
 
 use super::{Project, check};
 use crate::{
-    diagnostic::{Diagnostic, Severity, Sources, codes},
+    diagnostic::{Diagnostic, Severity, Sources, codes, narrow},
     registry::Registry,
 };
 
@@ -77,6 +77,7 @@ pub fn load(options: &LoadOptions, registry: &Registry) -> Checked {
         checked.projects.extend(project.filter(|_| whole));
     }
     checked.problems.sort_by_key(Diagnostic::order);
+    narrow(&mut checked.problems, &checked.sources);
     let secret = checked.problems.iter().filter(|p| p.code == codes::CREDENTIAL);
     for span in secret.filter_map(|p| p.primary.as_ref()).map(|label| label.span).collect::<Vec<_>>() {
         checked.sources.mask(span);

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::{
     data::{DatasetId, Duration, Frequency},
-    diagnostic::{Diagnostic, Span, codes, did_you_mean, key_meant},
+    diagnostic::{Diagnostic, Edit, Span, codes, did_you_mean, key_for, key_meant},
     document::{Entry, Node, Tree},
 };
 
@@ -133,7 +133,7 @@ impl<'a> Shape<'a> {
                 let message = format!("`{}` is not known here", entry.key);
                 out.push(
                     Diagnostic::error(codes::UNKNOWN_KEY, entry.key_span, message)
-                        .maybe_help(did_you_mean(&entry.key, &tags)),
+                        .meant(&entry.key, &tags),
                 );
             }
             None => out.push(
@@ -176,14 +176,13 @@ impl<'a> Shape<'a> {
         if let Tree::Number(number) = &node.tree
             && name == Some("Duration")
         {
-            return Diagnostic::error(codes::DURATION, place, format!("`{number}` has no unit"))
-                .help(format!("write `{number}s`, `{number}m`, `{number}h` or `{number}d`"));
+            return unitless(number, place);
         }
         let wanted = kinds(schema).join(" or ");
         let problem = Diagnostic::error(codes::TYPE, place, format!("this is {}, not {wanted}", node.kind()));
         match &node.tree {
             Tree::Number(_) | Tree::Bool(_) if wanted.contains("text") => {
-                problem.help("put quotes around it")
+                problem.help("put quotes around it").quoted("")
             }
             _ => problem,
         }
@@ -201,8 +200,7 @@ impl<'a> Shape<'a> {
         }
         let duration = branches.iter().any(|b| self.resolve(b).1 == Some("Duration"));
         if let (true, Tree::Number(number)) = (duration, &node.tree) {
-            return Diagnostic::error(codes::DURATION, place, format!("`{number}` has no unit"))
-                .help(format!("write `{number}s`, `{number}m`, `{number}h` or `{number}d`"));
+            return unitless(number, place);
         }
         Diagnostic::error(codes::TYPE, place, format!("this is {}, not {}", node.kind(), wanted.join(" or ")))
     }
@@ -224,7 +222,7 @@ impl<'a> Shape<'a> {
         if schema.get("x-types").is_some() {
             let message = format!("there is no step type `{written}`");
             let problem = Diagnostic::error(codes::STEP_TYPE, place, message);
-            out.push(problem.maybe_help(did_you_mean(&written, &words)));
+            out.push(problem.meant(&written, &words));
         } else {
             out.push(not_one_of(&written, &words, place));
         }
@@ -283,7 +281,8 @@ impl<'a> Shape<'a> {
                         entry.key_span,
                         format!("there is no key `{}` here", entry.key),
                     )
-                    .maybe_help(key_meant(&entry.key, &known)),
+                    .maybe_help(key_meant(&entry.key, &known))
+                    .instead(&entry.key, key_for(&entry.key, &known).filter(|key| node.get(key).is_none())),
                 );
             } else if let Some(inner) = others.filter(|o| o.is_object()) {
                 self.value(inner, &entry.value, entry.key_span, out);
@@ -291,10 +290,16 @@ impl<'a> Shape<'a> {
         }
         for wanted in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
             if node.get(wanted).is_none() {
-                out.push(
-                    Diagnostic::error(codes::MISSING_KEY, key, format!("`{wanted}` is missing here"))
-                        .maybe_help(self.missing(wanted, properties.and_then(|p| p.get(wanted)))),
-                );
+                let problem = Diagnostic::error(codes::MISSING_KEY, key, format!("`{wanted}` is missing here"))
+                    .maybe_help(self.missing(wanted, properties.and_then(|p| p.get(wanted))));
+                out.push(match entries.first() {
+                    // The version stands first, before the first key and after what is said above it.
+                    Some(first) if wanted == "frazil" => {
+                        let span = Span { to: first.key_span.from, ..first.key_span };
+                        problem.edit("write `frazil: 1`", Edit { span, text: "frazil: 1\n".into() })
+                    }
+                    _ => problem,
+                });
             }
         }
     }
@@ -341,7 +346,32 @@ fn words_of(schema: &Value) -> Vec<&str> {
 
 fn not_one_of(written: &str, words: &[&str], place: Span) -> Diagnostic {
     let message = format!("`{written}` is not one of the values");
-    Diagnostic::error(codes::CHOICE, place, message).maybe_help(did_you_mean(written, words))
+    Diagnostic::error(codes::CHOICE, place, message).meant(written, words)
+}
+
+/// A duration that is a bare number: of the units that it can be in only people know which.
+fn unitless(number: &serde_json::Number, place: Span) -> Diagnostic {
+    let problem = Diagnostic::error(codes::DURATION, place, format!("`{number}` has no unit"))
+        .help(format!("write `{number}s`, `{number}m`, `{number}h` or `{number}d`"));
+    let written = |unit: &str| format!("{number}{unit}");
+    ["s", "m", "h", "d"].iter().fold(problem, |p, unit| p.option(format!("write `{}`", written(unit)), written(unit)))
+}
+
+/// A duration as people write it elsewhere, as we write it: `10 min`, `90 days`, `2 Hours`.
+fn duration_meant(text: &str) -> Option<String> {
+    let text = text.trim();
+    let at = text.find(|c: char| !c.is_ascii_digit())?;
+    let unit = match text[at..].trim().to_ascii_lowercase().as_str() {
+        "ms" | "msec" | "millis" | "milliseconds" => "ms",
+        "s" | "sec" | "secs" | "second" | "seconds" => "s",
+        "m" | "min" | "mins" | "minute" | "minutes" => "m",
+        "h" | "hr" | "hrs" | "hour" | "hours" => "h",
+        "d" | "day" | "days" => "d",
+        "w" | "week" | "weeks" => "w",
+        _ => return None,
+    };
+    let written = format!("{}{unit}", &text[..at]);
+    written.parse::<Duration>().is_ok().then_some(written)
 }
 
 /// Text with a form: the type that decodes it says what is wrong.
@@ -361,7 +391,12 @@ fn text_form(schema: &Value, name: Option<&str>, text: &str, place: Span, out: &
         }
     };
     if let Some(message) = error {
-        out.push(Diagnostic::told(code, place, &message));
+        let problem = Diagnostic::told(code, place, &message);
+        let meant = (code == codes::DURATION).then(|| duration_meant(text)).flatten();
+        out.push(match &meant {
+            Some(meant) => problem.help(format!("write `{meant}`")).instead(text, Some(meant)),
+            None => problem,
+        });
     }
 }
 

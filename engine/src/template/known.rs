@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{environment, sole_expression, trial};
 use crate::{
-    diagnostic::{Diagnostic, Span, codes, did_you_mean},
+    diagnostic::{Diagnostic, Span, codes},
     pipeline::{Param, ParamKind},
     project::ProjectConfig,
 };
@@ -99,7 +99,8 @@ impl Known<'_> {
             let define = Some(define.replace("# ", word).replace('#', word)).filter(|help| !help.is_empty());
             out.push(
                 Diagnostic::error(codes::ATTRIBUTE, place.of(name), format!("{message} `{word}`"))
-                    .maybe_help(did_you_mean(word, known).or(define)),
+                    .maybe_help(define)
+                    .meant(word, known),
             );
         };
         let keys = |map: Vec<&'_ String>| -> Vec<String> { map.into_iter().cloned().collect() };
@@ -161,7 +162,8 @@ impl Known<'_> {
                         place.of(root),
                         format!("`{root}` is not known here"),
                     )
-                    .maybe_help(help.or_else(|| did_you_mean(root, &known))),
+                    .meant(root, &known)
+                    .maybe_help(help),
                 );
             }
         }
@@ -184,7 +186,7 @@ impl Known<'_> {
                     let known: Vec<&str> = map.keys().map(String::as_str).collect();
                     return out.push(
                         Diagnostic::error(codes::ATTRIBUTE, place.of(name), format!("there is no `{name}`"))
-                            .maybe_help(did_you_mean(part, &known)),
+                            .meant(part, &known),
                     );
                 }
             }
