@@ -19,6 +19,8 @@ mod crash;
 mod diagnostics;
 #[path = "all/fetch.rs"]
 mod fetch;
+#[path = "all/fixes.rs"]
+mod fixes;
 #[path = "all/house.rs"]
 mod house;
 #[path = "all/kill.rs"]

@@ -25,21 +25,36 @@ pub struct Fix {
     pub edits: Vec<Edit>,
 }
 
-/// A file with fixes made.
+/// A file with fixes to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fixed {
     /// The file, as its place among [`Sources`].
     pub source: usize,
-    /// What it said before.
-    pub before: String,
-    /// What it says now.
-    pub after: String,
-    /// What was done, by line of the old text.
+    /// What is done, by line of the old text.
     pub done: Vec<(usize, String)>,
+    /// Changes in order, none over another.
+    edits: Vec<(usize, usize, String)>,
 }
 
-/// The texts with every sure fix made; none for files in which nothing is to be done. Of fixes that
-/// overlap the first is made, and one that is made twice is made once.
+impl Fixed {
+    /// The text of the file with the fixes made: what was read, or the same with asterisks over
+    /// credentials to show it.
+    #[must_use]
+    pub fn apply(&self, text: &str) -> String {
+        let mut after = String::with_capacity(text.len());
+        let mut at = 0;
+        for (from, to, new) in &self.edits {
+            after.push_str(text.get(at..*from).unwrap_or(""));
+            after.push_str(new);
+            at = *to;
+        }
+        after.push_str(text.get(at..).unwrap_or(""));
+        after
+    }
+}
+
+/// Every sure fix, by file; none for files in which nothing is to be done. Of fixes that overlap the
+/// first is made, and one that two problems ask for is made once.
 #[must_use]
 pub fn fixed(problems: &[Diagnostic], sources: &Sources) -> Vec<Fixed> {
     let mut files: BTreeMap<usize, Vec<&Fix>> = BTreeMap::new();
@@ -54,19 +69,19 @@ pub fn fixed(problems: &[Diagnostic], sources: &Sources) -> Vec<Fixed> {
     }
     let one = |(source, fixes): (usize, Vec<&Fix>)| {
         let text = &sources.0.get(source)?.text;
-        let (after, made) = apply(text, &fixes);
+        let (edits, made) = chosen(text, &fixes);
         let line = |fix: &Fix| {
             let first = fix.edits.iter().map(|edit| edit.span.from).min().unwrap_or(0);
             sources.position((source, first)).line
         };
         let done: Vec<_> = made.into_iter().map(|fix| (line(fix), fix.title.clone())).collect();
-        (!done.is_empty()).then(|| Fixed { source, before: text.clone(), after, done })
+        (!done.is_empty()).then_some(Fixed { source, done, edits })
     };
     files.into_iter().filter_map(one).collect()
 }
 
-/// The text with the fixes made that do not overlap earlier ones, and those.
-fn apply<'a>(text: &str, fixes: &[&'a Fix]) -> (String, Vec<&'a Fix>) {
+/// The edits of the fixes that do not overlap earlier ones, and those.
+fn chosen<'a>(text: &str, fixes: &[&'a Fix]) -> (Vec<(usize, usize, String)>, Vec<&'a Fix>) {
     let mut taken: BTreeMap<(usize, usize), &str> = BTreeMap::new();
     let mut made = Vec::new();
     for fix in fixes {
@@ -86,15 +101,7 @@ fn apply<'a>(text: &str, fixes: &[&'a Fix]) -> (String, Vec<&'a Fix>) {
             made.push(*fix);
         }
     }
-    let mut after = String::with_capacity(text.len());
-    let mut at = 0;
-    for ((from, to), new) in taken {
-        after.push_str(text.get(at..from).unwrap_or(""));
-        after.push_str(new);
-        at = to;
-    }
-    after.push_str(text.get(at..).unwrap_or(""));
-    (after, made)
+    (taken.into_iter().map(|((from, to), new)| (from, to, new.to_owned())).collect(), made)
 }
 
 /// Fixes replace a word where the file says it plainly: narrows each edit to the word that it
@@ -131,8 +138,8 @@ mod tests {
     }
 
     fn applied(text: &str, fixes: &[Fix]) -> (String, usize) {
-        let (text, made) = apply(text, &fixes.iter().collect::<Vec<_>>());
-        (text, made.len())
+        let (edits, made) = chosen(text, &fixes.iter().collect::<Vec<_>>());
+        (Fixed { source: 0, done: Vec::new(), edits }.apply(text), made.len())
     }
 
     #[test]

@@ -40,7 +40,7 @@ fn problems(name: &str) -> Vec<Value> {
 #[test]
 fn every_bad_project_is_told_as_a_compiler_would() {
     for name in projects() {
-        let output = check(&bad().join(&name), &[]);
+        let output = check(&bad().join(&name), &["--deny", "warnings"]);
         assert_eq!(output.status.code(), Some(1), "{name}\n{}", text(&output.stderr));
         let said = format!("{}--- stderr\n{}", text(&output.stdout), text(&output.stderr));
         insta::with_settings!({ omit_expression => true, prepend_module_to_snapshot => false }, {
@@ -116,4 +116,69 @@ fn annotations_and_sarif_hold_every_problem() {
     assert_eq!(github.lines().filter(|line| line.starts_with("::error ")).count(), wanted, "{github}");
     let sarif: Value = serde_json::from_slice(&check(&folder, &["--format", "sarif"]).stdout).unwrap();
     assert_eq!(sarif["runs"][0]["results"].as_array().map(Vec::len), Some(wanted));
+}
+
+/// The schema that the standard's authors publish, as the crate that is made from it ships it.
+fn sarif_schema() -> Value {
+    let metadata = std::process::Command::new("cargo")
+        .args(["metadata", "--format-version", "1", "--offline"])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    let metadata: Value = serde_json::from_slice(&metadata.stdout).unwrap();
+    let packages = metadata["packages"].as_array().unwrap();
+    let package = packages.iter().find(|package| package["name"] == "serde-sarif").unwrap();
+    let manifest = Path::new(package["manifest_path"].as_str().unwrap());
+    let schema = std::fs::read(manifest.parent().unwrap().join("src/schema.json")).unwrap();
+    let mut schema: Value = serde_json::from_slice(&schema).unwrap();
+    // Two patterns of the published schema are no regular expressions: a bracket too many.
+    for part in ["run", "toolComponent"] {
+        let language = &mut schema["definitions"][part]["properties"]["language"];
+        language.as_object_mut().unwrap().remove("pattern").unwrap();
+    }
+    schema
+}
+
+#[test]
+fn every_sarif_log_is_one_by_the_schema() {
+    let schema = sarif_schema();
+    let validator = jsonschema::draft7::new(&schema).unwrap();
+    let mut seen = 0;
+    for name in projects() {
+        let output = check(&bad().join(&name), &["--format", "sarif"]);
+        let log: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let errors: Vec<String> =
+            validator.iter_errors(&log).map(|e| format!("{}: {e}", e.instance_path())).collect();
+        assert!(errors.is_empty(), "{name}\n{}", errors.join("\n"));
+        let typed: serde_sarif::sarif::Sarif = serde_json::from_value(log.clone()).unwrap();
+        let results = typed.runs[0].results.as_ref().unwrap();
+        assert_eq!(results.len(), problems(&name).len(), "{name}");
+        seen += results.iter().filter(|r| r.fixes.is_some()).count();
+        // The judge judges: without the version it is no log.
+        let mut broken = log;
+        broken.as_object_mut().unwrap().remove("version");
+        assert!(!validator.is_valid(&broken));
+    }
+    assert!(seen > 10, "{seen} results with fixes");
+}
+
+/// What other programs read, word by word; but for the pages of all codes, which stand in each log.
+#[test]
+fn other_programs_read_the_same_words_as_ever() {
+    let said = |name: &str, format: &str| text(&check(&bad().join(name), &["--format", format]).stdout);
+    insta::with_settings!({ omit_expression => true, prepend_module_to_snapshot => false }, {
+        for format in ["json", "github"] {
+            let all = ["wrong-edge", "unknown-key"].map(|name| said(name, format)).concat();
+            insta::assert_snapshot!(format!("format-{format}"), all);
+        }
+        let mut log: Value = serde_json::from_str(&said("wrong-edge", "sarif")).unwrap();
+        let fixes: Value = serde_json::from_str(&said("unknown-key", "sarif")).unwrap();
+        log["runs"][0]["tool"]["driver"]["rules"] = json!([]);
+        log["runs"][0]["results"].as_array_mut().unwrap().extend(fixes["runs"][0]["results"].as_array().unwrap().clone());
+        for result in log["runs"][0]["results"].as_array_mut().unwrap() {
+            let rule = usize::try_from(result["ruleIndex"].take().as_u64().unwrap()).unwrap();
+            assert_eq!(result["ruleId"], CODES[rule].id);
+        }
+        insta::assert_snapshot!("format-sarif", serde_json::to_string_pretty(&log).unwrap());
+    });
 }

@@ -64,7 +64,7 @@ fn replace(file: &Fixed, checked: &Checked, folder: &Path) -> anyhow::Result<()>
     let temporary = beside.join(format!(".{name}.{}.fix", std::process::id()));
     let write = || -> std::io::Result<()> {
         let mut out = fs::File::create_new(&temporary)?;
-        out.write_all(file.after.as_bytes())?;
+        out.write_all(file.apply(&now).as_bytes())?;
         out.set_permissions(wanted)?;
         out.sync_all()?;
         fs::rename(&temporary, &path)
@@ -79,7 +79,8 @@ fn replace(file: &Fixed, checked: &Checked, folder: &Path) -> anyhow::Result<()>
 pub(super) fn diff(checked: &Checked) -> String {
     let one = |file: Fixed| {
         let name = checked.sources.name(file.source).to_owned();
-        let hunks = hunks(&file.before, &file.after);
+        let text = checked.sources.0.get(file.source).map_or("", |source| &source.text);
+        let hunks = hunks(text, &file.apply(text));
         format!("--- {name}\n+++ {name}\n{hunks}")
     };
     fixed(&checked.problems, &checked.sources).into_iter().map(one).collect()
