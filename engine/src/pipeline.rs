@@ -9,6 +9,7 @@ mod finish;
 mod graph;
 mod params;
 mod settings;
+mod triggers;
 
 pub(crate) use draft::{Draft, DraftStep, draft, is_prose};
 pub use file::{Defaults, Names, PipelineFile, StepBlock};

@@ -6,9 +6,11 @@ mod config;
 mod datasets;
 mod files;
 mod graph;
+mod judge;
 mod opened;
 #[cfg(test)]
 mod tests;
+mod unused;
 
 pub use cascade::{Cascade, Selection, Stage, Unknown};
 pub(crate) use config::{absolute, bad_name, decode, is_crs, is_name};

@@ -24,7 +24,7 @@ codes! {
     UNREADABLE "FZ001" "a file cannot be read"
         "The file is not there, may not be read, is no UTF-8 text or is larger than 4 MiB.\nFrazil never takes a file that it cannot read for an empty one.";
     SYNTAX "FZ002" "not YAML"
-        "The text is not YAML: an indentation, a quote or a bracket is off.\nThe place is where the reader gave up; the cause is often in the line before.\n\nSequences that repeat an anchor very often are refused too, so that a small file cannot fill the memory.";
+        "The text is not YAML: an indentation, a quote or a bracket is off.\nThe place is where the reader gave up; the cause is often in the line before.";
     BRACES "FZ003" "an expression without quotes"
         "YAML reads `{{ x }}` as a map inside a map. Put quotes around the whole value:\n\n    start: \"{{ params.start }}\"";
     DUPLICATE_KEY "FZ004" "a key twice in one map"
@@ -35,6 +35,12 @@ codes! {
         "A pipeline file and a project file are maps: `frazil: 1`, `id: …` and so on.";
     NUMBER "FZ007" "a number that readers understand differently"
         "`012` is twelve to one YAML reader and ten to another; `1_000`, `0x1F`, `.5`, `+1` and `1:30` differ as well.\nWrite the number plainly (`12`, `1000`, `0.5`), or put quotes around what is meant as text.";
+    DEPTH "FZ008" "nested too deeply"
+        "Nothing in these files is nested more than a dozen levels deep; the reader stops at 64, so that no file can exhaust it.\nA bracket that is never closed is the usual cause.";
+    EXPANDED "FZ009" "larger than any file that a person writes"
+        "A file may be small and yet stand for very much: aliases (`*name`) that repeat aliases, lists without end. The reader counts what a file stands for and stops at 50,000 values.";
+    ENOUGH "FZ010" "more problems than are shown"
+        "Of one file the first 100 problems are shown: more of them have one cause, or the file is no pipeline at all. Mend these and check again.";
     UNKNOWN_KEY "FZ101" "an unknown key"
         "Every key is known, or it is an error: a misspelt option must not be silently left out.\nKeys at the top that begin with `x-` are free, for anchors.";
     MISSING_KEY "FZ102" "a missing key"
@@ -71,6 +77,24 @@ codes! {
         "The default of a parameter, or a value given for one, has to be of its type and inside its limits.";
     TEXT "FZ118" "not a unit, a CRS or a standard name"
         "Units are written as UDUNITS does (`mm`, `kg m-2 s-1`, `degC`), standard names as in the CF table (`air_temperature`), a CRS as `EPSG:4326`.";
+    UNIT "FZ119" "a unit that UDUNITS does not know"
+        "Readers convert units by the UDUNITS database; one that it does not know is text to them.\nOf what is counted (people, cells) the unit is `1`; what is counted is said in `long-name`.\n\nThis is a warning.";
+    STANDARD_NAME "FZ120" "a standard name that the CF table lacks"
+        "`standard-name` is a name of the CF standard name table, so that readers know what a variable is without knowing the dataset. Where the table has no name, leave it out and write `long-name`.\n\nThis is a warning, since the table grows every few months; the one that is known here is version 93.";
+    NAME_UNITS "FZ121" "a unit that does not fit the standard name"
+        "The CF table says for each name what is measured, as its canonical unit; the unit of the variable has to be one that can be turned into it (`degC` for `K`, `mm` for `m`).\nA layer of water (`mm`: lwe_thickness_of_precipitation_amount) and a mass of water (`kg m-2`: precipitation_amount) are two names.";
+    CELL "FZ122" "a cell method that the unit contradicts"
+        "`cell: total` says that each number is the amount of its whole period; a unit per time (`mm day-1`, `W m-2`) says that it is a rate. Of the two one is wrong, and sums of them would be.";
+    CHUNKS "FZ123" "chunks far too small or too large"
+        "A chunk is read as a whole. Below 64 KiB (decoded) opening an object takes longer than reading it, and a long series becomes thousands of objects; above 64 MiB a reader of one point decodes more than a browser holds.\n\nThis is a warning. The layout of a cube is fixed when it is created, so look at it before the first run.";
+    RETRY "FZ124" "an answer that is not to be asked for again"
+        "What is tried again is decided by the kind of error, not by a list: broken connections and answers 408, 425, 429 and 5xx (those wait for Retry-After) are; 401, 403 and 404 are not. 403 is how servers tell a client to stay away, and asking again prolongs a ban.\nGive `auth`, or ask for less at a time: `in-flight`, and a `pool` with a `rate`.";
+    NEVER "FZ125" "a cron line that never fires"
+        "Each field is right, but no day is named by all of them: 30 February does not come.\n`L` is the last day of a month: `0 6 L 2 *`.";
+    CLOCK_CHANGE "FZ126" "an instant that a clock change skips or doubles"
+        "Where clocks are put forward, an hour of that night does not exist; where they are put back, one exists twice. `dst` says what becomes of such an instant: `once` (the default) starts at the next instant there is, and once; `skip` leaves it out; `both` starts twice.\n\nThis is a warning, and silent where `dst` is said.";
+    COUNT "FZ127" "too many of something"
+        "A file holds at most 1,000 steps, 1,000 datasets, 200 parameters and 100 triggers. Who makes files by a program makes several.";
     STEP_TYPE "FZ201" "an unknown step type"
         "`uses` names no step type. `frazil schema steps` lists them.";
     STEP "FZ202" "an unknown step"
@@ -89,6 +113,12 @@ codes! {
         "Slices have to end in a step that settles them, such as append-commit; otherwise what was fetched would be thrown away.";
     POOL "FZ209" "an unknown pool"
         "`pool` names a limit from `pools:` in frazil.yaml.";
+    UNUSED_PARAM "FZ210" "a parameter that nothing uses"
+        "Whoever starts a run may give it, and nothing follows: it was misspelt where it is used, or is left over.\n\nThis is a warning.";
+    UNUSED_SECRET "FZ211" "a secret that nothing uses"
+        "No file of the project names it: it was misspelt where it is used, or is left over. A secret that nobody needs is best not there.\n\nThis is a warning.";
+    DEAD_TRIGGER "FZ212" "a trigger that nobody can fire"
+        "`dataset:` wakes a pipeline when a step commits to that dataset. Nothing in this project writes it, so nothing ever starts the pipeline.\nA dataset that somebody else writes says so: `external: URL`; it is looked at each minute.";
     ID_TWICE "FZ301" "a name defined twice"
         "Pipelines and datasets of a project share one set of names. A second definition is an error, never an override.";
     DATASET "FZ302" "an unknown dataset"
@@ -125,6 +155,10 @@ codes! {
         "Whoever starts a run gives its parameters, so a text parameter must not reach the scheme or host of a URL or the place of a store.\nUse `vars`, or a parameter of type `enum`.";
     SECRET_ALONE "FZ408" "a secret inside an expression"
         "A secret is put in at the moment of use, so it stands alone: `{{ secrets.name }}`, without filters or operators; other text may stand around the braces.";
+    LONG_EXPRESSION "FZ409" "an expression that is too long"
+        "A text with expressions has at most 4,096 bytes. What is longer belongs in `vars`, in a parameter, or in a step of its own.";
+    LARGE_RESULT "FZ410" "an expression that gives too much"
+        "What a text with expressions gives has at most 64 KiB, and evaluating it takes at most 100,000 steps, so that no file can fill the memory or never end.";
     STEP_SETTINGS "FZ502" "settings that cannot work"
         "The step type knows that these settings cannot work: with each other, or with the dataset that they name.";
     FETCH_SETTINGS "FZ510" "fetch settings that cannot work"
@@ -143,6 +177,12 @@ codes! {
         "Periods are appended to a time axis, so the dataset needs one: `time: { step: P1D }`, or another step.";
     PACKING "FZ531" "packing that is not into an integer"
         "`scale-factor` and `add-offset` store values as integers, so the dtype has to be one, such as int16.";
+    OLD_NAME "FZ601" "an old standard name"
+        "The CF table calls it otherwise now. Readers that know the new table only do not find the old name.\n\nThis is a warning; `check --fix` writes the new name.";
+    OLD_ZONE "FZ602" "the old name of a time zone"
+        "The time zone database keeps old names for old files, and some systems leave them out.\n\nThis is a warning; `check --fix` writes the new name.";
+    OLD_LICENSE "FZ603" "an old licence identifier"
+        "SPDX says of GNU licences whether later versions hold too: `GPL-3.0-only` or `GPL-3.0-or-later`. The bare identifier left that open.\n\nThis is a warning.";
 }
 
 #[cfg(test)]

@@ -1,18 +1,18 @@
 //! What is checked once the settings are known, and the pipeline that comes out.
 
-use croner::parser::{CronParser, Seconds};
 use serde_json::Value;
 
 use super::{
-    Param, ParamKind, Pipeline, PipelineNode, Trigger,
+    Param, ParamKind, Pipeline, PipelineNode,
     draft::{Draft, DraftStep},
     graph,
     settings::credential,
+    triggers,
 };
 use crate::{
     data::DatasetId,
     dataset::Datasets,
-    diagnostic::{Diagnostic, Span, codes, nearest},
+    diagnostic::{Diagnostic, Span, codes},
     document::Node,
     project::{Blocks, ProjectConfig},
     step::PortKind,
@@ -27,7 +27,7 @@ pub(crate) fn check_values(draft: &Draft<'_>, _project: &ProjectConfig, out: &mu
     let triggers = draft.root.get("triggers").map_or(&[][..], Node::items);
     if triggers.len() == draft.triggers.len() {
         for (trigger, node) in draft.triggers.iter().zip(triggers) {
-            check_trigger(trigger, node, draft, out);
+            triggers::check(trigger, node, draft, out);
         }
     }
 }
@@ -58,89 +58,6 @@ fn check_param(param: &Param, node: &Node, out: &mut Vec<Diagnostic>) {
         && let Some(problem) = node.get("default").and_then(|n| credential("", text, n))
     {
         out.push(problem);
-    }
-}
-
-fn check_trigger(trigger: &Trigger, node: &Node, draft: &Draft<'_>, out: &mut Vec<Diagnostic>) {
-    let spot = node.spot();
-    let has_http = node.entry("http").is_some();
-    let kinds =
-        [("cron", trigger.cron.is_some()), ("http", has_http), ("dataset", trigger.dataset.is_some())];
-    let said: Vec<&str> = kinds.iter().filter(|(_, there)| *there).map(|(key, _)| *key).collect();
-    match said[..] {
-        [_] => {}
-        [] => out.push(
-            Diagnostic::error(codes::TRIGGER, spot, "this trigger does not say what starts the pipeline")
-                .help("say one of `cron: \"30 6 * * *\"`, `http: {}` and `dataset: name`"),
-        ),
-        _ => out.push(
-            Diagnostic::error(codes::TRIGGER, spot, format!("this trigger says `{}`", said.join("` and `")))
-                .help("write a trigger of its own for each"),
-        ),
-    }
-    if trigger.cron.is_none() && !said.is_empty() {
-        for key in ["timezone", "missed", "dst", "jitter"] {
-            if let Some(entry) = node.entry(key) {
-                let message = format!("`{key}` belongs to a `cron` trigger");
-                out.push(Diagnostic::error(codes::TRIGGER, entry.key_span, message));
-            }
-        }
-    }
-    if let Some(cron) = &trigger.cron {
-        let parser = CronParser::builder().seconds(Seconds::Disallowed).build();
-        if let Err(error) = parser.parse(cron) {
-            let help = "five fields: minute (0-59), hour (0-23), day of the month (1-31), month (1-12), day of the week (0-7)";
-            let error = error.to_string();
-            let why = error.trim_start_matches("Component error: ").trim_end_matches('.').to_lowercase();
-            out.push(
-                Diagnostic::error(
-                    codes::CRON,
-                    node.place("/cron"),
-                    format!("`{cron}` is not a cron line: {why}"),
-                )
-                .help(help),
-            );
-        }
-    }
-    if let Some(zone) = &trigger.timezone
-        && zone.parse::<chrono_tz::Tz>().is_err()
-    {
-        let names = chrono_tz::TZ_VARIANTS.iter().map(|tz| tz.name());
-        // A city alone, or a slip in the name.
-        let of_city = names.clone().find(|name| {
-            name.rsplit('/').next().is_some_and(|city| city.eq_ignore_ascii_case(&zone.replace(' ', "_")))
-        });
-        let near = nearest(zone, names);
-        let help = of_city.or(near).map_or_else(
-            || "write an IANA name such as `Africa/Freetown`, or `UTC`".to_owned(),
-            |name| format!("did you mean `{name}`?"),
-        );
-        out.push(
-            Diagnostic::error(
-                codes::TIMEZONE,
-                node.place("/timezone"),
-                format!("`{zone}` is not a time zone"),
-            )
-            .help(help)
-            .instead(zone, of_city.or(near)),
-        );
-    }
-    for (name, value) in &trigger.params {
-        let place = node.place(&format!("/params/{name}"));
-        match draft.params.iter().find(|(known, _)| known == name) {
-            Some((_, param)) => {
-                if let Err(message) = param.accept(value) {
-                    out.push(Diagnostic::told(codes::PARAM, place, &message));
-                }
-            }
-            None => {
-                let known: Vec<&str> = draft.params.iter().map(|(n, _)| n.as_str()).collect();
-                out.push(
-                    Diagnostic::error(codes::ATTRIBUTE, place, format!("there is no parameter `{name}`"))
-                        .meant(name, &known),
-                );
-            }
-        }
     }
 }
 

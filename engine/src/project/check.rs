@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::Value;
 
-use super::{Project, config, datasets, graph, opened};
+use super::{Project, config, datasets, graph, opened, unused};
 use crate::{
     diagnostic::{Diagnostic, Severity, Sources, Span, codes},
     document::{self, Node, Tree},
@@ -82,8 +82,11 @@ pub(super) fn check(
     }
     graph::check(&drafts, &mut blocks, &mut out);
     opened::check(&drafts, &blocks, &mut out);
+    unused::triggers(&drafts, &blocks, &mut out);
     let datasets = datasets::infos(&drafts, &blocks);
     pipeline::check_findings(&drafts, &datasets, &mut out);
+    drafts.iter().for_each(|draft| unused::params(draft, &mut out));
+    unused::secrets(overlay.as_ref(), &config, &drafts, &mut out);
     distinct(&mut out);
     if out.iter().any(|p| p.severity == Severity::Error) {
         return (None, out);

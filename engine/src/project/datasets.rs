@@ -4,9 +4,9 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use serde_json::{Map, Value, json};
 
-use super::{ProjectConfig, absolute, decode, is_crs};
+use super::{ProjectConfig, absolute, decode, judge::judge};
 use crate::{
-    data::{DatasetId, PeriodText},
+    data::DatasetId,
     dataset::{Dataset, DatasetInfo, Datasets, Location, TimeAxis},
     diagnostic::{Diagnostic, Sources, Span, codes, did_you_mean},
     document::{Entry, Node},
@@ -121,103 +121,6 @@ fn place(
         return Location::default();
     };
     Location { url: format!("{}/{id}", found.url), ..found.clone() }
-}
-
-fn judge(entry: &Entry, block: &Dataset, out: &mut Vec<Diagnostic>) {
-    let node = &entry.value;
-    let mut bad = |code, pointer: &str, message: String| {
-        out.push(Diagnostic::told(code, node.place(pointer), &message));
-    };
-    if let TimeAxis::Regular(time) = &block.time
-        && let Some(Err(error)) = time.start.as_deref().map(str::parse::<PeriodText>)
-    {
-        bad(codes::PERIOD, "/time/start", error.to_string());
-    }
-    if let Some(crs) = block.crs.as_deref().filter(|c| !is_crs(c)) {
-        bad(codes::TEXT, "/crs", format!("`{crs}` is not a CRS: write a code such as `EPSG:4326`"));
-    }
-    if let Some(grid) = &block.grid
-        && (grid.cell.contains(&0.0) || grid.shape.contains(&0))
-    {
-        bad(codes::RANGE, "/grid", "cells have a size and a grid has cells".into());
-    }
-    for key in ["chunks", "shards"] {
-        let lengths = if key == "chunks" { &block.chunks } else { &block.shards };
-        for (name, length) in lengths {
-            if *length == 0 {
-                bad(codes::RANGE, &format!("/{key}/{name}"), "a chunk holds at least one step".into());
-            }
-        }
-    }
-    if let Some(license) = block.license.as_deref().filter(|l| !is_license(l)) {
-        bad(
-            codes::LICENSE,
-            "/license",
-            format!(
-                "`{license}` is not a licence: write an SPDX identifier such as `CC-BY-4.0`, or `other` with a link"
-            ),
-        );
-    }
-    for (name, variable) in &block.variables {
-        let at = |key: &str| format!("/variables/{name}/{key}");
-        if let Some(units) = variable.units.as_deref().filter(|u| !is_unit(u)) {
-            bad(
-                codes::TEXT,
-                &at("units"),
-                format!("`{units}` is not a unit: write it as UDUNITS does, `mm`, `kg m-2 s-1` or `degC`"),
-            );
-        }
-        if let Some(standard) = variable.standard_name.as_deref().filter(|s| !is_standard_name(s)) {
-            bad(
-                codes::TEXT,
-                &at("standard-name"),
-                format!(
-                    "`{standard}` does not look like a CF standard name: write one of its table, such as `air_temperature`"
-                ),
-            );
-        }
-        if variable.valid.is_some_and(|[low, high]| low > high) {
-            bad(codes::RANGE, &at("valid"), "the smallest value comes first".into());
-        }
-        if variable.scale_factor == Some(0.0) {
-            bad(codes::RANGE, &at("scale-factor"), "a scale factor of 0 loses every value".into());
-        }
-    }
-    if block.license.as_deref() == Some("other") && !block.links.iter().any(|l| l.rel == "license") {
-        out.push(
-            Diagnostic::error(
-                codes::LICENSE,
-                node.place("/license"),
-                "`license: other` says nothing without a link",
-            )
-            .help("add `links: [ { rel: license, href: … } ]`")
-            .warning(),
-        );
-    }
-}
-
-/// An SPDX identifier or expression by its shape, or `other`.
-fn is_license(text: &str) -> bool {
-    let word = |w: &str| {
-        !w.is_empty() && w.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '+' | ':'))
-    };
-    let words: Vec<&str> = text.split(' ').collect();
-    words.len() % 2 == 1
-        && words.iter().enumerate().all(|(at, w)| {
-            if at % 2 == 0 { word(w.trim_matches(['(', ')'])) } else { matches!(*w, "AND" | "OR" | "WITH") }
-        })
-}
-
-/// A unit by its shape: words, powers and scale factors.
-fn is_unit(text: &str) -> bool {
-    !text.trim().is_empty()
-        && text == text.trim()
-        && text.chars().all(|c| c.is_alphanumeric() || " ._-+*/^()%°'\"".contains(c))
-}
-
-fn is_standard_name(text: &str) -> bool {
-    text.starts_with(|c: char| c.is_ascii_lowercase())
-        && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
 }
 
 /// The datasets with what edges say of them.

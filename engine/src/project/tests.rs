@@ -12,6 +12,7 @@ extent: { name: Sierra Leone, bbox: [-13.5, 6.8, -10.1, 10.1], country: SLE }
 pools: { chc: { max: 1, rate: 2/s } }
 vars: { chc: \"https://example.org/products\" }
 secrets: { edh: { env: EDH_API_KEY } }
+notify: [ { when: [failed], webhook: \"{{ secrets.edh }}\" } ]
 ";
 
 const GOOD: &str = "frazil: 1
