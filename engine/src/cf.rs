@@ -43,7 +43,8 @@ fn line_of(name: &str) -> Option<&'static str> {
     while from < to {
         let middle = TABLE.get(from..to)?.len() / 2 + from;
         let start = TABLE.as_bytes()[..middle].iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
-        let end = TABLE.as_bytes()[start..].iter().position(|b| *b == b'\n').map_or(TABLE.len(), |n| start + n);
+        let end =
+            TABLE.as_bytes()[start..].iter().position(|b| *b == b'\n').map_or(TABLE.len(), |n| start + n);
         let line = &TABLE[start..end];
         let found = line.split(": ").next().unwrap_or(line);
         // Notes at the top begin with `#`, which comes before every letter.
@@ -68,7 +69,9 @@ pub(crate) fn name_for(name: &str, units: &str) -> Option<&'static str> {
     // Of what has no unit there is too much to guess from.
     let wanted = units::dimension(units).ok().filter(|wanted| *wanted != units::ONE)?;
     // `_flux` is the word for masses where `_rate` is that for layers.
-    let same = |one: &str, other: &str| one == other || (one == "flux" && other == "rate") || (one == "rate" && other == "flux");
+    let same = |one: &str, other: &str| {
+        one == other || (one == "flux" && other == "rate") || (one == "rate" && other == "flux")
+    };
     let words: Vec<&str> = name.split('_').collect();
     let alike = |other: &str| {
         let shared = words.iter().filter(|word| other.split('_').any(|o| same(o, word))).count();
@@ -93,7 +96,8 @@ mod tests {
             count += 1;
         }
         assert!(count > 5000, "{count} names");
-        let mut lines = TABLE.lines().filter(|line| !line.starts_with('#')).map(|line| line.split(": ").next());
+        let mut lines =
+            TABLE.lines().filter(|line| !line.starts_with('#')).map(|line| line.split(": ").next());
         assert!(lines.clone().zip(lines.by_ref().skip(1)).all(|(one, other)| one < other), "in order");
     }
 

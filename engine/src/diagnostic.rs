@@ -11,8 +11,8 @@ pub use code::{CODES, Code, codes};
 pub(crate) use fix::narrow;
 pub use fix::{Edit, Fix, Fixed, fixed, is_unchanged};
 pub use nearest::did_you_mean;
-pub(crate) use nearest::{key_for, key_meant, nearest};
 use nearest::plainly_meant;
+pub(crate) use nearest::{key_for, key_meant, nearest};
 pub use source::{Position, Source, Sources, Span};
 
 /// Version of the JSON form of a problem.

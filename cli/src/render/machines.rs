@@ -117,9 +117,7 @@ pub(crate) fn sarif(problems: &[Diagnostic], sources: &Sources) -> String {
         }
         result
     };
-    let rule = |code: &frazil_engine::diagnostic::Code| {
-        json!({ "id": code.id, "shortDescription": { "text": code.title }, "fullDescription": { "text": code.page } })
-    };
+    let rule = |code: &frazil_engine::diagnostic::Code| json!({ "id": code.id, "shortDescription": { "text": code.title }, "fullDescription": { "text": code.page } });
     let driver = json!({
         "name": "frazil",
         "version": env!("CARGO_PKG_VERSION"),

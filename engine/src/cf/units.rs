@@ -15,9 +15,24 @@ const UNITS: &[(&[&str], Dimension)] = &[
     (&["g", "gram", "gramme", "t", "tonne", "metric_ton"], [0, 1, 0, 0, 0, 0, 0]),
     (&["s", "sec", "second", "min", "minute", "h", "hr", "hour", "d", "day"], [0, 0, 1, 0, 0, 0, 0]),
     (&["week", "month", "year", "yr", "a", "common_year"], [0, 0, 1, 0, 0, 0, 0]),
-    (&["K", "kelvin", "Kelvin", "degK", "deg_K", "degree_K", "degrees_K", "degree_kelvin"], [0, 0, 0, 1, 0, 0, 0]),
+    (
+        &["K", "kelvin", "Kelvin", "degK", "deg_K", "degree_K", "degrees_K", "degree_kelvin"],
+        [0, 0, 0, 1, 0, 0, 0],
+    ),
     (&["degC", "deg_C", "degreeC", "degreesC", "degree_C", "degrees_C"], [0, 0, 0, 1, 0, 0, 0]),
-    (&["celsius", "Celsius", "degree_celsius", "degrees_celsius", "degree_Celsius", "degrees_Celsius", "°C", "℃"], [0, 0, 0, 1, 0, 0, 0]),
+    (
+        &[
+            "celsius",
+            "Celsius",
+            "degree_celsius",
+            "degrees_celsius",
+            "degree_Celsius",
+            "degrees_Celsius",
+            "°C",
+            "℃",
+        ],
+        [0, 0, 0, 1, 0, 0, 0],
+    ),
     (&["degF", "deg_F", "degree_F", "fahrenheit", "°F"], [0, 0, 0, 1, 0, 0, 0]),
     (&["mol", "mole", "molec", "molecule"], [0, 0, 0, 0, 1, 0, 0]),
     (&["A", "ampere"], [0, 0, 0, 0, 0, 1, 0]),
@@ -36,7 +51,10 @@ const UNITS: &[(&[&str], Dimension)] = &[
     (&["Gy", "gray", "Sv", "sievert"], [2, 0, -2, 0, 0, 0, 0]),
     (&["L", "l", "litre", "liter"], [3, 0, 0, 0, 0, 0, 0]),
     (&["ha", "hectare", "acre"], [2, 0, 0, 0, 0, 0, 0]),
-    (&["in", "inch", "ft", "foot", "feet", "yd", "yard", "mi", "mile", "nautical_mile"], [1, 0, 0, 0, 0, 0, 0]),
+    (
+        &["in", "inch", "ft", "foot", "feet", "yd", "yard", "mi", "mile", "nautical_mile"],
+        [1, 0, 0, 0, 0, 0, 0],
+    ),
     (&["kt", "kts", "knot"], [1, 0, -1, 0, 0, 0, 0]),
     (&["gpm", "geopotential_meter", "geopotential_metre"], [2, 0, -2, 0, 0, 0, 0]),
     (&["DU", "dobson"], [-2, 0, 0, 0, 1, 0, 0]),
@@ -50,9 +68,9 @@ const UNITS: &[(&[&str], Dimension)] = &[
 
 /// Prefixes; only one is taken.
 const PREFIXES: &[&str] = &[
-    "yotta", "zetta", "exa", "peta", "tera", "giga", "mega", "kilo", "hecto", "deca", "deka", "deci", "centi",
-    "milli", "micro", "nano", "pico", "femto", "atto", "zepto", "yocto", "da", "Y", "Z", "E", "P", "T", "G",
-    "M", "k", "h", "d", "c", "m", "u", "µ", "μ", "n", "p", "f", "a", "z", "y",
+    "yotta", "zetta", "exa", "peta", "tera", "giga", "mega", "kilo", "hecto", "deca", "deka", "deci",
+    "centi", "milli", "micro", "nano", "pico", "femto", "atto", "zepto", "yocto", "da", "Y", "Z", "E", "P",
+    "T", "G", "M", "k", "h", "d", "c", "m", "u", "µ", "μ", "n", "p", "f", "a", "z", "y",
 ];
 
 /// Why a unit cannot be read.
@@ -169,7 +187,9 @@ impl Reader<'_> {
 
 fn known(word: &str) -> Option<Dimension> {
     let bare = |word: &str| {
-        let of = |word: &str| UNITS.iter().find(|(names, _)| names.contains(&word)).map(|(_, dimension)| *dimension);
+        let of = |word: &str| {
+            UNITS.iter().find(|(names, _)| names.contains(&word)).map(|(_, dimension)| *dimension)
+        };
         of(word).or_else(|| word.strip_suffix('s').filter(|one| one.len() > 2).and_then(of))
     };
     bare(word).or_else(|| PREFIXES.iter().find_map(|prefix| word.strip_prefix(prefix).and_then(bare)))
@@ -213,10 +233,25 @@ mod tests {
         for (text, part) in [("mm dya-1", "dya"), ("furlongs", "furlongs"), ("persons km-2", "persons")] {
             assert_eq!(dimension(text), Err(NoUnit::Unknown(part.into())), "{text}");
         }
-        for text in ["", " ", "mm^", "m^^2", "(m", "m)", "days since 1970-01-01", "m99999", "((((((((m))))))))", "mm;day", "m-"] {
+        for text in [
+            "",
+            " ",
+            "mm^",
+            "m^^2",
+            "(m",
+            "m)",
+            "days since 1970-01-01",
+            "m99999",
+            "((((((((m))))))))",
+            "mm;day",
+            "m-",
+        ] {
             assert_eq!(dimension(text), Err(NoUnit::Malformed), "{text}");
         }
-        assert_eq!((meant("metrs"), meant("milimetres"), meant("mn")), (Some("metre"), Some("millimetres"), None));
+        assert_eq!(
+            (meant("metrs"), meant("milimetres"), meant("mn")),
+            (Some("metre"), Some("millimetres"), None)
+        );
     }
 
     #[test]

@@ -117,7 +117,13 @@ mod tests {
         assert_eq!(nearest("", words), None);
         assert_eq!(plainly_meant("fecth", &words), Some("fetch"));
         // Two that are as near are no plain meaning.
-        assert_eq!((nearest("rain", ["rein", "ruin"]), plainly_meant("rain", &["rein", "ruin"])), (Some("rein"), None));
-        assert_eq!((nearest("example_org", ["example"]), plainly_meant("example_org", &["example"])), (Some("example"), None));
+        assert_eq!(
+            (nearest("rain", ["rein", "ruin"]), plainly_meant("rain", &["rein", "ruin"])),
+            (Some("rein"), None)
+        );
+        assert_eq!(
+            (nearest("example_org", ["example"]), plainly_meant("example_org", &["example"])),
+            (Some("example"), None)
+        );
     }
 }

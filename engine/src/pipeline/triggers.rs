@@ -85,25 +85,21 @@ fn zone(trigger: &Trigger, node: &Node, out: &mut Vec<Diagnostic>) -> Option<Tz>
         }
         return Some(found);
     }
-        let names = chrono_tz::TZ_VARIANTS.iter().map(|tz| tz.name());
-        // A city alone, or a slip in the name.
-        let of_city = names.clone().find(|name| {
-            name.rsplit('/').next().is_some_and(|city| city.eq_ignore_ascii_case(&zone.replace(' ', "_")))
-        });
-        let near = nearest(zone, names);
-        let help = of_city.or(near).map_or_else(
-            || "write an IANA name such as `Africa/Freetown`, or `UTC`".to_owned(),
-            |name| format!("did you mean `{name}`?"),
-        );
-        out.push(
-            Diagnostic::error(
-                codes::TIMEZONE,
-                place,
-                format!("`{zone}` is not a time zone"),
-            )
+    let names = chrono_tz::TZ_VARIANTS.iter().map(|tz| tz.name());
+    // A city alone, or a slip in the name.
+    let of_city = names.clone().find(|name| {
+        name.rsplit('/').next().is_some_and(|city| city.eq_ignore_ascii_case(&zone.replace(' ', "_")))
+    });
+    let near = nearest(zone, names);
+    let help = of_city.or(near).map_or_else(
+        || "write an IANA name such as `Africa/Freetown`, or `UTC`".to_owned(),
+        |name| format!("did you mean `{name}`?"),
+    );
+    out.push(
+        Diagnostic::error(codes::TIMEZONE, place, format!("`{zone}` is not a time zone"))
             .help(help)
             .instead(zone, of_city.or(near)),
-        );
+    );
     None
 }
 
@@ -111,7 +107,11 @@ fn zone(trigger: &Trigger, node: &Node, out: &mut Vec<Diagnostic>) -> Option<Tz>
 fn line(cron: &str, trigger: &Trigger, zone: Option<Tz>, place: Span, out: &mut Vec<Diagnostic>) {
     let parser = CronParser::builder().seconds(Seconds::Disallowed).build();
     // The reader is asked for nothing that nobody writes.
-    let parsed = if cron.len() > MAX_LINE { Err("it is too long".to_owned()) } else { parser.parse(cron).map_err(|e| e.to_string()) };
+    let parsed = if cron.len() > MAX_LINE {
+        Err("it is too long".to_owned())
+    } else {
+        parser.parse(cron).map_err(|e| e.to_string())
+    };
     let parsed = match parsed {
         Ok(found) => found,
         Err(error) => {
@@ -138,7 +138,8 @@ fn line(cron: &str, trigger: &Trigger, zone: Option<Tz>, place: Span, out: &mut 
 
 /// Whether any day fits. Weekdays and leap days come round in 28 years.
 fn fires(line: &Cron) -> bool {
-    let days = NaiveDate::from_ymd_opt(2000, 1, 1).into_iter().flat_map(|first| first.iter_days().take(28 * 366));
+    let days =
+        NaiveDate::from_ymd_opt(2000, 1, 1).into_iter().flat_map(|first| first.iter_days().take(28 * 366));
     days.into_iter().any(|day| fits(line, day))
 }
 
@@ -163,7 +164,8 @@ fn moved(line: &Cron, zone: Tz) -> Option<(NaiveDateTime, &'static str)> {
         }
         for minute in 0..24 * 60 {
             let (hour, minute) = (minute / 60, minute % 60);
-            let fires = line.pattern.hour_match(hour).unwrap_or(false) && line.pattern.minute_match(minute).unwrap_or(false);
+            let fires = line.pattern.hour_match(hour).unwrap_or(false)
+                && line.pattern.minute_match(minute).unwrap_or(false);
             let Some(at) = day.and_hms_opt(hour, minute, 0).filter(|_| fires) else { continue };
             match zone.from_local_datetime(&at) {
                 LocalResult::Single(_) => {}

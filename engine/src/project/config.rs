@@ -150,9 +150,7 @@ fn secrets(node: &Node, file: Option<&ProjectFile>, out: &mut Vec<Diagnostic>) {
             let Some(name) = name.strip_prefix("secrets.") else { continue };
             if !known.contains(&name) {
                 let message = format!("there is no secret `{name}`");
-                out.push(
-                    Diagnostic::error(codes::ATTRIBUTE, span, message).meant(name, &known),
-                );
+                out.push(Diagnostic::error(codes::ATTRIBUTE, span, message).meant(name, &known));
             }
         }
     }

@@ -68,11 +68,15 @@ pub(super) fn judge(entry: &Entry, block: &Dataset, out: &mut Vec<Diagnostic>) {
     if let Some(old) = block.license.as_deref().filter(|l| OLD_LICENSES.contains(l)) {
         let now = format!("{old}-only");
         out.push(
-            Diagnostic::error(codes::OLD_LICENSE, node.place("/license"), format!("`{old}` is written otherwise now"))
-                .help(format!("write `{now}`, or `{old}-or-later`"))
-                .option(format!("write `{now}`"), now.clone())
-                .option(format!("write `{old}-or-later`"), format!("{old}-or-later"))
-                .warning(),
+            Diagnostic::error(
+                codes::OLD_LICENSE,
+                node.place("/license"),
+                format!("`{old}` is written otherwise now"),
+            )
+            .help(format!("write `{now}`, or `{old}-or-later`"))
+            .option(format!("write `{now}`"), now.clone())
+            .option(format!("write `{old}-or-later`"), format!("{old}-or-later"))
+            .warning(),
         );
     }
     variables::judge(node, block, out);

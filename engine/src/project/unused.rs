@@ -54,7 +54,8 @@ pub(super) fn triggers(drafts: &[Draft<'_>], blocks: &Blocks, out: &mut Vec<Diag
     for draft in drafts.iter().filter(|_| !unread && steps().all(|step| step.bound.is_some())) {
         let nodes = draft.root.get("triggers").map_or(&[][..], Node::items);
         for (trigger, node) in draft.triggers.iter().zip(nodes) {
-            let Some((id, block)) = trigger.dataset.as_ref().and_then(|id| Some((id, blocks.get(id)?))) else {
+            let Some((id, block)) = trigger.dataset.as_ref().and_then(|id| Some((id, blocks.get(id)?)))
+            else {
                 continue;
             };
             if block.writer.is_none() && !block.location.read_only {

@@ -137,8 +137,7 @@ impl<'a> Shape<'a> {
             Some(entry) => {
                 let message = format!("`{}` is not known here", entry.key);
                 out.push(
-                    Diagnostic::error(codes::UNKNOWN_KEY, entry.key_span, message)
-                        .meant(&entry.key, &tags),
+                    Diagnostic::error(codes::UNKNOWN_KEY, entry.key_span, message).meant(&entry.key, &tags),
                 );
             }
             None => out.push(
@@ -297,8 +296,9 @@ impl<'a> Shape<'a> {
         }
         for wanted in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
             if node.get(wanted).is_none() {
-                let problem = Diagnostic::error(codes::MISSING_KEY, key, format!("`{wanted}` is missing here"))
-                    .maybe_help(self.missing(wanted, properties.and_then(|p| p.get(wanted))));
+                let problem =
+                    Diagnostic::error(codes::MISSING_KEY, key, format!("`{wanted}` is missing here"))
+                        .maybe_help(self.missing(wanted, properties.and_then(|p| p.get(wanted))));
                 out.push(match entries.first() {
                     // The version stands first, before the first key and after what is said above it.
                     Some(first) if wanted == "frazil" => {

@@ -66,7 +66,11 @@ fn read(sandbox: &Sandbox) -> String {
 
 fn problems(sandbox: &Sandbox) -> Vec<Value> {
     let output = sandbox.run(&["check", "--format", "json"]);
-    String::from_utf8(output.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    String::from_utf8(output.stdout)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
 }
 
 #[test]
@@ -78,7 +82,8 @@ fn what_can_only_be_meant_one_way_is_mended_and_comments_stay() {
     assert_eq!(output.status.code(), Some(0), "{}\n{said}", String::from_utf8_lossy(&output.stdout));
     assert!(said.contains("  line 9: write `total`\n") && said.ends_with("no problems\n"), "{said}");
     // Nothing is left to do, and nothing but the file is there.
-    let left: Vec<_> = fs::read_dir(sandbox.path("pipelines")).unwrap().map(|e| e.unwrap().file_name()).collect();
+    let left: Vec<_> =
+        fs::read_dir(sandbox.path("pipelines")).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert_eq!(left, ["rain.yaml"]);
 }
 
@@ -88,7 +93,10 @@ fn a_diff_shows_what_would_be_mended_and_changes_nothing() {
     let (diff, said) = sandbox.fail(1, &["check", "--diff"]);
     assert_eq!(read(&sandbox), WRONG);
     assert!(diff.starts_with("--- pipelines/rain.yaml\n+++ pipelines/rain.yaml\n@@ "), "{diff}");
-    assert!(diff.contains("\n-titel: Rainfall\t# a tab stands here\n+title: Rainfall\t# a tab stands here\n"), "{diff}");
+    assert!(
+        diff.contains("\n-titel: Rainfall\t# a tab stands here\n+title: Rainfall\t# a tab stands here\n"),
+        "{diff}"
+    );
     assert!(said.contains("`frazil check --fix` mends"), "{said}");
     assert_eq!(sandbox.fail(1, &["check", "--fix", "--dry-run"]).0, diff);
     assert_eq!(read(&sandbox), WRONG);
@@ -113,7 +121,10 @@ fn links_and_permissions_stay() {
 fn json_holds_the_edits_by_byte_ranges() {
     let sandbox = Sandbox::new(&[
         ("frazil.yaml", "frazil: 1\n"),
-        ("pipelines/rain.yaml", &RIGHT.replace("Rainfall", "Régen").replace("total", "totl").replace("in-flight", "in_flight")),
+        (
+            "pipelines/rain.yaml",
+            &RIGHT.replace("Rainfall", "Régen").replace("total", "totl").replace("in-flight", "in_flight"),
+        ),
     ]);
     let mut text = read(&sandbox);
     let mut edits = Vec::new();
@@ -149,7 +160,8 @@ fn what_may_be_meant_in_several_ways_is_offered_and_not_made() {
 /// What is shown has asterisks over credentials; what is written has not.
 #[test]
 fn credentials_are_neither_shown_nor_lost() {
-    let project = "frazil: 1\nstroes: { cubes: ./cubes }\nvars: { data: \"https://me:hunter2@data.example.org\" }\n";
+    let project =
+        "frazil: 1\nstroes: { cubes: ./cubes }\nvars: { data: \"https://me:hunter2@data.example.org\" }\n";
     let sandbox = Sandbox::new(&[("frazil.yaml", project)]);
     let (diff, _) = sandbox.fail(1, &["check", "--diff"]);
     assert!(diff.contains("+stores:") && !diff.contains("hunter2"), "{diff}");
@@ -167,7 +179,11 @@ fn every_bad_project_is_no_worse_for_it() {
         let before = problems(&sandbox);
         let comments = comments(&sandbox.path(""));
         let output = sandbox.run(&["check", "--fix"]);
-        assert!([Some(0), Some(1)].contains(&output.status.code()), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            [Some(0), Some(1)].contains(&output.status.code()),
+            "{name}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         let after = problems(&sandbox);
         let codes = |all: &[Value]| all.iter().filter(|p| p["code"] == "FZ002").count();
         assert!(codes(&after) <= codes(&before), "{name} was YAML before");
@@ -197,7 +213,9 @@ fn comments(folder: &Path) -> Vec<String> {
         if path.is_dir() {
             found.extend(comments(&path));
         } else if let Ok(text) = fs::read_to_string(&path) {
-            found.extend(text.lines().filter_map(|line| line.split_once(" #").map(|(_, said)| said.to_owned())));
+            found.extend(
+                text.lines().filter_map(|line| line.split_once(" #").map(|(_, said)| said.to_owned())),
+            );
         }
     }
     found

@@ -38,7 +38,11 @@ pub(super) fn mend(
             replace(&file, &checked, folder)?;
             let name = checked.sources.name(file.source);
             let lines = file.done.iter().map(|(line, title)| format!("  line {line}: {title}\n"));
-            render::note(&format!("{name}: {}\n{}", plural(file.done.len(), "fix").replace("fixs", "fixes"), lines.collect::<String>()))?;
+            render::note(&format!(
+                "{name}: {}\n{}",
+                plural(file.done.len(), "fix").replace("fixs", "fixes"),
+                lines.collect::<String>()
+            ))?;
         }
         checked = again();
     }
@@ -109,7 +113,13 @@ fn hunks(before: &str, after: &str) -> String {
         let (from, to) = (first.saturating_sub(CONTEXT), (last + CONTEXT + 1).min(old.len()));
         let put = if (from..=to).contains(&top) && marks.contains(&top) { extra } else { 0 };
         let shift = if from > top { extra } else { 0 };
-        text.push_str(&format!("@@ -{},{} +{},{} @@\n", from + 1, to - from, from + 1 + shift, to - from + put));
+        text.push_str(&format!(
+            "@@ -{},{} +{},{} @@\n",
+            from + 1,
+            to - from,
+            from + 1 + shift,
+            to - from + put
+        ));
         for at in from..=to {
             if at == top && put > 0 {
                 new[top..top + extra].iter().for_each(|line| text.push_str(&marked('+', line)));

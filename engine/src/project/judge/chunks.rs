@@ -40,7 +40,8 @@ pub(super) fn judge(entry: &Entry, block: &Dataset, out: &mut Vec<Diagnostic>) {
         }
     };
     let (Some(rows), Some(columns)) = (side(0), side(1)) else { return };
-    let widest = block.variables.values().filter_map(|variable| variable.dtype).map(|dtype| dtype.size() as u64).max();
+    let widest =
+        block.variables.values().filter_map(|variable| variable.dtype).map(|dtype| dtype.size() as u64).max();
     let bytes = widest.unwrap_or(4);
     let layer = rows.saturating_mul(columns).saturating_mul(bytes).max(1);
     let decoded = layer.saturating_mul(time);
@@ -57,7 +58,9 @@ pub(super) fn judge(entry: &Entry, block: &Dataset, out: &mut Vec<Diagnostic>) {
     } else if decoded < SMALL && block.chunks.contains_key("time") && step.is_some_and(is_long) {
         let fitting = SMALL.div_ceil(layer);
         let message = format!("a chunk decodes to {} only: {shown}", human(decoded));
-        let help = format!("write `time: {fitting}` or more, so that a long series is not thousands of small objects");
+        let help = format!(
+            "write `time: {fitting}` or more, so that a long series is not thousands of small objects"
+        );
         out.push(Diagnostic::error(codes::CHUNKS, place, message).help(help).warning());
     }
 }

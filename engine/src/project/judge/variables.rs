@@ -56,17 +56,26 @@ fn units<'a>(variable: &'a Variable, place: Span, out: &mut Vec<Diagnostic>) -> 
     None
 }
 
-fn name(variable: &Variable, units: Option<&str>, [place, units_place]: [Span; 2], out: &mut Vec<Diagnostic>) {
+fn name(
+    variable: &Variable,
+    units: Option<&str>,
+    [place, units_place]: [Span; 2],
+    out: &mut Vec<Diagnostic>,
+) {
     let Some(text) = variable.standard_name.as_deref() else { return };
     let canonical = match standard_name(text) {
         StandardName::Known(canonical) => canonical,
         StandardName::Old(now) => {
             let old = text.split(' ').next().unwrap_or(text);
             out.push(
-                Diagnostic::error(codes::OLD_NAME, place, format!("the CF table calls `{old}` otherwise now"))
-                    .help(format!("write `{now}`"))
-                    .instead(old, Some(now))
-                    .warning(),
+                Diagnostic::error(
+                    codes::OLD_NAME,
+                    place,
+                    format!("the CF table calls `{old}` otherwise now"),
+                )
+                .help(format!("write `{now}`"))
+                .instead(old, Some(now))
+                .warning(),
             );
             match standard_name(now) {
                 StandardName::Known(canonical) => canonical,

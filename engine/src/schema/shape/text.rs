@@ -13,7 +13,9 @@ pub(super) fn unitless(number: &serde_json::Number, place: Span) -> Diagnostic {
     let problem = Diagnostic::error(codes::DURATION, place, format!("`{number}` has no unit"))
         .help(format!("write `{number}s`, `{number}m`, `{number}h` or `{number}d`"));
     let written = |unit: &str| format!("{number}{unit}");
-    ["s", "m", "h", "d"].iter().fold(problem, |p, unit| p.option(format!("write `{}`", written(unit)), written(unit)))
+    ["s", "m", "h", "d"]
+        .iter()
+        .fold(problem, |p, unit| p.option(format!("write `{}`", written(unit)), written(unit)))
 }
 
 /// A duration as people write it elsewhere, as we write it: `10 min`, `90 days`, `2 Hours`.
@@ -34,7 +36,13 @@ fn duration_meant(text: &str) -> Option<String> {
 }
 
 /// Text with a form: the type that decodes it says what is wrong.
-pub(super) fn text_form(schema: &Value, name: Option<&str>, text: &str, place: Span, out: &mut Vec<Diagnostic>) {
+pub(super) fn text_form(
+    schema: &Value,
+    name: Option<&str>,
+    text: &str,
+    place: Span,
+    out: &mut Vec<Diagnostic>,
+) {
     let (code, error) = match name {
         Some("Duration") => (codes::DURATION, text.parse::<Duration>().err().map(|e| e.to_string())),
         Some("Frequency") => (codes::FREQUENCY, text.parse::<Frequency>().err().map(|e| e.to_string())),
