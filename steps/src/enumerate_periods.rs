@@ -2,6 +2,7 @@
 
 mod batches;
 mod decide;
+mod frontier;
 mod settings;
 #[cfg(test)]
 mod tests;
@@ -20,6 +21,7 @@ use serde::Deserialize;
 use crate::cube::Cube;
 use batches::Cut;
 use decide::{Decision, Request, decide};
+use frontier::{Files, Newest, Probe};
 use settings::{BatchSize, Bound, Lookback, Only};
 
 /// Lists the periods that a dataset should hold by the run's instant and does not, or may have
@@ -50,6 +52,11 @@ pub(crate) struct EnumeratePeriods {
     /// The least that one commit holds; it ends on the next boundary of the stored chunks.
     #[serde(default = "default_batch")]
     batch: BatchSize,
+    /// Files of this machine by which the newest period is known, instead of the calendar.
+    files: Option<Files>,
+    /// A listing by which the newest period is known, instead of the calendar; a run asks for it,
+    /// `plan` does not.
+    probe: Option<Probe>,
 }
 
 const fn default_refill() -> Duration {
@@ -82,6 +89,10 @@ impl Step for EnumeratePeriods {
             return vec![finding("/dataset", message, "give the dataset `time: { step: … }`")];
         };
         let mut found = Vec::new();
+        if self.files.is_some() && self.probe.is_some() {
+            let message = "both `files` and `probe` say what the newest period is".to_owned();
+            found.push(finding("/probe", message, "leave one of them out"));
+        }
         let ends = [("/start", &self.start), ("/end", &self.end)];
         for (pointer, bound) in ends.into_iter().filter_map(|(p, b)| Some((p, b.as_ref()?))) {
             // What an expression gives is known when the run begins.
@@ -112,7 +123,7 @@ impl Node for EnumeratePeriods {
             PlannedDocument::Snapshot(snapshot) => Some(snapshot),
             _ => None,
         });
-        let (periods, reasons) = self.list(upstream, scope).await?;
+        let (periods, reasons) = self.list(upstream, scope, None).await?;
         Ok(Planned { document: PlannedDocument::Periods(periods), work: Work::default(), reasons })
     }
 
@@ -123,7 +134,7 @@ impl Node for EnumeratePeriods {
             work: Work::default(),
             reasons: Vec::new(),
         });
-        let listed = self.list(upstream, &cx.scope).await;
+        let listed = self.list(upstream, &cx.scope, Some(cx)).await;
         if let Ok((periods, reasons)) = &listed {
             for reason in reasons {
                 tracing::info!(dataset = %self.dataset, "{reason}");
@@ -139,6 +150,7 @@ impl EnumeratePeriods {
         &self,
         upstream: Option<PlannedSnapshot>,
         scope: &Scope,
+        cx: Option<&Context>,
     ) -> Result<(Periods, Vec<String>), StepError> {
         let info = scope.dataset(&self.dataset)?;
         let TimeAxis::Regular(time) = &info.block.time else {
@@ -164,18 +176,32 @@ impl EnumeratePeriods {
                 }
             },
         };
+        let newest = match (&self.files, &self.probe) {
+            _ if source.is_some() => Newest::Calendar,
+            (Some(files), _) => frontier::of_files(files, time.frequency(), scope).await?,
+            (None, Some(probe)) => frontier::of_listing(probe, time.frequency(), cx).await?,
+            (None, None) => Newest::Calendar,
+        };
+        let (newest, known) = match newest {
+            Newest::Calendar => (None, None),
+            Newest::Unasked(why) => (None, Some(why)),
+            Newest::Known(period, why) => (Some(period), Some(why)),
+            Newest::None(why) => return Ok((periods(Decision::default()), vec![why])),
+        };
         let (start, end) = self.range(time, scope.instant)?;
         let request = Request {
             start,
             end,
             upstream: source,
+            newest,
             only: self.only,
             lookback: self.lookback,
             refill: self.refill,
             cut: self.cut(info, cube.as_ref(), scope.memory),
         };
         let mut decision = decide(&axis, time, &request, scope.instant)?;
-        let reasons = std::mem::take(&mut decision.reasons);
+        let mut reasons: Vec<String> = known.into_iter().collect();
+        reasons.append(&mut decision.reasons);
         Ok((periods(decision), reasons))
     }
 

@@ -3,6 +3,7 @@
 mod cog;
 mod file;
 mod frontier;
+mod gaps;
 mod numbers;
 mod reader;
 mod recipe;
@@ -29,7 +30,7 @@ use serde::{Deserialize, Serialize};
 use crate::net::Access;
 pub use crate::net::{Auth, Basic, S3};
 use recipe::Recipe;
-pub use settings::{Alternative, OnMissing, Selection, SourceKind, Stamp};
+pub use settings::{Alternative, OnMissing, Selection, Share, SourceKind, Stamp, Wait};
 use source::Opener;
 
 /// Reads periods from remote or local files.
@@ -51,6 +52,11 @@ pub struct Fetch {
     /// What to do with a period that the source lacks although it has later ones.
     #[serde(default)]
     pub on_missing: OnMissing,
+    /// With `on-missing: gap`: the most gaps that may stand among all periods of the dataset, as `2%`.
+    /// One more is an error.
+    pub max_gaps: Option<Share>,
+    /// How long a source file that is not there yet is waited for; not at all where nothing is said.
+    pub wait: Option<Wait>,
     /// Which end of its interval the source's stamp names.
     #[serde(default)]
     pub stamp: Stamp,
@@ -97,6 +103,20 @@ impl Step for Fetch {
             && let Err(message) = window::proper(bbox)
         {
             findings.push(finding("/bbox", &message, "write west, south, east, north in degrees"));
+        }
+        if self.max_gaps.is_some() && self.on_missing == OnMissing::Stop {
+            findings.push(finding(
+                "/max-gaps",
+                "`max-gaps` limits gaps, but none is ever recorded: a missing period stops the step",
+                "write `on-missing: gap` beside it, or leave it out",
+            ));
+        }
+        if self.wait.is_some_and(|wait| wait.every.to_std().is_zero()) {
+            findings.push(finding(
+                "/wait/every",
+                "a source that is asked without a pause may shut us out",
+                "write a pause such as `every: 1m`",
+            ));
         }
         if self.alternatives.iter().rev().skip(1).any(|alternative| alternative.provisional) {
             findings.push(finding(

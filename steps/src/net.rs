@@ -23,6 +23,9 @@ pub(crate) use place::Place;
 /// The most that is read whole from a server that does not honour ranges.
 const WHOLE_AT_MOST: u64 = 64 << 20;
 
+/// The most that a listing may hold.
+const LISTING_AT_MOST: u64 = 32 << 20;
+
 /// The most that one source file may hold.
 const FILE_AT_MOST: u64 = 64 << 30;
 
@@ -90,6 +93,21 @@ impl Net {
             Place::Http(url) => self.http_exists(place, url).await,
             Place::S3 { bucket, key } => self.object_exists(place, bucket, key).await,
             Place::File(path) => local::exists(place, path).await,
+        }
+    }
+
+    /// A listing as text, a page too; `None` when there is none.
+    ///
+    /// # Errors
+    /// Anything but an answer to that.
+    pub(crate) async fn listing(&self, place: &Place) -> Result<Option<String>, StepError> {
+        match place {
+            Place::Http(url) => self.http_listing(place, url).await,
+            Place::File(path) => local::text(place, path).await,
+            Place::S3 { .. } => {
+                let message = format!("{place}: a listing is read over HTTP or from a file");
+                Err(self.permanent(ErrorKind::Data, message))
+            }
         }
     }
 

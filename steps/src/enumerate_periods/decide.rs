@@ -21,6 +21,8 @@ pub(crate) struct Request {
     pub(crate) end: Option<Period>,
     /// What the upstream dataset has, where one is asked instead of the calendar.
     pub(crate) upstream: Option<PeriodRange>,
+    /// The newest period, where the source told it and the calendar does not.
+    pub(crate) newest: Option<Period>,
     pub(crate) only: Option<Only>,
     pub(crate) lookback: Option<Lookback>,
     /// So long after its end a gap is asked for again.
@@ -135,8 +137,9 @@ fn clip(
         Some(Err(error)) => return Err(StepError::permanent(ErrorKind::Data, error.to_string())),
     };
     let since = since.max(request.upstream.map(|range| range.first));
-    let newest = match (request.upstream, request.end) {
-        (Some(range), _) => range.last,
+    let told = request.upstream.map(|range| range.last).or(request.newest);
+    let newest = match (told, request.end) {
+        (Some(newest), _) => newest,
         // A source whose dataset says nothing of availability may publish ahead (population of years
         // to come): an end that is asked for by name is taken at its word.
         (None, Some(end)) if time.available.is_none() => end,
@@ -154,6 +157,9 @@ fn clip(
     if let Some(end) = request.end.filter(|end| *end > newest) {
         reasons.push(match request.upstream {
             Some(_) => format!("{end} is asked for, {newest} is the newest that the source dataset has"),
+            None if request.newest.is_some() => {
+                format!("{end} is asked for, {newest} is the newest there is")
+            }
             None => {
                 format!("{end} is asked for, {newest} is the newest that can be had by {}", stamp(instant))
             }
@@ -165,6 +171,7 @@ fn clip(
             None if request.end.is_some_and(|end| end < first) => {
                 "the request ends before it begins".to_owned()
             }
+            None if request.newest.is_some() => format!("{first} is not there yet"),
             None => format!("{first} can be had from {}", stamp(time.available_at(first))),
         });
         return Ok(None);

@@ -1,9 +1,9 @@
 //! What is read from open source files, in order, and what the lack of one means.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use frazil_engine::{
-    context::Context,
+    context::{Context, Tick},
     data::{Action, Arrival, Grid, Period, Slice, Status},
     step::{ErrorKind, StepError},
 };
@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use super::{
     OnMissing,
     frontier::{Verdict, judge},
+    gaps::Gaps,
     shop::{Opened, Ready, Shop},
     source::{Found, Piece},
     stream::{Arrivals, label, within},
@@ -39,18 +40,23 @@ pub(crate) struct Reader<'a> {
     grid: Option<Arc<Grid>>,
     /// Gaps before the first slice, held until there is a grid to say where they lie.
     gaps: Vec<Want>,
+    count: Gaps<'a>,
+    /// How long was waited for what is not there yet.
+    waited: Duration,
 }
 
 /// Whether to go on.
 enum Next {
     More,
+    /// The same period, its files being looked for anew.
+    Again,
     /// The frontier, or nobody listens any more.
     End,
 }
 
 impl<'a> Reader<'a> {
     pub(crate) const fn new(shop: &'a Shop<'a>, arrivals: &'a Arrivals) -> Self {
-        Self { shop, arrivals, grid: None, gaps: Vec::new() }
+        Self { shop, arrivals, grid: None, gaps: Vec::new(), count: Gaps::new(shop), waited: Duration::ZERO }
     }
 
     pub(crate) async fn read_all(
@@ -60,13 +66,17 @@ impl<'a> Reader<'a> {
         while let Some(job) = ready.recv().await {
             let Ready { wants, mut files, go_on } = job?;
             let mut verdict = None;
-            for want in wants {
-                let outcome = match &mut files {
-                    Err(group) => Outcome::Missing { group: *group, hole: false, ended: false },
-                    Ok(files) => self.read(files, want).await?,
-                };
-                if let Next::End = self.settle(want, outcome, &mut verdict).await? {
-                    return Ok(());
+            for (at, &want) in wants.iter().enumerate() {
+                loop {
+                    let outcome = match &mut files {
+                        Err(group) => Outcome::Missing { group: *group, hole: false, ended: false },
+                        Ok(files) => self.read(files, want).await?,
+                    };
+                    match self.settle(want, outcome, &mut verdict).await? {
+                        Next::More => break,
+                        Next::End => return Ok(()),
+                        Next::Again => (files, verdict) = (self.look_again(&wants[at..]).await?, None),
+                    }
                 }
             }
             if let Some(go_on) = go_on
@@ -76,6 +86,28 @@ impl<'a> Reader<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Opens the files of a job again, some of which were not there.
+    async fn look_again(&self, wants: &[Want]) -> Result<Result<Vec<Opened>, usize>, StepError> {
+        let Some(first) = wants.first() else { return Ok(Ok(Vec::new())) };
+        let places = self.shop.recipe.places(first.period, None, &self.shop.cx.scope)?;
+        let job = Job { wants: wants.to_vec(), places };
+        self.shop.open(&job.places, &job).await
+    }
+
+    /// Waits for a source file that is not there yet; false when that was long enough.
+    async fn wait(&mut self, want: Want) -> Result<bool, StepError> {
+        let (Some(wait), cx) = (self.shop.fetch.wait, self.shop.cx) else { return Ok(false) };
+        let every = wait.every.to_std();
+        if every.is_zero() || self.waited + every > wait.r#for.to_std() {
+            return Ok(false);
+        }
+        let note = format!("{} is not there yet: it is looked for again in {}", want.period, wait.every);
+        cx.progress.tick(Tick::Note(note));
+        cx.sleep(every).await?;
+        self.waited += every;
+        Ok(true)
     }
 
     /// Reads a period from all files of its job.
@@ -140,6 +172,7 @@ impl<'a> Reader<'a> {
             }
         };
         match (verdict, shop.fetch.on_missing) {
+            (Verdict::Frontier, _) if !ended && self.wait(want).await? => Ok(Next::Again),
             (Verdict::Frontier, _) => {
                 tracing::info!(period = %want.period, "the source has no more: not yet");
                 Ok(Next::End)
@@ -175,6 +208,9 @@ impl<'a> Reader<'a> {
             _ => piece.grid,
         };
         self.grid = Some(Arc::clone(&grid));
+        if want.action == Action::Fill {
+            self.count.filled();
+        }
         for gap in std::mem::take(&mut self.gaps) {
             if let Next::End = self.gap(gap).await? {
                 return Ok(Next::End);
@@ -191,11 +227,11 @@ impl<'a> Reader<'a> {
     }
 
     async fn gap(&mut self, want: Want) -> Result<Next, StepError> {
-        let Some(grid) = &self.grid else {
+        let Some(grid) = self.grid.clone() else {
             self.gaps.push(want);
             return Ok(Next::More);
         };
-        let grid = Arc::clone(grid);
+        self.count.found(want.period).await?;
         tracing::warn!(period = %want.period, "the source has no such period but later ones: a gap");
         let (period, context, fields) = (want.period, false, Vec::new());
         self.pass(Arrival::Slice(Slice { period, status: Status::Gap, context, grid, fields })).await

@@ -1,7 +1,7 @@
-use std::num::NonZeroU32;
+use std::{borrow::Cow, fmt, num::NonZeroU32};
 
-use frazil_engine::template::Template;
-use schemars::JsonSchema;
+use frazil_engine::{data::Duration, template::Template};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 /// How a source is read.
@@ -61,4 +61,64 @@ pub struct Alternative {
     /// What is found there is preliminary, and asked for again until the better one is there.
     #[serde(default)]
     pub provisional: bool,
+}
+
+/// How long a source file that is not there yet is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Wait {
+    /// It is looked for again after this long.
+    pub every: Duration,
+    /// All waits of a run together are no longer than this.
+    pub r#for: Duration,
+}
+
+/// A part of a whole, as `2%`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Share(f64);
+
+impl Share {
+    /// Whether `count` of `all` is no more than this.
+    #[expect(clippy::cast_precision_loss, reason = "axes are far shorter than 2^52 periods")]
+    pub(crate) fn admits(self, count: usize, all: usize) -> bool {
+        count as f64 * 100.0 <= self.0 * all as f64
+    }
+}
+
+impl fmt::Display for Share {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}%", self.0)
+    }
+}
+
+impl From<Share> for String {
+    fn from(share: Share) -> Self {
+        share.to_string()
+    }
+}
+
+impl TryFrom<String> for Share {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let number = text.strip_suffix('%').and_then(|number| number.trim().parse::<f64>().ok());
+        number
+            .filter(|percent| (0.0..=100.0).contains(percent))
+            .map(Self)
+            .ok_or_else(|| format!("`{text}` is no share: write `2%`"))
+    }
+}
+
+impl JsonSchema for Share {
+    fn schema_name() -> Cow<'static, str> {
+        "Share".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A part of a whole, as `2%`.",
+            "type": "string",
+            "pattern": r"^[0-9]+(\.[0-9]+)? ?%$",
+        })
+    }
 }

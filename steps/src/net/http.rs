@@ -11,7 +11,7 @@ use reqwest::{
 use tokio::io::AsyncWriteExt;
 use url::Url;
 
-use super::{FILE_AT_MOST, Net, Part, Place, WHOLE_AT_MOST, answer::missing};
+use super::{FILE_AT_MOST, LISTING_AT_MOST, Net, Part, Place, WHOLE_AT_MOST, answer::missing};
 
 /// A client for one step. `headers`: whether requests carry headers that only their host may see.
 pub(super) fn client(headers: bool) -> Result<Client, StepError> {
@@ -106,6 +106,33 @@ impl Net {
             status if missing(status) => Ok(None),
             status => Err(self.refused(place, status, response.headers())),
         }
+    }
+
+    pub(super) async fn http_listing(&self, place: &Place, url: &Url) -> Result<Option<String>, StepError> {
+        let response = self.send(place, Method::GET, url, None).await?;
+        match response.status() {
+            StatusCode::OK => {}
+            status if missing(status) => return Ok(None),
+            status => return Err(self.refused(place, status, response.headers())),
+        }
+        let too_long = |length: u64| length > LISTING_AT_MOST;
+        let refused = || {
+            let message = format!("{place}: a listing of more than {} MiB", LISTING_AT_MOST >> 20);
+            self.permanent(ErrorKind::Network, message)
+        };
+        let announced = response.content_length();
+        if announced.is_some_and(too_long) {
+            return Err(refused());
+        }
+        let mut bytes = BytesMut::new();
+        let mut body = response.bytes_stream();
+        while let Some(more) = body.next().await {
+            bytes.extend_from_slice(&more.map_err(|error| self.broken(place, error))?);
+            if too_long(bytes.len() as u64) {
+                return Err(refused());
+            }
+        }
+        Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
     }
 
     pub(super) async fn http_exists(&self, place: &Place, url: &Url) -> Result<bool, StepError> {

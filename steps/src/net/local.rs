@@ -44,3 +44,11 @@ pub(super) async fn copy(place: &Place, path: &Path, to: &Path) -> Result<Option
         Err(error) => Err(unreadable(place, &error)),
     }
 }
+
+pub(super) async fn text(place: &Place, path: &Path) -> Result<Option<String>, StepError> {
+    match tokio::fs::read(path).await {
+        Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
+        Err(error) if error.kind() == Io::NotFound => Ok(None),
+        Err(error) => Err(unreadable(place, &error)),
+    }
+}

@@ -201,3 +201,50 @@ fn a_file_that_two_steps_want_is_downloaded_once_and_deleted_with_the_run() {
         );
     }
 }
+
+/// A project whose newest day is told by files or by a listing.
+fn told(by: &str) -> Source {
+    let fetch = "      source: cog\n      url: \"{{ vars.server }}/days/{{ period | date('%d') }}.tif\"";
+    let source = Source::new(fetch);
+    let pipeline = std::fs::read_to_string(source.sandbox.path("pipelines/rain.yaml")).unwrap();
+    let pipeline = pipeline
+        .replace("refill: 36500d, batch: 1 }", &format!("{by} }}"))
+        .replace("end: \"2024-01-06\"", "end: latest");
+    source.sandbox.write("pipelines/rain.yaml", &pipeline);
+    source
+}
+
+#[test]
+fn files_say_what_the_newest_period_is() {
+    let source = told("files: { glob: \"input/days/*.stamp\", date: \"%Y-%m-%d.stamp\" }");
+    source.put("days", 1..=6, 0.0);
+    source.run();
+    assert_eq!(source.asked(), "", "nothing is there yet");
+    for (newest, asked) in [("2024-01-02", 2), ("2024-01-05", 3)] {
+        source.sandbox.write(&format!("input/days/{newest}.stamp"), "");
+        let planned = source.sandbox.succeed(&["plan"]);
+        assert!(planned.contains(&format!("{newest} is the newest in input/days/*.stamp")), "{planned}");
+        source.run();
+        assert_eq!(source.asked().split(", ").count(), asked, "{}", source.asked());
+    }
+}
+
+#[test]
+fn a_listing_says_what_the_newest_period_is_and_a_plan_does_not_ask() {
+    let source = told("probe: { url: \"{{ vars.server }}/list.html\", date: \"rain.%Y.%m.%d.tif\" }");
+    source.put("days", 1..=6, 0.0);
+    let (_, errors) = source.sandbox.fail(5, &["run", "daily-rain"]);
+    assert!(errors.contains("there is no listing at"), "{errors}");
+    source
+        .sandbox
+        .write("input/list.html", "<a href=rain.2024.01.02.tif>x</a><a href=rain.2024.01.03.tif>y</a>");
+    source.server.forget();
+    let planned = source.sandbox.succeed(&["plan"]);
+    assert!(planned.contains("a run asks") && planned.contains("list.html"), "{planned}");
+    assert_eq!(source.asked(), "");
+    source.run();
+    assert!(source.asked().ends_with("list.html ×1"), "{}", source.asked());
+    assert_eq!(source.asked().split(", ").count(), 4, "{}", source.asked());
+    source.run();
+    assert_eq!(source.asked(), "list.html ×1", "nothing newer");
+}

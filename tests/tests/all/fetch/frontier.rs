@@ -1,10 +1,13 @@
 //! A source file that is not there: not yet, a hole, or what was kept.
 
-use frazil_engine::data::{Action, Status};
+use frazil_engine::{
+    data::{Action, Status},
+    step::StepError,
+};
 use frazil_tests::server::Fault;
 use serde_json::json;
 
-use super::stand::{Stand, days, shown, slice, work};
+use super::stand::{Stand, days, raster, shown, slice, work};
 
 #[tokio::test]
 async fn nothing_later_is_not_yet() {
@@ -135,4 +138,57 @@ async fn several_files_are_on_their_way_where_that_is_allowed_and_order_is_kept(
     let expected: Vec<String> = (1..=20).map(|day| format!("{day:02}")).collect();
     assert_eq!(shown(&arrived), expected.join(" "));
     assert_eq!(stand.plan(&days(1, 20)).await.requests, 20);
+}
+
+#[tokio::test]
+async fn a_file_that_is_not_there_yet_is_waited_for_and_no_longer_than_said() {
+    let mut stand = Stand::new(1..=3);
+    stand.with["wait"] = json!({ "every": "10m", "for": "45m" });
+    // It comes between the second and the third look.
+    let path = Stand::path(4);
+    raster(4).write(&stand.file(4)).unwrap();
+    let no = || Fault::Status(404, None);
+    stand.server.first(&path, [no(), no()]);
+    let (arrived, error) = stand.fetch(&days(1, 6)).await;
+    assert_eq!((shown(&arrived).as_str(), error), ("01 02 03 04", None));
+    // Twice for the fourth, and what was left of the time for the fifth.
+    assert_eq!(stand.waited(), 40 * 60);
+    let fourth = stand.server.requests().iter().filter(|r| r.path == path && r.method == "GET").count();
+    assert!(fourth > 2, "{}", stand.asked());
+
+    let stand = Stand::new(1..=3);
+    let (_, error) = stand.fetch(&days(1, 6)).await;
+    assert_eq!((stand.waited(), error), (0, None), "who says nothing does not wait");
+}
+
+#[tokio::test]
+async fn what_is_waited_for_may_be_stopped() {
+    let mut stand = Stand::new(1..=1);
+    stand.with["wait"] = json!({ "every": "10m", "for": "45m" });
+    stand.cx.cancel.cancel();
+    let (arrived, error) = stand.fetch(&days(1, 6)).await;
+    assert_eq!((shown(&arrived).as_str(), error), ("", Some(StepError::Cancelled)));
+}
+
+#[tokio::test]
+async fn gaps_are_recorded_up_to_their_share_of_the_axis() {
+    let lacks = |most: &str| {
+        let mut stand = Stand::new((1..=20).filter(|day| ![5, 9, 13].contains(day)));
+        stand.with["on-missing"] = json!("gap");
+        stand.with["max-gaps"] = json!(most);
+        stand
+    };
+    // Three among twenty are 15 %.
+    let (arrived, error) = lacks("15%").fetch(&days(1, 20)).await;
+    assert_eq!((arrived.len(), error), (20, None));
+    let (arrived, error) = lacks("14.9%").fetch(&days(1, 20)).await;
+    let error = error.unwrap();
+    assert_eq!(shown(&arrived), "01 02 03 04 05:gap 06 07 08 09:gap 10 11 12");
+    assert_eq!(
+        error.to_string(),
+        "2024-01-13: it would be the 3. gap among 20 periods, and `max-gaps` is 14.9%"
+    );
+    assert!(error.failure().unwrap().help.is_some());
+    let (arrived, error) = lacks("0%").fetch(&days(1, 20)).await;
+    assert_eq!((arrived.len(), error.is_some()), (4, true));
 }
