@@ -165,32 +165,55 @@ where
 
 /// The steps, each after all that it needs or waits for, otherwise in the order of the file.
 fn order(steps: &[DraftStep<'_>], out: &mut Vec<Diagnostic>) -> Option<Vec<usize>> {
-    let graph = Graph::new(steps.len(), edges(steps, |step| step.needs.iter().chain(&step.after)));
-    out.extend(graph.circles().iter().map(|circle| cycle(steps, circle)));
+    let edges: Vec<(usize, usize)> = edges(steps, |step| step.needs.iter().chain(&step.after)).collect();
+    let graph = Graph::new(steps.len(), edges.iter().copied());
+    let circles = graph.circles();
+    if circles.is_empty() {
+        // All steps of a stream run as one: what waits for one of them waits for its sink.
+        let run_as: Vec<usize> = (0..steps.len()).map(|at| sink(steps, at)).collect();
+        let between = |(from, to): (usize, usize)| (run_as[from], run_as[to]);
+        let joined = Graph::new(steps.len(), edges.iter().copied().map(between).filter(|(a, b)| a != b));
+        out.extend(joined.circles().iter().map(|circle| {
+            let edge = |a, b| edges.iter().copied().find(|edge| between(*edge) == (a, b)).unwrap_or((a, b));
+            cycle(steps, circle, edge).help(
+                "a stream runs as one, from the step that gives it to the step that settles it: remove one of these edges",
+            )
+        }));
+    }
+    let told = circles.iter().map(|circle| cycle(steps, circle, |a, b| (a, b)));
+    out.extend(told.map(|problem| problem.help("remove one of these edges")));
     graph.order()
 }
 
-/// Steps that wait for each other: each leads to the next, the last to the first.
-fn cycle(steps: &[DraftStep<'_>], circle: &[usize]) -> Diagnostic {
+/// The step that settles the stream of a step; the step itself where it gives none.
+fn sink(steps: &[DraftStep<'_>], at: usize) -> usize {
+    let gives = steps[at].step_type.map(|step_type| step_type.output);
+    let reader = || steps.iter().position(|step| step.needs.iter().any(|(from, _)| *from == at));
+    match gives {
+        Some(PortKind::Slices) => reader().map_or(at, |reader| sink(steps, reader)),
+        _ => at,
+    }
+}
+
+/// Steps that wait for each other: each leads to the next, the last to the first. `edge` is how
+/// one leads to another.
+fn cycle(
+    steps: &[DraftStep<'_>],
+    circle: &[usize],
+    edge: impl Fn(usize, usize) -> (usize, usize),
+) -> Diagnostic {
     let names: Vec<String> =
         circle.iter().chain(circle.first()).map(|at| format!("`{}`", steps[*at].id)).collect();
-    let edge = |from: usize, to: usize| {
+    let mut waits = circle.iter().zip(circle.iter().cycle().skip(1)).map(|(a, b)| {
+        let (from, to) = edge(*a, *b);
         let found = steps[to].needs.iter().chain(&steps[to].after).find(|(n, _)| *n == from);
-        found.map_or(steps[to].key, |(_, span)| *span)
-    };
-    let pairs: Vec<(usize, usize)> =
-        circle.iter().zip(circle.iter().cycle().skip(1)).map(|(a, b)| (*a, *b)).collect();
-    let (from, to) = pairs[0];
-    let mut problem = Diagnostic::error(
-        codes::CYCLE,
-        edge(from, to),
-        format!("steps wait for each other: {}", names.join(" → ")),
-    );
-    problem = problem.label(format!("`{}` waits for `{}`", steps[to].id, steps[from].id));
-    for (from, to) in pairs.into_iter().skip(1) {
-        problem = problem.other(edge(from, to), format!("`{}` waits for `{}`", steps[to].id, steps[from].id));
-    }
-    problem.help("remove one of these edges")
+        let place = found.map_or(steps[to].key, |(_, span)| *span);
+        (place, format!("`{}` waits for `{}`", steps[to].id, steps[from].id))
+    });
+    let message = format!("steps wait for each other: {}", names.join(" → "));
+    let (place, label) = waits.next().unwrap_or_else(|| (steps[circle[0]].key, String::new()));
+    let problem = Diagnostic::error(codes::CYCLE, place, message).label(label);
+    waits.fold(problem, |problem, (place, label)| problem.other(place, label))
 }
 
 /// What runs as one, over steps in an order that edges allow. A segment stands where all that any
@@ -215,7 +238,7 @@ pub(crate) fn units(kinds: &[(PortKind, PortKind)], needs: &[Vec<usize>], after:
         let others: Vec<usize> = first.filter(|node| !own.contains(node)).collect();
         others.into_iter().filter_map(|node| place[node]).map(|first| (first, at)).collect::<Vec<_>>()
     });
-    // Where a segment and a node wait for each other the order of the file decides.
+    // There is one: `order` refused circles.
     let order = Graph::new(waiting.len(), edges).order();
     order.unwrap_or_else(|| (0..waiting.len()).collect()).into_iter().map(|at| waiting[at].clone()).collect()
 }
