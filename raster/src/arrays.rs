@@ -6,12 +6,11 @@ use frazil_raster_protocol::{Array, Attribute, Column, Dimension, FaultKind, Num
 use gdal::{
     Dataset, DatasetOptions, DriverManager, GdalOpenFlags,
     cpl::CslStringList,
-    raster::{ExtendedDataType, Group, MDArray},
+    raster::{ExtendedDataType, GdalDataType, Group, MDArray},
 };
-use gdal_sys::GDALDataType;
 
 use crate::{
-    crs,
+    crs, number,
     session::{Answer, MAX_THINGS, body_len, fault, unreadable},
 };
 
@@ -139,18 +138,7 @@ fn number_type(kind: &ExtendedDataType) -> Option<NumberType> {
     if !kind.class().is_numeric() {
         return None;
     }
-    Some(match kind.numeric_datatype() {
-        GDALDataType::GDT_Byte => NumberType::UInt8,
-        GDALDataType::GDT_Int16 => NumberType::Int16,
-        GDALDataType::GDT_UInt16 => NumberType::UInt16,
-        GDALDataType::GDT_Int32 => NumberType::Int32,
-        GDALDataType::GDT_UInt32 => NumberType::UInt32,
-        GDALDataType::GDT_Int64 => NumberType::Int64,
-        GDALDataType::GDT_UInt64 => NumberType::UInt64,
-        GDALDataType::GDT_Float32 => NumberType::Float32,
-        GDALDataType::GDT_Float64 => NumberType::Float64,
-        _ => return None,
-    })
+    number::of(GdalDataType::try_from(kind.numeric_datatype()).ok()?)
 }
 
 fn numbers(array: &MDArray<'_>, dims: &[Dimension]) -> Answer<Vec<Number>> {
@@ -198,16 +186,5 @@ fn block(array: &MDArray<'_>, start: &[u64], count: &[u64], dtype: NumberType) -
                 .map(|numbers| numbers.iter().flat_map(|number| number.to_le_bytes()).collect())
         };
     }
-    match dtype {
-        NumberType::Int8 | NumberType::Int16 => read!(i16),
-        NumberType::UInt8 => read!(u8),
-        NumberType::UInt16 => read!(u16),
-        NumberType::Int32 => read!(i32),
-        NumberType::UInt32 => read!(u32),
-        NumberType::Int64 => read!(i64),
-        NumberType::UInt64 => read!(u64),
-        NumberType::Float32 => read!(f32),
-        NumberType::Float64 => read!(f64),
-    }
-    .map_err(|error| unreadable(&error))
+    number::by_type!(dtype, read).map_err(|error| unreadable(&error))
 }

@@ -3,13 +3,10 @@
 use std::collections::BTreeMap;
 
 use frazil_raster_protocol::{Band, FaultKind, Number, NumberType, Raster, Window};
-use gdal::{
-    Dataset, Metadata,
-    raster::{GdalDataType, RasterBand},
-};
+use gdal::{Dataset, Metadata, raster::RasterBand};
 
 use crate::{
-    crs,
+    crs, number,
     session::{Answer, MAX_THINGS, body_len, fault, unreadable},
 };
 
@@ -64,18 +61,8 @@ fn describe_one(band: &RasterBand<'_>) -> Answer<Band> {
 }
 
 fn number_type(band: &RasterBand<'_>) -> Answer<NumberType> {
-    Ok(match band.band_type() {
-        GdalDataType::UInt8 => NumberType::UInt8,
-        GdalDataType::Int16 => NumberType::Int16,
-        GdalDataType::UInt16 => NumberType::UInt16,
-        GdalDataType::Int32 => NumberType::Int32,
-        GdalDataType::UInt32 => NumberType::UInt32,
-        GdalDataType::Int64 => NumberType::Int64,
-        GdalDataType::UInt64 => NumberType::UInt64,
-        GdalDataType::Float32 => NumberType::Float32,
-        GdalDataType::Float64 => NumberType::Float64,
-        other => return Err(fault(FaultKind::Unreadable, format!("numbers of type {other}"))),
-    })
+    let kind = band.band_type();
+    number::of(kind).ok_or_else(|| fault(FaultKind::Unreadable, format!("numbers of type {kind}")))
 }
 
 /// One window of some bands as they are stored.
@@ -122,16 +109,5 @@ fn append(band: &RasterBand<'_>, dtype: NumberType, window: Window, body: &mut V
                 .map(|numbers| body.extend(numbers.data().iter().flat_map(|number| number.to_le_bytes())))
         };
     }
-    match dtype {
-        NumberType::Int8 | NumberType::Int16 => read!(i16),
-        NumberType::UInt8 => read!(u8),
-        NumberType::UInt16 => read!(u16),
-        NumberType::Int32 => read!(i32),
-        NumberType::UInt32 => read!(u32),
-        NumberType::Int64 => read!(i64),
-        NumberType::UInt64 => read!(u64),
-        NumberType::Float32 => read!(f32),
-        NumberType::Float64 => read!(f64),
-    }
-    .map_err(|error| unreadable(&error))
+    number::by_type!(dtype, read).map_err(|error| unreadable(&error))
 }

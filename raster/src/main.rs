@@ -8,6 +8,7 @@
 mod arrays;
 mod bands;
 mod crs;
+mod number;
 mod session;
 
 use std::{

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, process::Command};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     programs::{ask_python, program, root, succeeded},
@@ -62,6 +62,25 @@ impl Rainfall {
             if path.exists() {
                 std::fs::remove_dir_all(path).expect("results can be deleted");
             }
+        }
+    }
+
+    /// Sees to it that Python finds so many days from 2024-01-01 on and these months, each right,
+    /// and nothing else; does nothing without a Python.
+    ///
+    /// # Panics
+    /// When it is otherwise.
+    pub fn assert_right(&self, days: u32, months: &[&str], context: &str) {
+        let Some(found) = self.judge() else { return };
+        let expected = [
+            ("days", json!(days)),
+            ("first", json!("2024-01-01")),
+            ("wrong_days", json!([])),
+            ("months", json!(months)),
+            ("wrong_months", json!([])),
+        ];
+        for (what, expected) in expected {
+            assert_eq!(found[what], expected, "{context}: {what} in {found}");
         }
     }
 

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use frazil_engine::{
-    data::Values,
+    data::{Axis, DType, Values},
     dataset::DatasetInfo,
     step::{ErrorKind, StepError},
 };
@@ -132,25 +132,40 @@ async fn create(change: &Change<'_>, session: &mut Session) -> Result<Nodes, Ste
         Err(_) => session.add_group(group, bytes(&root)).await,
     }
     .map_err(fault::icechunk(change.what))?;
+    let mut nodes: Nodes = coordinates(template)
+        .map(|(name, document)| (template.path(name), document))
+        .into_iter()
+        .chain(
+            template
+                .variables
+                .iter()
+                .map(|variable| (template.path(&variable.name), ArrayDocument::variable(variable, grid))),
+        )
+        .collect();
+    for (name, document) in &nodes {
+        let (shape, names) = shape(document)?;
+        session
+            .add_array(path(name)?, shape, Some(names), bytes(document))
+            .await
+            .map_err(fault::icechunk(change.what))?;
+    }
+    for axis in [&grid.y, &grid.x] {
+        let values = Values::Float64(axis.centres.clone());
+        vector(session, &nodes, &template.path(&axis.name), &values, 0, change.what).await?;
+    }
+    nodes.insert("/".to_owned(), root);
+    Ok(nodes)
+}
+
+/// The documents of what stands beside the variables; the time axis is still empty.
+fn coordinates(template: &Template) -> [(&str, Value); 5] {
+    let grid = &template.grid;
     let (rows, columns) = grid.shape();
-    let float = frazil_engine::data::DType::Float64;
-    let (int, byte) = (frazil_engine::data::DType::Int64, frazil_engine::data::DType::UInt8);
-    let y = ArrayDocument::coordinate(
-        &grid.y.name,
-        rows as u64,
-        rows as u64,
-        float,
-        attributes::coordinate(grid, "Y"),
-    );
-    let x = ArrayDocument::coordinate(
-        &grid.x.name,
-        columns as u64,
-        columns as u64,
-        float,
-        attributes::coordinate(grid, "X"),
-    );
-    let time = ArrayDocument::coordinate("time", 0, TIME_CHUNK, int, attributes::time(template.step));
-    let status = ArrayDocument::coordinate("time", 0, TIME_CHUNK, byte, attributes::period_status());
+    let space = |axis: &Axis, length: usize, letter: &str| {
+        let (length, kind) = (length as u64, DType::Float64);
+        ArrayDocument::coordinate(&axis.name, length, length, kind, attributes::coordinate(grid, letter))
+    };
+    let time = |kind: DType, attributes| ArrayDocument::coordinate("time", 0, TIME_CHUNK, kind, attributes);
     let reference = json!({
         "zarr_format": 3,
         "node_type": "array",
@@ -164,32 +179,13 @@ async fn create(change: &Change<'_>, session: &mut Session) -> Result<Nodes, Ste
         "dimension_names": [],
         "storage_transformers": [],
     });
-    let mut nodes = Nodes::new();
-    nodes.insert("/".to_owned(), root);
-    for (name, document) in [
-        (grid.y.name.as_str(), y),
-        (grid.x.name.as_str(), x),
-        ("time", time),
-        ("period_status", status),
+    [
+        (&grid.y.name, space(&grid.y, rows, "Y")),
+        (&grid.x.name, space(&grid.x, columns, "X")),
+        ("time", time(DType::Int64, attributes::time(template.step))),
+        ("period_status", time(DType::UInt8, attributes::period_status())),
         ("spatial_ref", reference),
-    ] {
-        nodes.insert(template.path(name), document);
-    }
-    for variable in &template.variables {
-        nodes.insert(template.path(&variable.name), ArrayDocument::variable(variable, grid));
-    }
-    for (name, document) in nodes.iter().filter(|(name, _)| *name != "/") {
-        let (shape, names) = shape(document)?;
-        session
-            .add_array(path(name)?, shape, Some(names), bytes(document))
-            .await
-            .map_err(fault::icechunk(change.what))?;
-    }
-    for axis in [&grid.y, &grid.x] {
-        let values = Values::Float64(axis.centres.clone());
-        vector(session, &nodes, &template.path(&axis.name), &values, 0, change.what).await?;
-    }
-    Ok(nodes)
+    ]
 }
 
 /// Shape and dimension names, as Icechunk keeps them beside the document.

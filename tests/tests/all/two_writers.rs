@@ -63,11 +63,7 @@ fn who_was_overtaken_lists_its_work_anew_and_finishes_in_the_same_run() {
     let first = events(first, "the first");
     assert_eq!(relisted(&first), 1, "{first:#?}");
 
-    let Some(found) = rainfall.judge() else { return };
-    assert_eq!(found["days"], json!(60), "{found}");
-    assert_eq!(found["wrong_days"], json!([]));
-    assert_eq!(found["months"], json!(["2024-01", "2024-02"]));
-    assert_eq!(found["wrong_months"], json!([]));
+    rainfall.assert_right(60, &["2024-01", "2024-02"], "both");
 }
 
 #[test]
@@ -90,11 +86,7 @@ fn ten_rounds_of_two_runs_at_once_lose_and_double_nothing() {
         for run in runs {
             events(run, &format!("round {round}"));
         }
-        if let Some(found) = rainfall.judge() {
-            assert_eq!(found["days"], json!(75), "round {round}: {found}");
-            assert_eq!(found["wrong_days"], json!([]), "round {round}");
-            assert_eq!(found["wrong_months"], json!([]), "round {round}");
-        }
+        rainfall.assert_right(75, &["2024-01", "2024-02"], &format!("round {round}"));
         let folder = rainfall.sandbox.path(format!("kept/{round}"));
         std::fs::rename(rainfall.sandbox.path("cubes"), &folder).unwrap();
         kept.push(folder);

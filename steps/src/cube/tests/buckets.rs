@@ -77,7 +77,7 @@ fn bucket(port: u16) -> Bench {
 }
 
 fn with_secrets(bench: &Bench, info: &DatasetInfo) -> frazil_engine::context::Context {
-    let mut cx = context(bench.folder.path().to_owned(), info);
+    let mut cx = context(bench.folder.path(), info);
     let file = |name: &str, text: &str| {
         std::fs::write(bench.folder.path().join(name), text).unwrap();
         (name.to_owned(), SecretRef { env: None, file: Some(name.to_owned()) })

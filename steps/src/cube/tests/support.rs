@@ -1,21 +1,22 @@
 //! A dataset in a temporary folder, and slices for it.
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+use std::{path::Path, sync::Arc};
 
-use chrono::{TimeZone, Utc};
 use frazil_engine::{
-    context::{Context, EnvSecrets, Pools, Progress, Scope, SystemClock},
+    context::Context,
     data::{
         Action, Axis, Crs, Field, Frequency, Grid, Item, Period, PeriodRange, Periods, Slice, Snapshot,
         Status, Values,
     },
     dataset::{DatasetInfo, Location},
-    project::{ProjectConfig, Retry},
     step::{Batch, Ended, ErrorKind, StepError, Written},
 };
 use serde_json::{Value, json};
 
-use crate::cube::{BatchWriter, CommitNotes, Cube, commit};
+use crate::{
+    cube::{BatchWriter, CommitNotes, Cube, commit},
+    testing,
+};
 
 pub(super) struct Bench {
     pub(super) folder: tempfile::TempDir,
@@ -47,50 +48,13 @@ pub(super) fn bench_at(folder: tempfile::TempDir, url: String, block: Value) -> 
         source: None,
         definition: "d1".to_owned(),
     };
-    let cx = context(folder.path().to_owned(), &info);
+    let cx = context(folder.path(), &info);
     Bench { folder, info, cx }
 }
 
-pub(super) fn context(root: PathBuf, info: &DatasetInfo) -> Context {
-    let project = ProjectConfig {
-        state: root.join("state"),
-        catalog: root.join("stac"),
-        root: root.clone(),
-        id: "test".to_owned(),
-        title: None,
-        extent: None,
-        crs: None,
-        stores: BTreeMap::new(),
-        memory: 1 << 30,
-        pools: BTreeMap::new(),
-        vars: BTreeMap::new(),
-        secrets: BTreeMap::new(),
-        notify: Vec::new(),
-        history: Default::default(),
-    };
-    let scope = Scope {
-        project: Arc::new(project),
-        datasets: Arc::new([(info.id.clone(), Arc::new(info.clone()))].into()),
-        pipeline: "rain".parse().unwrap(),
-        instant: Utc.with_ymd_and_hms(2024, 6, 1, 0, 0, 0).unwrap(),
-        params: Arc::default(),
-        secrets: Arc::new(EnvSecrets::default()),
-        memory: 1 << 30,
-    };
-    Context {
-        scope,
-        run: "r1".parse().unwrap(),
-        node: "daily".parse().unwrap(),
-        attempt: 1,
-        cancel: tokio_util::sync::CancellationToken::new(),
-        clock: Arc::new(SystemClock),
-        scratch: root,
-        retry: Retry::default(),
-        timeout: None,
-        pools: Pools::default(),
-        pool: None,
-        progress: Progress::none(),
-    }
+pub(super) fn context(root: &Path, info: &DatasetInfo) -> Context {
+    let datasets = [(info.id.clone(), Arc::new(info.clone()))].into();
+    Context { node: "daily".parse().unwrap(), ..testing::context(root, datasets) }
 }
 
 pub(super) fn grid() -> Grid {

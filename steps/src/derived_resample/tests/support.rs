@@ -2,28 +2,30 @@
 
 use std::{
     collections::BTreeMap,
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
 };
 
-use chrono::{TimeZone, Utc};
 use frazil_engine::{
-    context::{Context, EnvSecrets, Pools, Progress, Scope, SystemClock, Tick},
+    context::{Context, Progress, Tick},
     data::{
         Action, Axis, Crs, DatasetId, Field, Frequency, Grid, Item, Period, PeriodRange, Periods, Slice,
         Snapshot, SnapshotId, Status, Values,
     },
     dataset::{DatasetInfo, Datasets, Location},
     plan::{Planned, PlannedDocument, PlannedSnapshot, Work},
-    project::{ProjectConfig, Retry},
     step::{Batch, Ended, Node, Outcome, StepError},
 };
 use serde_json::{Value, json};
 
 use super::super::DerivedResample;
-use crate::cube::{BatchWriter, CommitNotes, Cube, commit};
+use crate::{
+    cube::{BatchWriter, CommitNotes, Cube, commit},
+    testing,
+};
 
 pub(super) struct Desk {
     folder: tempfile::TempDir,
@@ -51,49 +53,8 @@ pub(super) fn number(day: Period, cell: u16, salt: f32) -> f32 {
     }
 }
 
-fn project(root: &std::path::Path) -> ProjectConfig {
-    ProjectConfig {
-        state: root.join("state"),
-        catalog: root.join("stac"),
-        root: root.to_owned(),
-        id: "test".to_owned(),
-        title: None,
-        extent: None,
-        crs: None,
-        stores: BTreeMap::new(),
-        memory: 1 << 30,
-        pools: BTreeMap::new(),
-        vars: BTreeMap::new(),
-        secrets: BTreeMap::new(),
-        notify: Vec::new(),
-        history: Default::default(),
-    }
-}
-
-fn context(root: &std::path::Path) -> Context {
-    let scope = Scope {
-        project: Arc::new(project(root)),
-        datasets: Arc::new(Datasets::new()),
-        pipeline: "rain".parse().unwrap(),
-        instant: Utc.with_ymd_and_hms(2024, 6, 1, 0, 0, 0).unwrap(),
-        params: Arc::default(),
-        secrets: Arc::new(EnvSecrets::default()),
-        memory: 1 << 30,
-    };
-    Context {
-        scope,
-        run: "r1".parse().unwrap(),
-        node: "monthly".parse().unwrap(),
-        attempt: 1,
-        cancel: tokio_util::sync::CancellationToken::new(),
-        clock: Arc::new(SystemClock),
-        scratch: root.to_owned(),
-        retry: Retry::default(),
-        timeout: None,
-        pools: Pools::default(),
-        pool: None,
-        progress: Progress::none(),
-    }
+fn context(root: &Path) -> Context {
+    Context { node: "monthly".parse().unwrap(), ..testing::context(root, Datasets::new()) }
 }
 
 fn merge(base: &mut Value, more: &Value) {
