@@ -6,8 +6,8 @@ cd "$(dirname "$0")/.."
 here=$PWD/.demo
 mkdir -p "$here"
 
-echo "building (a first build takes about ten minutes on two cores) …"
-cargo build --release --workspace --bins --examples
+echo "building (a first build takes about eight minutes on two cores) …"
+cargo build --release --workspace --bin frazil --bin frazil-gdal --bin serve-files --example make-rainfall
 bin=${CARGO_TARGET_DIR:-target}/release
 
 if [ ! -f "$here/input/.whole" ]; then

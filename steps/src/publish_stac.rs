@@ -20,7 +20,7 @@ use frazil_engine::{
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::cube::Cube;
+use crate::{compute::compute, cube::Cube};
 use collection::{Facts, collection, drawn};
 use files::{About, Published};
 use thumbnail::Picture;
@@ -147,16 +147,15 @@ async fn picture(cube: &Cube, display: &Display, name: &str) -> Result<Option<Ve
     for (at, _) in newest.collect::<Vec<_>>() {
         let stored = cube.read(name, at..at + 1, None).await?;
         let (variable, display) = (variable.clone(), display.clone());
-        let drawn = tokio::task::spawn_blocking(move || {
+        let drawn = compute("drawing a thumbnail", move || {
             let value = |i| variable.value(stored.get(i)).unwrap_or(f64::NAN);
             let values = (0..stored.len()).map(value).collect();
             let picture = Picture { values, rows, columns, ascending };
             picture.has_values().then(|| picture.png(&display)).transpose()
         });
-        let failed = |error: String| {
+        let png = drawn.await?.map_err(|error| {
             StepError::permanent(ErrorKind::Internal, format!("a thumbnail was not made: {error}"))
-        };
-        let png = drawn.await.map_err(|e| failed(e.to_string()))?.map_err(|e| failed(e.to_string()))?;
+        })?;
         if png.is_some() {
             return Ok(png);
         }

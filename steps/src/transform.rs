@@ -11,7 +11,7 @@ use frazil_engine::{
     context::Context,
     data::{Arrival, Slices},
     dataset::Datasets,
-    step::{ErrorKind, Filter, Finding, Step, StepError},
+    step::{Filter, Finding, Step, StepError},
 };
 use futures::{StreamExt, stream};
 use schemars::JsonSchema;
@@ -19,6 +19,8 @@ use serde::Deserialize;
 
 use chain::Memory;
 use operation::Operation;
+
+use crate::compute::compute;
 
 /// Changes numbers and units on their way into a cube: `do` lists what is done, in order.
 ///
@@ -60,13 +62,11 @@ impl Filter for Transform {
                 }
                 Some(Arrival::Slice(slice)) => slice,
             };
-            let work = tokio::task::spawn_blocking(move || {
+            let work = compute("a transform", move || {
                 let slice = chain::apply(&operations, slice, &mut memory)?;
                 Ok::<_, StepError>((slice, memory, operations))
             });
-            let (slice, memory, operations) = work.await.map_err(|error| {
-                StepError::permanent(ErrorKind::Internal, format!("a transform did not finish: {error}"))
-            })??;
+            let (slice, memory, operations) = work.await??;
             Ok(Some((Arrival::Slice(slice), (slices, memory, operations))))
         })))
     }

@@ -68,17 +68,24 @@ macro_rules! values {
                 match self { $(Self::$variant(v) => v[at] as f64),* }
             }
 
-            /// Reads little-endian bytes; none when their length is no multiple of the size.
-            #[must_use]
-            pub fn from_le_bytes(dtype: DType, bytes: &[u8]) -> Option<Self> {
-                if bytes.len() % dtype.size() != 0 {
-                    return None;
-                }
-                // Of exact length, so that the compiler makes one copy of it.
-                Some(match dtype {
-                    $(DType::$variant => Self::$variant(
-                        bytes.as_chunks().0.iter().map(|b| <$rust>::from_le_bytes(*b)).collect(),
-                    )),*
+            /// `len` numbers whose little-endian bytes `write` fills in; they are zero before.
+            ///
+            /// # Errors
+            /// Those of `write`.
+            pub fn written<E>(
+                dtype: DType,
+                len: usize,
+                write: impl FnOnce(&mut [u8]) -> Result<(), E>,
+            ) -> Result<Self, E> {
+                Ok(match dtype {
+                    $(DType::$variant => {
+                        let mut numbers = vec![<$rust>::default(); len];
+                        write(bytemuck::cast_slice_mut(&mut numbers))?;
+                        if cfg!(target_endian = "big") {
+                            numbers.iter_mut().for_each(|n| *n = <$rust>::from_le_bytes(n.to_ne_bytes()));
+                        }
+                        Self::$variant(numbers)
+                    }),*
                 })
             }
 
@@ -86,9 +93,10 @@ macro_rules! values {
             #[must_use]
             pub fn to_le_bytes(&self) -> Vec<u8> {
                 match self {
-                    $(Self::$variant(v) => {
-                        v.iter().map(|n| n.to_le_bytes()).collect::<Vec<_>>().into_flattened()
+                    $(Self::$variant(v) if cfg!(target_endian = "big") => {
+                        v.iter().flat_map(|n| n.to_le_bytes()).collect()
                     })*
+                    $(Self::$variant(v) => bytemuck::cast_slice(v).to_vec(),)*
                 }
             }
         }
@@ -115,10 +123,53 @@ values! {
     Float64 "float64" f64,
 }
 
+impl Values {
+    /// Reads little-endian bytes; none when their length is no multiple of the size.
+    #[must_use]
+    pub fn from_le_bytes(dtype: DType, bytes: &[u8]) -> Option<Self> {
+        if !bytes.len().is_multiple_of(dtype.size()) {
+            return None;
+        }
+        Self::written(dtype, bytes.len() / dtype.size(), |to| {
+            to.copy_from_slice(bytes);
+            Ok::<(), std::convert::Infallible>(())
+        })
+        .ok()
+    }
+}
+
 impl DType {
     /// Whether it is `float32` or `float64`.
     #[must_use]
     pub const fn is_float(self) -> bool {
         matches!(self, Self::Float32 | Self::Float64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn bytes_become_numbers_and_bytes_again(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
+            for dtype in DType::ALL.iter().copied() {
+                let size = dtype.size();
+                let Some(values) = Values::from_le_bytes(dtype, &bytes) else {
+                    prop_assert!(bytes.len() % size != 0);
+                    continue;
+                };
+                prop_assert_eq!((values.dtype(), values.len()), (dtype, bytes.len() / size));
+                prop_assert_eq!(values.to_le_bytes(), &bytes[..]);
+                if dtype.is_float() || size < 8 {
+                    // A NaN's payload is its own.
+                    let own: Vec<u8> = (0..values.len()).flat_map(|at| dtype.le_bytes(values.get(at))).collect();
+                    let same = |at: usize| values.get(at).is_nan() || own[at * size..][..size] == bytes[at * size..][..size];
+                    prop_assert!((0..values.len()).all(same));
+                }
+            }
+        }
     }
 }

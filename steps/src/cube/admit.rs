@@ -3,7 +3,7 @@
 use frazil_engine::{
     data::{Field, Slice, Status},
     dataset::DatasetInfo,
-    step::{ErrorKind, StepError},
+    step::StepError,
 };
 
 use super::{
@@ -13,6 +13,7 @@ use super::{
     values,
     write::refused,
 };
+use crate::compute::compute;
 
 /// The bytes of each variable, as they are stored; checked against the template.
 pub(super) async fn fields(
@@ -56,11 +57,11 @@ pub(super) async fn fields(
         fits(variable, &field, cells)?;
         jobs.push((field, variable.clone()));
     }
-    // Conversion blocks; where nothing is converted it still copies a whole field.
-    let converted = tokio::task::spawn_blocking(move || {
+    // Where nothing is converted it still copies a whole field.
+    compute("converting a slice", move || {
         jobs.iter().map(|(field, variable)| values::stored(field, variable)).collect::<Result<Vec<_>, _>>()
-    });
-    converted.await.map_err(|_| StepError::permanent(ErrorKind::Internal, "converting a slice stopped"))?
+    })
+    .await?
 }
 
 /// Nothing but missing data, as it is stored.

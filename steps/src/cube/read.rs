@@ -20,6 +20,7 @@ use super::{
     template::Template,
     time::TimeIndex,
 };
+use crate::compute::compute;
 
 /// Chunks that are fetched and decoded at a time by one read: two keep two cores busy while a
 /// third is on its way; more would only hold memory.
@@ -181,11 +182,8 @@ pub(super) async fn decoded(
     what: &str,
 ) -> Result<Vec<u8>, StepError> {
     let codec = Arc::clone(codec);
-    match tokio::task::spawn_blocking(move || codec.decode(&encoded)).await {
-        Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(error)) => Err(not_a_cube(format!("{what}: {error}"))),
-        Err(_) => Err(StepError::permanent(ErrorKind::Internal, "decoding a chunk stopped")),
-    }
+    let decoded = compute("decoding a chunk", move || codec.decode(&encoded)).await?;
+    decoded.map_err(|error| not_a_cube(format!("{what}: {error}")))
 }
 
 impl Cube {
@@ -204,19 +202,9 @@ impl Cube {
         let what = format!("cannot read `{variable}` of {}", self.snapshot.repository);
         let codec =
             self.codecs.get(variable).ok_or_else(|| not_a_cube(format!("{what}: no such variable")))?;
-        let (rows, columns) = self.template.grid.shape();
-        let whole = Window { y: 0..rows, x: 0..columns };
-        let window = window.unwrap_or(&whole);
-        if time.end > self.axis.len() || window.y.end > rows || window.x.end > columns {
-            return Err(StepError::permanent(
-                ErrorKind::Internal,
-                format!(
-                    "{what}: positions {time:?}, rows {:?}, columns {:?} are not inside",
-                    window.y, window.x
-                ),
-            ));
-        }
-        let target = Block { ranges: [time, window.y.clone(), window.x.clone()] };
+        let target = self
+            .block(time, window)
+            .map_err(|outside| StepError::permanent(ErrorKind::Internal, format!("{what}: {outside}")))?;
         let chunks = target.chunks(&codec.lengths());
         let name = self.template.path(variable);
         if let [chunk] = chunks.as_slice()
@@ -245,11 +233,18 @@ impl Cube {
             copy(&source, &bytes, &target, &mut out, codec.dtype.size());
         }
         let dtype = codec.dtype;
-        let made = tokio::task::spawn_blocking(move || Values::from_le_bytes(dtype, &out));
-        made.await
-            .ok()
-            .flatten()
-            .ok_or_else(|| StepError::permanent(ErrorKind::Internal, format!("{what}: decoding stopped")))
+        let made = compute("putting chunks together", move || Values::from_le_bytes(dtype, &out)).await?;
+        made.ok_or_else(|| not_a_cube(format!("{what}: a chunk is cut short")))
+    }
+
+    fn block(&self, time: Range<usize>, window: Option<&Window>) -> Result<Block, String> {
+        let (rows, columns) = self.template.grid.shape();
+        let whole = Window { y: 0..rows, x: 0..columns };
+        let Window { y, x } = window.unwrap_or(&whole).clone();
+        if time.end > self.axis.len() || y.end > rows || x.end > columns {
+            return Err(format!("positions {time:?}, rows {y:?}, columns {x:?} are not inside"));
+        }
+        Ok(Block { ranges: [time, y, x] })
     }
 }
 
@@ -260,19 +255,15 @@ async fn whole_chunk(
     what: &str,
 ) -> Result<Values, StepError> {
     let codec = Arc::clone(codec);
-    let made = tokio::task::spawn_blocking(move || {
+    let made = compute("decoding a chunk", move || {
         let bytes = match encoded {
             None => codec.filled(codec.numbers()),
             Some(encoded) => codec.decode(&encoded)?,
         };
-        Ok(Values::from_le_bytes(codec.dtype, &bytes))
+        Ok::<_, CodecError>(Values::from_le_bytes(codec.dtype, &bytes))
     });
-    let stopped = || StepError::permanent(ErrorKind::Internal, format!("{what}: decoding stopped"));
-    match made.await {
-        Ok(Ok(values)) => values.ok_or_else(stopped),
-        Ok(Err::<_, CodecError>(error)) => Err(not_a_cube(format!("{what}: {error}"))),
-        Err(_) => Err(stopped()),
-    }
+    let values = made.await?.map_err(|error| not_a_cube(format!("{what}: {error}")))?;
+    values.ok_or_else(|| not_a_cube(format!("{what}: a chunk is cut short")))
 }
 
 /// A block of an array: a range of each dimension.

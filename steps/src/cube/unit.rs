@@ -5,13 +5,12 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use frazil_engine::{
     data::{Grid, Period, PeriodRange},
-    step::{ErrorKind, StepError},
+    step::StepError,
 };
 use icechunk::{
     format::{ChunkIndices, manifest::ChunkPayload},
     session::Session,
 };
-use tokio::sync::Semaphore;
 
 use super::{
     Cube,
@@ -22,6 +21,7 @@ use super::{
     reference::{ChunkRecord, Object, UnitRecord},
     template::{Template, TemplateVariable},
 };
+use crate::compute::compute;
 
 /// What is known of each variable while a batch is written.
 #[derive(Debug)]
@@ -139,7 +139,6 @@ pub(super) async fn upload(
     unit: Unit,
     plan: Arc<Plan>,
     session: Arc<Session>,
-    threads: Arc<Semaphore>,
     what: Arc<str>,
 ) -> Result<Option<UnitRecord>, StepError> {
     let Some((period, phase)) = unit.anchor.filter(|_| unit.touched) else { return Ok(None) };
@@ -151,7 +150,6 @@ pub(super) async fn upload(
             let job = Job {
                 plan: Arc::clone(&plan),
                 session: Arc::clone(&session),
-                threads: Arc::clone(&threads),
                 what: Arc::clone(&what),
                 numbers: Arc::clone(&numbers),
                 variable: at,
@@ -183,7 +181,6 @@ pub(super) async fn upload(
 struct Job {
     plan: Arc<Plan>,
     session: Arc<Session>,
-    threads: Arc<Semaphore>,
     what: Arc<str>,
     numbers: Arc<Vec<u8>>,
     variable: usize,
@@ -198,16 +195,7 @@ impl Job {
         let coordinates = ChunkIndices(vec![self.time, self.place[0], self.place[1]]);
         let (plan, numbers, at, place) =
             (Arc::clone(&self.plan), Arc::clone(&self.numbers), self.variable, self.place);
-        // Never closed: a permit always comes.
-        let permit = Arc::clone(&self.threads).acquire_owned().await.ok();
-        let encoded = tokio::task::spawn_blocking(move || {
-            let encoded = encode(&plan, at, &numbers, place);
-            drop(permit);
-            encoded
-        });
-        let encoded = encoded
-            .await
-            .map_err(|_| StepError::permanent(ErrorKind::Internal, "encoding a chunk stopped"))??;
+        let encoded = compute("encoding a chunk", move || encode(&plan, at, &numbers, place)).await??;
         let Some(encoded) = encoded else { return Ok(None) };
         let write =
             self.session.get_chunk_writer(&name, &coordinates).map_err(fault::icechunk(&self.what))?;

@@ -7,7 +7,7 @@ use frazil_engine::{
     step::{Batch, Ended, ErrorKind, PeriodLabel, StepError, Written},
 };
 use icechunk::{repository::VersionInfo, session::Session};
-use tokio::{sync::Semaphore, task::JoinSet};
+use tokio::task::JoinSet;
 
 use super::{
     Cube, admit,
@@ -43,7 +43,6 @@ pub struct BatchWriter {
     open: Option<Unit>,
     tasks: JoinSet<Result<Option<UnitRecord>, StepError>>,
     ahead: usize,
-    threads: Arc<Semaphore>,
     units: Vec<UnitRecord>,
     labels: Vec<PeriodLabel>,
     changed: Vec<Period>,
@@ -73,7 +72,6 @@ impl BatchWriter {
                 repository.readonly_session(&main).await.map_err(fault::icechunk(&what))?
             }
         };
-        let threads = std::thread::available_parallelism().map_or(2, std::num::NonZeroUsize::get);
         let plan = cube.as_deref().map(Plan::of_cube).transpose()?.map(Arc::new);
         Ok(Self {
             info: Arc::new(info.clone()),
@@ -86,7 +84,6 @@ impl BatchWriter {
             open: None,
             tasks: JoinSet::new(),
             ahead: 0,
-            threads: Arc::new(Semaphore::new(threads)),
             units: Vec::new(),
             labels: Vec::new(),
             changed: Vec::new(),
@@ -228,7 +225,6 @@ impl BatchWriter {
             unit,
             Arc::clone(plan),
             Arc::clone(&self.session),
-            Arc::clone(&self.threads),
             Arc::clone(&self.what),
         ));
         Ok(())

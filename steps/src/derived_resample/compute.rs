@@ -19,6 +19,7 @@ use super::{
     pieces::{Pieces, Windows},
 };
 use crate::{
+    compute::compute,
     cube::{BatchWriter, Cube, Template, TemplateVariable, Window as Tile},
     resample::{Accumulator, Encoding, Method, Share},
 };
@@ -211,7 +212,7 @@ impl<'a> Resampling<'a> {
             let shares = self.shares(window.window.period, unit.start, &steps);
             work.push((at, steps, shares, sums));
         }
-        let worked = blocking(move || {
+        let worked = compute("resampling", move || {
             for (_, steps, shares, sums) in &mut work {
                 for sum in sums.iter_mut() {
                     if shares.is_empty() {
@@ -253,7 +254,7 @@ impl<'a> Resampling<'a> {
                 }
             }
             let (outputs, shape) = (self.outputs.clone(), self.grid.shape());
-            let made = blocking(move || -> Result<Vec<Field>, StepError> {
+            let made = compute("resampling", move || -> Result<Vec<Field>, StepError> {
                 outputs.into_iter().zip(parts).map(|(output, parts)| field(output, parts, shape)).collect()
             });
             fields = made.await?.map_err(|error| error.at(period))?;
@@ -279,12 +280,6 @@ fn field(output: Output, parts: Vec<(Tile, Accumulator)>, shape: (usize, usize))
         )
     })?;
     Ok(Field { name, values, fill, units })
-}
-
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, StepError> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(|_| StepError::permanent(ErrorKind::Internal, "resampling stopped"))
 }
 
 fn lacking(name: &str) -> StepError {

@@ -20,7 +20,10 @@ use super::{
     source::{Found, Opener, Piece, Request, SourceFile},
     window::Pick,
 };
-use crate::net::{Net, Place};
+use crate::{
+    compute::compute,
+    net::{Net, Place},
+};
 use blocks::Remote;
 use layout::Layout;
 
@@ -88,16 +91,17 @@ impl SourceFile for CogFile {
             }
             let ranges = tiles::ranges(&self.layout, &self.window.rows, &self.window.columns, band);
             self.remote.bring(&ranges).await?;
-            let (layout, window) = (Arc::clone(&self.layout), self.window.clone());
+            let (layout, window, own) = (Arc::clone(&self.layout), self.window.clone(), wanted.clone());
             let blocks = self.remote.blocks();
-            let raw = blocking(&self.request.place, move || {
-                tiles::decode(&layout, &blocks, &window.rows, &window.columns, band)
+            let (values, fill) = blocking(&self.request.place, move || {
+                let raw = tiles::decode(&layout, &blocks, &window.rows, &window.columns, band)?;
+                Ok(settle(raw, layout.nodata, layout.packing.get(band).copied().flatten(), &own))
             })
             .await?;
-            let (values, fill) =
-                settle(raw, self.layout.nodata, self.layout.packing.get(band).copied().flatten(), wanted);
             fields.push(Field { name: wanted.name.clone(), values, fill, units: None });
         }
+        // The slice may wait for those before it; its file has given all that it has.
+        self.remote.let_go();
         let grid = Arc::clone(&self.window.grid);
         Ok(Found::Here(Piece { grid, fields, status: Status::Final }))
     }
@@ -116,7 +120,7 @@ async fn blocking<T: Send + 'static>(
             _ => StepError::transient(ErrorKind::Data, message),
         }
     };
-    match tokio::task::spawn_blocking(work).await {
+    match compute("decoding a tile", work).await {
         Ok(done) => done.map_err(|what| broken(&what)),
         Err(error) => {
             tracing::debug!(%error, "a decoder broke off");

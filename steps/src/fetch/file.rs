@@ -29,6 +29,7 @@ use frazil_raster_protocol::{
 
 use super::source::{Found, Opener, Piece, Request, SourceFile};
 use crate::{
+    compute::compute,
     net::{Net, Place as Source},
     raster::{Helpers, Lease, Untold, faulty, misunderstood},
     scratch::Scratch,
@@ -310,17 +311,17 @@ impl WholeFile {
         }
     }
 
-    /// Cuts one step out of a block and undoes its packing, on a thread that may block.
+    /// Cuts one step out of a block and undoes its packing, on a thread for such work.
     async fn field(&self, at: usize, step: usize, block: Arc<Block>) -> Result<Field, StepError> {
         let series = &self.series[at];
         let wanted = self.request.variables[at].clone();
         let meaning = Meaning::of(&series.decode);
         let (rows, columns) = (self.window.rows.clone(), self.window.columns.clone());
         let units = series.units.clone();
-        let done = tokio::task::spawn_blocking(move || {
+        let done = compute("unpacking a field", move || {
             meaning.field((&block, step), (&rows, &columns), &wanted, units)
         });
-        done.await.ok().flatten().ok_or_else(|| misunderstood(&self.request.place.to_string()))
+        done.await?.ok_or_else(|| misunderstood(&self.request.place.to_string()))
     }
 }
 

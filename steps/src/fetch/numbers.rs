@@ -38,10 +38,10 @@ pub(crate) fn settle(
     }
     match raw {
         Values::Float32(mut values) => {
-            let sentinels: Vec<f32> = sentinels.iter().map(|n| *n as f32).collect();
-            for value in &mut values {
-                if sentinels.contains(value) {
-                    *value = f32::NAN;
+            // A pass for each of the few sentinels is one that vector instructions do.
+            for sentinel in sentinels.iter().map(|n| *n as f32) {
+                for value in &mut values {
+                    *value = if *value == sentinel { f32::NAN } else { *value };
                 }
             }
             let values = match declared {
@@ -51,9 +51,9 @@ pub(crate) fn settle(
             (values, None)
         }
         Values::Float64(mut values) => {
-            for value in &mut values {
-                if sentinels.contains(value) {
-                    *value = f64::NAN;
+            for sentinel in &sentinels {
+                for value in &mut values {
+                    *value = if value == sentinel { f64::NAN } else { *value };
                 }
             }
             (Values::Float64(values), None)

@@ -6,13 +6,19 @@ use std::{fmt::Debug, sync::Arc};
 use async_trait::async_trait;
 use frazil_engine::{
     context::Context,
-    data::{Field, Grid, Period, Status},
+    data::{Crs, Field, Grid, Period, Status},
     dataset::Variable,
-    step::StepError,
+    step::{ErrorKind, StepError},
 };
 
-use super::settings::{Selection, Stamp};
-use crate::net::{Net, Place};
+use super::{
+    settings::{Selection, Stamp},
+    window::{Sides, proper},
+};
+use crate::{
+    crs,
+    net::{Net, Place},
+};
 
 /// What is wanted from one source file.
 #[derive(Debug)]
@@ -30,6 +36,29 @@ pub(crate) struct Request {
     pub(crate) names: [String; 2],
     /// The CRS (`EPSG:n`) to take where the source says none.
     pub(crate) crs: Option<String>,
+}
+
+impl Request {
+    /// What is wrong with the data of this file.
+    pub(crate) fn wrong(&self, what: impl std::fmt::Display) -> StepError {
+        StepError::permanent(ErrorKind::Data, format!("{}: {what}", self.place))
+    }
+
+    /// The sides of the bbox over a grid in `crs`.
+    ///
+    /// # Errors
+    /// When the bbox is none, or the grid is not in degrees.
+    pub(crate) fn sides(&self, crs: &Crs) -> Result<Sides, StepError> {
+        let Some(bbox @ [west, south, east, north]) = self.bbox else { return Ok(Sides::default()) };
+        proper(bbox).map_err(|what| self.wrong(what))?;
+        if !crs::is_geographic(crs) {
+            let code = crs.code.as_deref().unwrap_or("a projection");
+            return Err(self
+                .wrong(format!("its grid is in {code}, the bbox in degrees"))
+                .help("leave `bbox` out: windows are cut from sources in degrees only"));
+        }
+        Ok(Sides { south_north: Some((south, north)), west_east: Some((west, east)) })
+    }
 }
 
 /// A variable wanted from a source file.

@@ -25,6 +25,13 @@ pub(crate) enum Cells<'a> {
     Centres(&'a [f64]),
 }
 
+/// What is wanted of each axis in degrees; all of it where nothing is said.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(crate) struct Sides {
+    pub(crate) south_north: Option<(f64, f64)>,
+    pub(crate) west_east: Option<(f64, f64)>,
+}
+
 /// The cells that are kept of an axis.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Pick {

@@ -83,6 +83,11 @@ impl Remote {
         Arc::clone(&self.blocks)
     }
 
+    /// Forgets what came.
+    pub(crate) fn let_go(&mut self) {
+        self.blocks = Arc::default();
+    }
+
     /// Brings what did not come yet of `ranges`, one request after the other.
     pub(crate) async fn bring(&mut self, ranges: &[Range<u64>]) -> Result<(), StepError> {
         let mut lacking: Vec<_> = ranges.iter().filter(|r| self.blocks.get(r).is_none()).cloned().collect();

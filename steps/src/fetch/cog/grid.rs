@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use frazil_engine::{
     data::{Crs, Grid},
-    step::{ErrorKind, StepError},
+    step::StepError,
 };
 
 use super::{Window, layout::Layout};
@@ -12,32 +12,21 @@ use crate::{
     crs,
     fetch::{
         source::Request,
-        window::{Cells, columns, proper, rows},
+        window::{Cells, columns, rows},
     },
 };
 
 /// The cells of a GeoTIFF that overlap the bbox.
 pub(super) fn window(layout: &Layout, request: &Request) -> Result<Window, StepError> {
-    let wrong = |what: String| StepError::permanent(ErrorKind::Data, format!("{}: {what}", request.place));
+    let wrong = |what: String| request.wrong(what);
     let crs = reference(layout, request)?;
     let globe = crs::is_geographic(&crs);
-    if let Some(bbox) = request.bbox {
-        proper(bbox).map_err(&wrong)?;
-        if !globe {
-            let code = crs.code.as_deref().unwrap_or("a projection");
-            return Err(wrong(format!("its grid is in {code}, the bbox in degrees"))
-                .help("leave `bbox` out: windows are cut from sources in degrees only"));
-        }
-    }
+    let sides = request.sides(&crs)?;
     let [y_name, x_name] = &request.names;
-    let (south_north, west_east) = match request.bbox {
-        Some([west, south, east, north]) => (Some((south, north)), Some((west, east))),
-        None => (None, None),
-    };
     let y = Cells::Regular { origin: layout.y.0, cell: layout.y.1, len: layout.height };
     let x = Cells::Regular { origin: layout.x.0, cell: layout.x.1, len: layout.width };
-    let rows = rows(y, south_north, y_name).map_err(&wrong)?;
-    let columns = columns(x, west_east, globe, x_name).map_err(&wrong)?;
+    let rows = rows(y, sides.south_north, y_name).map_err(&wrong)?;
+    let columns = columns(x, sides.west_east, globe, x_name).map_err(&wrong)?;
     let grid = Arc::new(Grid { crs, y: rows.axis.clone(), x: columns.axis.clone() });
     Ok(Window { rows, columns, grid })
 }
@@ -52,7 +41,8 @@ fn reference(layout: &Layout, request: &Request) -> Result<Crs, StepError> {
         (None, None) => Err("it does not name its reference system".to_owned()),
     };
     found.map_err(|what| {
-        StepError::permanent(ErrorKind::Data, format!("{}: {what}", request.place))
+        request
+            .wrong(what)
             .help("write `crs: EPSG:n` at the dataset, or use `source: file`, which reads it through GDAL")
     })
 }

@@ -22,7 +22,7 @@ use super::{
     blocks::{Blocks, Remote},
     unpack::known,
 };
-use crate::fetch::numbers::Packing;
+use crate::{compute::compute, fetch::numbers::Packing};
 
 /// Bytes brought at a time when a header is longer than what came with the first request.
 const MORE: u64 = 64 << 10;
@@ -91,7 +91,7 @@ impl Layout {
         loop {
             let (blocks, size) = (remote.blocks(), remote.size());
             // The parser is not made for hostile bytes: where it panics, the file is broken.
-            let parsed = tokio::task::spawn_blocking(move || parse(blocks, size)).await;
+            let parsed = compute("reading a header", move || parse(blocks, size)).await;
             let stop = match parsed {
                 Ok(Ok(layout)) => return Ok(layout),
                 Ok(Err(stop)) => stop,

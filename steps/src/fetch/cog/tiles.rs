@@ -60,15 +60,26 @@ pub(super) fn decode(
     columns: &Pick,
     band: usize,
 ) -> Result<Values, String> {
+    let cells = rows.axis.centres.len() * columns.axis.centres.len();
+    Values::written(layout.dtype, cells, |out| fill(out, layout, blocks, rows, columns, band))
+}
+
+/// Fills in the bytes of the picked cells, low bytes first.
+fn fill(
+    out: &mut [u8],
+    layout: &Layout,
+    blocks: &Blocks,
+    rows: &Pick,
+    columns: &Pick,
+    band: usize,
+) -> Result<(), String> {
     let (height, width) = (rows.axis.centres.len(), columns.axis.centres.len());
     let size = layout.dtype.size();
-    let mut out = vec![0; height * width * size];
     let across = along(columns, layout.tile_width);
     // Rows of tiles fill bands of rows, each its own: they are decoded side by side, over all files
     // on as many threads as there are cores.
-    bands(&mut out, along(rows, layout.tile_height), width * size, rows.flipped)
-        .into_par_iter()
-        .try_for_each(|Band { ty, down, first, bytes }| {
+    bands(out, along(rows, layout.tile_height), width * size, rows.flipped).into_par_iter().try_for_each(
+        |Band { ty, down, first, bytes }| {
             for (tx, across) in &across {
                 let tile = Tile::decode(layout, blocks, (*tx, ty), band, &down)?;
                 for row in down.iter().flat_map(|s| s.from.clone().zip(s.to..)) {
@@ -85,14 +96,15 @@ pub(super) fn decode(
                 }
             }
             Ok::<(), String>(())
-        })?;
+        },
+    )?;
     if columns.flipped {
         for row in out.chunks_exact_mut(width * size) {
             row.reverse();
             row.chunks_exact_mut(size).for_each(<[u8]>::reverse);
         }
     }
-    Values::from_le_bytes(layout.dtype, &out).ok_or_else(|| "its numbers do not fill their bytes".to_owned())
+    Ok(())
 }
 
 /// The rows that a row of tiles fills.
@@ -199,8 +211,7 @@ fn unstored(layout: &Layout, length: usize) -> Vec<u8> {
 fn unpredict(layout: &Layout, row: &mut [u8], samples: usize) -> Result<(), String> {
     let size = layout.dtype.size();
     if layout.predictor == Predictor::FloatingPoint {
-        float_row(row, samples, size);
-        return Ok(());
+        return float_row(row, samples, size);
     }
     if layout.big_endian {
         row.chunks_exact_mut(size).for_each(<[u8]>::reverse);
@@ -238,15 +249,36 @@ fn horizontal(row: &mut [u8], samples: usize, size: usize) -> Result<(), String>
 }
 
 /// Floats whose bytes are stored plane by plane, highest first, as differences.
-fn float_row(row: &mut [u8], samples: usize, size: usize) {
-    for at in samples..row.len() {
-        row[at] = row[at].wrapping_add(row[at - samples]);
-    }
-    let numbers = row.len() / size;
-    let planes = row.to_vec();
-    for (at, number) in row.chunks_exact_mut(size).enumerate() {
-        for (byte, to) in number.iter_mut().rev().enumerate() {
-            *to = planes[byte * numbers + at];
+fn float_row(row: &mut [u8], samples: usize, size: usize) -> Result<(), String> {
+    if samples == 1 {
+        // A sum in a register: one read back from the row would wait for its own writing.
+        let mut sum = 0u8;
+        for byte in &mut *row {
+            sum = sum.wrapping_add(*byte);
+            *byte = sum;
         }
+    } else {
+        for at in samples..row.len() {
+            row[at] = row[at].wrapping_add(row[at - samples]);
+        }
+    }
+    match size {
+        2 => interleave::<2>(row),
+        4 => interleave::<4>(row),
+        8 => interleave::<8>(row),
+        _ => return Err(format!("floats of {size} bytes")),
+    }
+    Ok(())
+}
+
+/// Puts together numbers whose bytes lie in planes, highest first.
+fn interleave<const SIZE: usize>(row: &mut [u8]) {
+    let planes = row.to_vec();
+    let (numbers, _) = row.as_chunks_mut::<SIZE>();
+    // A length that is known to fit each plane: no index is looked at twice.
+    let length = numbers.len();
+    let planes: [&[u8]; SIZE] = std::array::from_fn(|byte| &planes[byte * length..][..length]);
+    for (at, number) in numbers.iter_mut().enumerate() {
+        *number = std::array::from_fn(|byte| planes[SIZE - 1 - byte][at]);
     }
 }

@@ -13,7 +13,7 @@ use crate::{
     crs,
     fetch::{
         source::Request,
-        window::{Cells, Pick, columns, proper, rows},
+        window::{Cells, Pick, columns, rows},
     },
     raster::Helpers,
 };
@@ -44,25 +44,14 @@ pub(super) async fn window(
     request: &Request,
     helpers: &Helpers,
 ) -> Result<Window, StepError> {
-    let wrong = |what: String| StepError::permanent(ErrorKind::Data, format!("{}: {what}", request.place));
+    let wrong = |what: String| request.wrong(what);
     let crs = reference(&layout.crs, request, helpers).await?;
     let globe = crs::is_geographic(&crs);
-    if let Some(bbox) = request.bbox {
-        proper(bbox).map_err(&wrong)?;
-        if !globe {
-            let code = crs.code.as_deref().unwrap_or("a projection");
-            return Err(wrong(format!("its grid is in {code}, the bbox in degrees"))
-                .help("leave `bbox` out: windows are cut from sources in degrees only"));
-        }
-    }
+    let sides = request.sides(&crs)?;
     let [y_name, x_name] = &request.names;
-    let (south_north, west_east) = match request.bbox {
-        Some([west, south, east, north]) => (Some((south, north)), Some((west, east))),
-        None => (None, None),
-    };
     let x = if globe { turnable(&layout.x) } else { layout.x.clone() };
-    let mut rows = rows(layout.y.cells(), south_north, y_name).map_err(&wrong)?;
-    let mut columns = columns(x.cells(), west_east, globe, x_name).map_err(&wrong)?;
+    let mut rows = rows(layout.y.cells(), sides.south_north, y_name).map_err(&wrong)?;
+    let mut columns = columns(x.cells(), sides.west_east, globe, x_name).map_err(&wrong)?;
     settle(&mut rows.axis, &layout.y);
     settle(&mut columns.axis, &x);
     if globe && let Some(gap) = gap(&columns.axis) {
