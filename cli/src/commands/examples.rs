@@ -39,7 +39,9 @@ pub(super) const EXPLAIN: &str = "Examples:
   frazil explain chirps3_daily --period 2026-03 --format json | jq -r 'select(.status == null) | .period'";
 
 pub(super) const GRAPH: &str = "Examples:
-  frazil graph                          all pipelines, as Mermaid
+  frazil graph                          all pipelines and datasets of the project, as Mermaid
+  frazil graph --datasets               datasets alone, and which is made from which
+  frazil graph chirps3_daily+           what hangs from a dataset, in other files too
   frazil graph chirps3 --format dot | dot -Tsvg > chirps3.svg";
 
 pub(super) const SCHEMA: &str = "Examples:

@@ -1,18 +1,37 @@
+//! `graph`: the pipelines and datasets of all files as one drawing.
+
+mod dot;
+mod json;
+mod mermaid;
+
+use std::collections::BTreeSet;
+
 use clap::{Args, ValueEnum};
 use frazil_engine::{
-    pipeline::{Pipeline, Unit},
-    project::Project,
+    data::DatasetId,
+    diagnostic::did_you_mean,
+    pipeline::{Pipeline, Trigger},
+    project::{Cascade, Project, Selection, Stage},
+    registry::Registry,
 };
-use serde_json::{Value, json};
 
 use super::project;
-use crate::{Globals, exit::Exit, render};
+use crate::{
+    Globals,
+    exit::{Exit, Usage},
+    render,
+};
 
 /// Draws pipelines and what hangs from them.
 #[derive(Debug, Args)]
 pub(crate) struct Graph {
-    /// Pipelines; all where none is said
-    pipelines: Vec<String>,
+    /// Pipelines or datasets, `name+` with all that hangs from it, `+name` with all that it needs;
+    /// all pipelines where none is named
+    #[arg(value_name = "SELECT")]
+    select: Vec<String>,
+    /// Datasets alone, and which is made from which
+    #[arg(long)]
+    datasets: bool,
     /// How it is drawn
     #[arg(long, value_name = "FORMAT", default_value = "mermaid")]
     format: GraphFormat,
@@ -32,141 +51,142 @@ enum GraphFormat {
 impl Graph {
     pub(crate) fn run(self, globals: &Globals) -> anyhow::Result<Exit> {
         let project = project(globals, &[])?;
-        let mut chosen: Vec<&Pipeline> = Vec::new();
-        for (id, pipeline) in &project.pipelines {
-            if self.pipelines.is_empty() || self.pipelines.iter().any(|p| p == id.as_str()) {
-                chosen.push(pipeline);
-            }
-        }
-        for name in &self.pipelines {
-            if !project.pipelines.contains_key(name.as_str()) {
-                return Err(crate::exit::Usage(format!("there is no pipeline `{name}`")).into());
-            }
-        }
-        render::out(&match self.format {
-            GraphFormat::Mermaid => mermaid(&chosen),
-            GraphFormat::Dot => dot(&chosen),
-            GraphFormat::Json => format!("{}\n", as_json(&chosen, &project)),
+        let selections: Vec<Selection> = self.select.iter().map(|name| Selection::parse(name)).collect();
+        let stages = Cascade::of(&project).select(&selections).map_err(|unknown| {
+            let pipelines = project.pipelines.keys().map(|id| id.as_str());
+            let known: Vec<&str> = pipelines.chain(project.datasets.keys().map(|id| id.as_str())).collect();
+            let meant = did_you_mean(&unknown.0, &known);
+            Usage(format!("{unknown}{}", meant.map_or_else(String::new, |meant| format!("\nhelp: {meant}"))))
+        })?;
+        let drawing = Drawing::of(&project, &stages);
+        render::out(&match (self.format, self.datasets) {
+            (GraphFormat::Mermaid, false) => mermaid::steps(&drawing),
+            (GraphFormat::Mermaid, true) => mermaid::datasets(&drawing),
+            (GraphFormat::Dot, false) => dot::steps(&drawing),
+            (GraphFormat::Dot, true) => dot::datasets(&drawing),
+            (GraphFormat::Json, _) => format!("{}\n", json::all(&drawing)),
         })?;
         Ok(Exit::Done)
     }
 }
 
-/// Edges between the steps of a pipeline: from, to, what is carried.
-fn edges(pipeline: &Pipeline) -> Vec<(usize, usize, String)> {
-    let mut edges = Vec::new();
-    let registry = frazil_steps::registry();
-    for (at, node) in pipeline.nodes.iter().enumerate() {
-        for from in &node.needs {
-            let gives =
-                registry.get(&pipeline.nodes[*from].uses).map_or_else(String::new, |t| t.output.to_string());
-            edges.push((*from, at, gives));
-        }
-        edges.extend(node.after.iter().map(|from| (*from, at, "after".to_owned())));
-    }
-    edges
+/// What is drawn.
+struct Drawing<'a> {
+    project: &'a Project,
+    pipelines: Vec<Part<'a>>,
+    /// Those that a step of the drawing writes or reads.
+    datasets: BTreeSet<DatasetId>,
+    derived: Vec<Derived>,
 }
 
-fn mermaid(pipelines: &[&Pipeline]) -> String {
-    let mut text = "flowchart LR\n".to_owned();
-    for pipeline in pipelines {
-        let name = |at: usize| format!("{}__{}", pipeline.id, pipeline.nodes[at].id).replace('-', "_");
-        line(&mut text, &format!("  subgraph {}", pipeline.id));
-        for (at, node) in pipeline.nodes.iter().enumerate() {
-            line(&mut text, &format!("    {}[\"{}<br/><i>{}</i>\"]", name(at), node.id, node.uses));
-        }
-        for (from, to, kind) in edges(pipeline) {
-            let arrow = if kind == "after" { "-.->".to_owned() } else { format!("-- {kind} -->") };
-            line(&mut text, &format!("    {} {arrow} {}", name(from), name(to)));
-        }
-        line(&mut text, "  end");
-        for (at, node) in pipeline.nodes.iter().enumerate() {
-            if let Some(write) = node.step.writes() {
-                line(&mut text, &format!("  {} ==> {}", name(at), cylinder(write.dataset().as_str())));
-            }
-            for read in node.step.reads().iter().filter(|_| node.needs.is_empty()) {
-                line(&mut text, &format!("  {} -.-> {}", cylinder(read.as_str()), name(at)));
-            }
-        }
-    }
-    text
+/// The steps of a pipeline that are drawn.
+struct Part<'a> {
+    pipeline: &'a Pipeline,
+    /// Places in its nodes, ascending.
+    nodes: Vec<usize>,
 }
 
-fn cylinder(dataset: &str) -> String {
-    format!("{}[(\"{dataset}\")]", dataset.replace('-', "_"))
+/// A dataset that is made from another.
+struct Derived {
+    from: DatasetId,
+    made: DatasetId,
+    /// `pipeline.step`
+    by: String,
 }
 
-fn dot(pipelines: &[&Pipeline]) -> String {
-    let mut text = "digraph frazil {\n  rankdir=LR;\n  node [shape=box];\n".to_owned();
-    for pipeline in pipelines {
-        let name = |at: usize| format!("\"{}/{}\"", pipeline.id, pipeline.nodes[at].id);
-        line(&mut text, &format!("  subgraph \"cluster_{0}\" {{\n    label=\"{0}\";", pipeline.id));
-        for (at, node) in pipeline.nodes.iter().enumerate() {
-            line(&mut text, &format!("    {} [label=\"{}\\n{}\"];", name(at), node.id, node.uses));
-        }
-        line(&mut text, "  }");
-        for (from, to, kind) in edges(pipeline) {
-            let style = if kind == "after" { ", style=dashed" } else { "" };
-            line(&mut text, &format!("  {} -> {} [label=\"{kind}\"{style}];", name(from), name(to)));
-        }
-        for (at, node) in pipeline.nodes.iter().enumerate() {
-            if let Some(write) = node.step.writes() {
-                let id = write.dataset();
-                line(&mut text, &format!("  \"{id}\" [shape=cylinder];\n  {} -> \"{id}\";", name(at)));
-            }
-            for id in node.step.reads().iter().filter(|_| node.needs.is_empty()) {
-                line(
-                    &mut text,
-                    &format!("  \"{id}\" [shape=cylinder];\n  \"{id}\" -> {} [style=dotted];", name(at)),
-                );
+/// What leads from one step of a file to another.
+struct Edge {
+    from: usize,
+    to: usize,
+    /// What is carried; `after` where nothing is.
+    carries: String,
+}
+
+impl<'a> Drawing<'a> {
+    fn of(project: &'a Project, stages: &'a [Stage]) -> Self {
+        let mut drawing =
+            Self { project, pipelines: Vec::new(), datasets: BTreeSet::new(), derived: Vec::new() };
+        for stage in stages {
+            let mut nodes: Vec<usize> =
+                stage.units.iter().flat_map(|unit| stage.pipeline.units[*unit].nodes()).collect();
+            // A pipeline that is walked twice is drawn once.
+            match drawing.pipelines.iter_mut().find(|part| part.pipeline.id == stage.pipeline.id) {
+                Some(part) => part.nodes.append(&mut nodes),
+                None => drawing.pipelines.push(Part { pipeline: &stage.pipeline, nodes }),
             }
         }
+        for part in &mut drawing.pipelines {
+            part.nodes.sort_unstable();
+            part.nodes.dedup();
+            let steps = part.nodes.iter().map(|node| &part.pipeline.nodes[*node].step);
+            for step in steps {
+                drawing.datasets.extend(step.reads());
+                drawing.datasets.extend(step.writes().map(|write| write.dataset().clone()));
+            }
+        }
+        drawing.derived = drawing.derived();
+        drawing
     }
-    line(&mut text, "}");
-    text
+
+    /// Datasets that are made from others, where both are drawn.
+    fn derived(&self) -> Vec<Derived> {
+        let mut found = Vec::new();
+        for part in &self.pipelines {
+            for node in part.nodes.iter().map(|node| &part.pipeline.nodes[*node]) {
+                let Some(write) = node.step.writes() else { continue };
+                let made = write.dataset();
+                let source = self.project.datasets.get(made).and_then(|info| info.source.clone());
+                if let Some(from) = source.filter(|from| self.datasets.contains(from)) {
+                    let by = format!("{}.{}", part.pipeline.id, node.id);
+                    found.push(Derived { from, made: made.clone(), by });
+                }
+            }
+        }
+        found
+    }
+}
+
+impl Part<'_> {
+    /// Edges between steps that are drawn.
+    fn edges(&self, registry: &Registry) -> Vec<Edge> {
+        let mut edges = Vec::new();
+        for &to in &self.nodes {
+            let node = &self.pipeline.nodes[to];
+            for &from in node.needs.iter().filter(|from| self.nodes.contains(from)) {
+                let kind = registry.get(&self.pipeline.nodes[from].uses).map(|kind| kind.output.to_string());
+                edges.push(Edge { from, to, carries: kind.unwrap_or_default() });
+            }
+            for &from in node.after.iter().filter(|from| self.nodes.contains(from)) {
+                edges.push(Edge { from, to, carries: "after".to_owned() });
+            }
+        }
+        edges
+    }
+
+    /// The datasets that a step opens: those that it reads and that nothing in its file gives it.
+    fn opens(&self, node: usize) -> Vec<DatasetId> {
+        let node = &self.pipeline.nodes[node];
+        let written = |id: &DatasetId| {
+            let steps = self.pipeline.nodes.iter().filter_map(|node| node.step.writes());
+            steps.into_iter().any(|write| write.dataset() == id)
+        };
+        node.step.reads().into_iter().filter(|id| !written(id)).collect()
+    }
+}
+
+/// What starts a pipeline, but for datasets, in few words.
+fn told(trigger: &Trigger) -> Option<String> {
+    match (&trigger.cron, &trigger.http) {
+        (Some(cron), _) => {
+            let zone = trigger.timezone.as_ref().map_or_else(String::new, |zone| format!(" {zone}"));
+            Some(format!("{cron}{zone}"))
+        }
+        (None, Some(_)) => Some("http".to_owned()),
+        (None, None) => None,
+    }
 }
 
 fn line(text: &mut String, words: &str) {
     text.push_str(words);
     text.push('\n');
-}
-
-fn as_json(pipelines: &[&Pipeline], project: &Project) -> Value {
-    let shown: Vec<Value> = pipelines.iter().map(|p| one(p)).collect();
-    let datasets: Vec<Value> = project
-        .datasets
-        .values()
-        .map(
-            |d| json!({ "id": d.id, "title": d.block.title, "source": d.source, "location": d.location.url }),
-        )
-        .collect();
-    json!({ "version": 1, "type": "graph", "pipelines": shown, "datasets": datasets })
-}
-
-fn one(pipeline: &Pipeline) -> Value {
-    let id = |at: &usize| pipeline.nodes[*at].id.to_string();
-    let nodes: Vec<Value> = pipeline
-        .nodes
-        .iter()
-        .map(|node| {
-            json!({
-                "id": node.id, "uses": node.uses,
-                "needs": node.needs.iter().map(id).collect::<Vec<_>>(),
-                "after": node.after.iter().map(id).collect::<Vec<_>>(),
-                "reads": node.step.reads(), "writes": node.step.writes().map(|w| w.dataset().clone()),
-            })
-        })
-        .collect();
-    let units: Vec<Value> = pipeline
-        .units
-        .iter()
-        .map(|unit| match unit {
-            Unit::Node(at) => json!({ "node": id(at) }),
-            Unit::Segment(s) => json!({ "segment": {
-                "periods": id(&s.periods), "source": id(&s.source),
-                "filters": s.filters.iter().map(id).collect::<Vec<_>>(), "sink": id(&s.sink),
-            }}),
-        })
-        .collect();
-    json!({ "id": pipeline.id, "title": pipeline.title, "file": pipeline.file, "nodes": nodes, "units": units })
 }

@@ -14,3 +14,6 @@ mod across;
 
 #[path = "cascades/explain.rs"]
 mod explain;
+
+#[path = "cascades/drawn.rs"]
+mod drawn;
