@@ -14,7 +14,7 @@ pub use duration::Duration;
 pub use frequency::Frequency;
 pub use id::{DatasetId, InvalidId, NodeId, PipelineId, RunId, SnapshotId};
 pub use period::{Period, PeriodError, PeriodRange, PeriodText};
-pub use periods::{Action, Item, Periods};
+pub use periods::{Action, Item, Periods, Upstream};
 pub use slice::{Arrival, Axis, Crs, Field, Grid, Slice, Slices};
 pub use snapshot::Snapshot;
 pub use status::Status;

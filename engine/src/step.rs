@@ -19,7 +19,7 @@ use serde::de::DeserializeOwned;
 
 pub use document::{Arity, Document, Input, Output, Port, PortKind};
 pub use error::{ErrorKind, Failure, StepError};
-pub use written::{Batch, Ended, PeriodLabel, Written};
+pub use written::{Batch, Ended, PeriodLabel, ReadFrom, Written};
 
 use crate::{
     context::{Context, Scope},

@@ -72,6 +72,7 @@ async fn append((info, cx): &(DatasetInfo, Context), from: i64, to: i64) -> Done
         base: None,
         items: vec![Item { range, action: Action::Add }],
         batches: vec![vec![range]],
+        source: None,
     };
     let mut writer = BatchWriter::begin(info, &cx.scope, Batch { index: 0, periods }).await?;
     for n in from..to {

@@ -1,9 +1,11 @@
 //! `append-commit`: settles slices in a cube, a commit per batch.
 
+use std::collections::BTreeMap;
+
 use frazil_engine::{
     context::{Context, Scope},
-    data::{Arrival, DatasetId, Slices, Snapshot},
-    dataset::{Datasets, TimeAxis},
+    data::{Arrival, DatasetId, Period, PeriodRange, Slices, Snapshot},
+    dataset::{DatasetInfo, Datasets, TimeAxis},
     plan::{PlannedSlices, PlannedSnapshot, Work},
     step::{Batch, Ended, ErrorKind, Finding, Outcome, Sink, Step, StepError, Write, Written},
 };
@@ -11,7 +13,7 @@ use futures::StreamExt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::cube::{self, BatchWriter, CommitNotes, Cube};
+use crate::cube::{self, BatchWriter, CommitNotes, Cube, Pending, SourceState};
 
 /// Settles slices in the cube of a dataset: whole chunks first, then one commit per batch.
 ///
@@ -106,7 +108,10 @@ impl Sink for AppendCommit {
 
     async fn commit(&self, written: Vec<Written>, cx: &Context) -> Outcome<Snapshot> {
         let done = match cx.scope.dataset(&self.dataset) {
-            Ok(info) => cube::commit(info, cx, written, CommitNotes::default()).await,
+            Ok(info) => match notes(info, &written, cx).await {
+                Ok(notes) => cube::commit(info, cx, written, notes).await,
+                Err(error) => Err(error),
+            },
             Err(error) => Err(error),
         };
         match done {
@@ -162,10 +167,40 @@ impl AppendCommit {
     }
 }
 
+/// What the commit records of a dataset that the batches were read from. One that does not finish
+/// what was found to do keeps the older state, so that what is left is found again.
+async fn notes(info: &DatasetInfo, written: &[Written], cx: &Context) -> Result<CommitNotes, StepError> {
+    let Some(from) = written.last().and_then(|last| last.source.clone()) else {
+        return Ok(CommitNotes::default());
+    };
+    let Some(snapshot) = from.snapshot.id else { return Ok(CommitNotes::default()) };
+    let head = Cube::open(info, &cx.scope).await?;
+    let stored = head.as_ref().map(Cube::provenance);
+    if from.finishes {
+        let state = SourceState { repository: from.snapshot.repository, snapshot };
+        let known = stored.and_then(|stored| stored.sources.get(&from.snapshot.dataset));
+        return Ok(CommitNotes {
+            // Where nothing differed, only a commit keeps the next run from reading it all again.
+            always: head.is_some() && known != Some(&state),
+            sources: BTreeMap::from([(from.snapshot.dataset, state)]),
+            pending: None,
+        });
+    }
+    let before = stored.and_then(|stored| stored.pending.as_ref());
+    let before = before.filter(|pending| pending.snapshot == snapshot).map(|pending| &pending.done);
+    let labels = written.iter().flat_map(|written| &written.labels).map(|label| label.period);
+    let mut done: Vec<Period> =
+        before.into_iter().flatten().copied().chain(labels).flat_map(|range| range.iter()).collect();
+    done.sort_unstable();
+    done.dedup();
+    let pending = Some(Pending { snapshot, done: PeriodRange::collect(done) });
+    Ok(CommitNotes { pending, ..CommitNotes::default() })
+}
+
 fn too_large(
     bytes: u64,
     memory: u64,
-    info: &frazil_engine::dataset::DatasetInfo,
+    info: &DatasetInfo,
     cube: Option<&Cube>,
     in_flight: usize,
 ) -> StepError {

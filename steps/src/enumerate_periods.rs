@@ -6,11 +6,12 @@ mod frontier;
 mod settings;
 #[cfg(test)]
 mod tests;
+mod upstream;
 
 use chrono::{DateTime, Utc};
 use frazil_engine::{
     context::{Context, Scope},
-    data::{Action, DatasetId, Duration, Frequency, Item, Period, PeriodRange, Periods, Snapshot, Status},
+    data::{DatasetId, Duration, Period, Periods, Snapshot, Status, Upstream},
     dataset::{Dataset, DatasetInfo, Datasets, RegularTime, TimeAxis},
     plan::{Planned, PlannedDocument, PlannedSnapshot, Work},
     step::{ErrorKind, Finding, Node, Outcome, Step, StepError},
@@ -99,7 +100,8 @@ impl Step for EnumeratePeriods {
             let wrong = if bound.0.contains("{{") { None } else { bound.first(time.frequency()).err() };
             found.extend(wrong.map(|message| finding(pointer, message, "or write `latest`")));
         }
-        if self.start.is_none() && time.start.is_none() {
+        // One that is read from another dataset begins where that one does.
+        if self.start.is_none() && time.start.is_none() && info.source.is_none() {
             let message = format!("nothing says where `{}` begins", self.dataset);
             found.push(finding("", message, "say `start` here, or `time: { start: … }` in the dataset"));
         }
@@ -159,22 +161,28 @@ impl EnumeratePeriods {
         let cube = Cube::open(info, scope).await?;
         let axis: Vec<(Period, Status)> = cube.as_ref().map_or_else(Vec::new, |c| c.axis().iter().collect());
         let base = cube.as_ref().map(Cube::id);
+        let read = upstream.as_ref().map(|upstream| upstream.snapshot.clone());
         let periods = |decision: Decision| Periods {
             dataset: info.id.clone(),
             step: time.frequency(),
             base,
+            source: read.map(|snapshot| Upstream {
+                snapshot,
+                last: decision.batches.last().cloned().unwrap_or_default(),
+            }),
             items: decision.items,
             batches: decision.batches,
         };
-        let source = match upstream {
+        let source = match &upstream {
             None => None,
-            Some(upstream) => match available_upstream(&upstream, time.frequency(), scope).await? {
-                Some(range) => Some(range),
-                None => {
-                    let reasons = vec![format!("{} holds nothing yet", upstream.snapshot.dataset)];
+            Some(given) => {
+                let target = (&info.id, cube.as_ref());
+                let Some(source) = upstream::look(given, target, time.frequency(), scope).await? else {
+                    let reasons = vec![format!("{} holds nothing yet", given.snapshot.dataset)];
                     return Ok((periods(Decision::default()), reasons));
-                }
-            },
+                };
+                Some(source)
+            }
         };
         let newest = match (&self.files, &self.probe) {
             _ if source.is_some() => Newest::Calendar,
@@ -192,7 +200,8 @@ impl EnumeratePeriods {
         let request = Request {
             start,
             end,
-            upstream: source,
+            upstream: source.as_ref().map(|source| source.range),
+            changed: source.as_ref().map(|source| source.changed.as_slice()),
             newest,
             only: self.only,
             lookback: self.lookback,
@@ -232,39 +241,6 @@ impl EnumeratePeriods {
         let most = bytes.map(|bytes| usize::try_from(memory / bytes.max(1)).unwrap_or(usize::MAX));
         Cut { size: self.batch, unit: unit.max(1), most }
     }
-}
-
-/// What the source dataset has, or would have after the run: from its first to its last period.
-async fn available_upstream(
-    upstream: &PlannedSnapshot,
-    step: Frequency,
-    scope: &Scope,
-) -> Result<Option<PeriodRange>, StepError> {
-    let snapshot = &upstream.snapshot;
-    let info = scope.dataset(&snapshot.dataset)?;
-    let mut ends = Vec::new();
-    if let Some(id) = &snapshot.id {
-        let cube = Cube::open_at(info, scope, id).await?;
-        if cube.axis().step() != step {
-            return Err(StepError::permanent(
-                ErrorKind::Data,
-                format!(
-                    "{} is of step {}, its source {} of {}",
-                    "the dataset",
-                    step,
-                    info.id,
-                    cube.axis().step()
-                ),
-            ));
-        }
-        let has = |(period, status): (Period, Status)| status.has_values().then_some(period);
-        ends.extend(cube.axis().iter().find_map(has));
-        ends.extend(cube.axis().iter().rev().find_map(has));
-    }
-    let changed =
-        |item: &Item| (item.action != Action::Revise).then_some([item.range.first, item.range.last]);
-    ends.extend(upstream.changes.iter().filter_map(changed).flatten());
-    Ok(ends.iter().min().zip(ends.iter().max()).map(|(&first, &last)| PeriodRange { first, last }))
 }
 
 /// What a dataset that has no store yet will write together along time.

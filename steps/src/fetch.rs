@@ -1,6 +1,8 @@
 //! `fetch`: periods in, slices out, one source file at a time.
 
+mod check;
 mod cog;
+mod dataset;
 mod file;
 mod frontier;
 mod gaps;
@@ -18,7 +20,7 @@ use std::{collections::BTreeMap, num::NonZeroUsize, sync::Arc};
 
 use frazil_engine::{
     context::{Context, Scope},
-    data::{Periods, Slices},
+    data::{DatasetId, Periods, Slices},
     dataset::Datasets,
     plan::PlannedSlices,
     step::{Finding, Source, Step, StepError},
@@ -36,11 +38,20 @@ use source::Opener;
 /// Reads periods from remote or local files.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(extend(
+    "if" = { "properties": { "source": { "const": "dataset" } } },
+    "then" = { "required": ["dataset"] },
+    "else" = { "required": ["url"] },
+))]
 pub struct Fetch {
     /// How the source is read.
     pub source: SourceKind,
     /// Where a period is: `http://`, `https://`, `s3://`, `file://`, or a path relative to the project.
-    pub url: Template,
+    /// Every source but `dataset` has one.
+    pub url: Option<Template>,
+    /// With `source: dataset`: the dataset that is read. The step that lists the periods needs the
+    /// step that opens or writes it.
+    pub dataset: Option<DatasetId>,
     /// West, south, east, north in degrees: cells that overlap it are kept. All where none is said.
     pub bbox: Option<[f64; 4]>,
     /// Variables by their name in the dataset; all of the dataset's, by the same name, where none is said.
@@ -91,41 +102,12 @@ impl Step for Fetch {
         "/headers/*",
     ];
 
-    fn check(&self, _: &Datasets) -> Vec<Finding> {
-        let finding = |pointer: &str, message: &str, help: &str| Finding {
-            code: "FZ510",
-            pointer: pointer.to_owned(),
-            message: message.to_owned(),
-            help: Some(help.to_owned()),
-        };
-        let mut findings = Vec::new();
-        if let Some(bbox) = self.bbox
-            && let Err(message) = window::proper(bbox)
-        {
-            findings.push(finding("/bbox", &message, "write west, south, east, north in degrees"));
-        }
-        if self.max_gaps.is_some() && self.on_missing == OnMissing::Stop {
-            findings.push(finding(
-                "/max-gaps",
-                "`max-gaps` limits gaps, but none is ever recorded: a missing period stops the step",
-                "write `on-missing: gap` beside it, or leave it out",
-            ));
-        }
-        if self.wait.is_some_and(|wait| wait.every.to_std().is_zero()) {
-            findings.push(finding(
-                "/wait/every",
-                "a source that is asked without a pause may shut us out",
-                "write a pause such as `every: 1m`",
-            ));
-        }
-        if self.alternatives.iter().rev().skip(1).any(|alternative| alternative.provisional) {
-            findings.push(finding(
-                "/alternatives",
-                "only the last alternative may be provisional",
-                "what is provisional is asked for again until an earlier one is there: put it last",
-            ));
-        }
-        findings
+    fn reads(&self) -> Vec<DatasetId> {
+        self.dataset.iter().cloned().collect()
+    }
+
+    fn check(&self, datasets: &Datasets) -> Vec<Finding> {
+        check::check(self, datasets)
     }
 }
 
@@ -133,7 +115,8 @@ impl Fetch {
     fn opener(&self, cx: &Context) -> Arc<dyn Opener> {
         match self.source {
             SourceKind::Cog => Arc::new(cog::CogOpener),
-            SourceKind::File => Arc::new(file::FileOpener::new(cx)),
+            // A dataset has no files: its slices are read elsewhere.
+            SourceKind::File | SourceKind::Dataset => Arc::new(file::FileOpener::new(cx)),
         }
     }
 
@@ -154,6 +137,9 @@ impl Fetch {
 
 impl Source for Fetch {
     async fn plan(&self, periods: &Periods, halo: u32, scope: &Scope) -> Result<PlannedSlices, StepError> {
+        if self.source == SourceKind::Dataset {
+            return dataset::plan(self, periods, scope).await;
+        }
         let recipe = Recipe::new(self, periods, scope)?;
         Ok(PlannedSlices {
             periods: periods.clone(),
@@ -165,6 +151,9 @@ impl Source for Fetch {
     }
 
     fn slices(&self, periods: Periods, halo: u32, cx: &Context) -> Slices {
-        stream::slices(self.clone(), periods, halo, cx.clone())
+        match self.source {
+            SourceKind::Dataset => dataset::slices(self.clone(), periods, halo, cx.clone()),
+            SourceKind::Cog | SourceKind::File => stream::slices(self.clone(), periods, halo, cx.clone()),
+        }
     }
 }

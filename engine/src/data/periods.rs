@@ -1,7 +1,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{DatasetId, Frequency, Period, PeriodRange, SnapshotId};
+use super::{DatasetId, Frequency, Period, PeriodRange, Snapshot, SnapshotId};
 
 /// What is to be done with a period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -42,6 +42,19 @@ pub struct Periods {
     pub items: Vec<Item>,
     /// The same periods, cut where a commit ends.
     pub batches: Vec<Vec<PeriodRange>>,
+    /// The state of another dataset that was asked what there is; they are read from just that one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Upstream>,
+}
+
+/// The state of a dataset that the periods of another are read from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Upstream {
+    /// The state.
+    pub snapshot: Snapshot,
+    /// The last batch: once it is settled, nothing that was found to do for this state is left.
+    pub last: Vec<PeriodRange>,
 }
 
 impl Periods {

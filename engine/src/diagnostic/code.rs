@@ -139,6 +139,8 @@ codes! {
         "A step opens a dataset of this project, and no step of any file writes it, so it would wait for ever.\nWrite it (`append-commit`, `derived-resample`), or say where it is made: `external: URL`.";
     SAME_PLACE "FZ310" "one repository under two names"
         "Two datasets lie at the same place. Two writers of one repository undo each other's work, and a repository of this project that is read under another name is an edge that nobody sees.\nGive each dataset a place of its own, and name a dataset of the project by its own name.";
+    NO_STATE "FZ311" "a dataset that is read at no state"
+        "What is read from a dataset is read at exactly one state of it, that which the step that lists the periods was given. Let that step (`enumerate-periods`) need the one that opens or writes the dataset.";
     EXPRESSION "FZ401" "an expression that cannot be read"
         "Expressions are Jinja: `{{ params.start }}`, `{{ period | date('%Y-%m') }}`.";
     EXPRESSION_NAME "FZ402" "an unknown name in an expression"

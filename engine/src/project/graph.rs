@@ -39,7 +39,6 @@ pub(super) fn check(drafts: &[Draft<'_>], blocks: &mut Blocks, out: &mut Vec<Dia
             block.writer = Some((at, n));
             block.source = source(draft, n).filter(|source| *source != id);
             if let Some(fetched) = block.block.as_ref().filter(|b| b.variables.is_empty())
-                && block.source.is_none()
                 && step.step_type.is_some_and(|t| t.input.kind == PortKind::Slices)
             {
                 let message =
@@ -70,8 +69,23 @@ pub(super) fn check(drafts: &[Draft<'_>], blocks: &mut Blocks, out: &mut Vec<Dia
     }
 }
 
-/// The dataset that a step is made from: that of the first Snapshot that it takes.
+/// The dataset that a step is made from: that of the first Snapshot that it takes, or the one from
+/// which its slices are read.
 fn source(draft: &Draft<'_>, at: usize) -> Option<DatasetId> {
+    let mut reader = at;
+    for _ in 0..draft.steps.len() {
+        let kind = draft.steps[reader].step_type?;
+        match (kind.input.kind, kind.output) {
+            (PortKind::Slices, _) => reader = draft.steps[reader].needs.first()?.0,
+            (_, PortKind::Slices) => return draft.steps[reader].bound.as_ref()?.reads().into_iter().next(),
+            _ => return given(draft, at),
+        }
+    }
+    None
+}
+
+/// The dataset of the first Snapshot that a step takes.
+pub(super) fn given(draft: &Draft<'_>, at: usize) -> Option<DatasetId> {
     let step = &draft.steps[at];
     step.needs.iter().find_map(|(from, _)| {
         let giver = &draft.steps[*from];

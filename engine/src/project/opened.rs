@@ -8,6 +8,7 @@ use crate::{
     diagnostic::{Diagnostic, codes},
     document::Node,
     pipeline::{Draft, DraftStep},
+    registry::StepType,
     step::{Arity, PortKind, Write},
 };
 
@@ -49,8 +50,49 @@ pub(super) fn check(drafts: &[Draft<'_>], blocks: &Blocks, out: &mut Vec<Diagnos
             }
         }
         wakes_itself(at, draft, blocks, out);
+        read_at_no_state(draft, out);
     }
     same_place(blocks, out);
+}
+
+/// Slices that are read from a dataset, at a state that nothing says.
+fn read_at_no_state(draft: &Draft<'_>, out: &mut Vec<Diagnostic>) {
+    for step in &draft.steps {
+        let reads_slices =
+            |kind: &StepType| kind.input.kind == PortKind::Periods && kind.output == PortKind::Slices;
+        if !step.step_type.is_some_and(reads_slices) || step.unsure {
+            continue;
+        }
+        let Some(id) = step.bound.as_ref().and_then(|bound| bound.reads().into_iter().next()) else {
+            continue;
+        };
+        let Some(&(lists, need)) = step.needs.first() else { continue };
+        let listed = &draft.steps[lists];
+        if super::graph::given(draft, lists).as_ref() == Some(&id) || listed.unsure {
+            continue;
+        }
+        let givers = draft.steps.iter().filter(|giver| {
+            let written = giver.bound.as_ref().and_then(|bound| bound.writes());
+            opens(giver).as_ref() == Some(&id) || written.is_some_and(|write| *write.dataset() == id)
+        });
+        let help = match givers.map(|giver| &giver.id).next() {
+            Some(giver) => format!("write `needs: {giver}` at `{}`", listed.id),
+            None => format!(
+                "open it (`uses: open-dataset, with: {{ dataset: {id} }}`), and let `{}` need that step",
+                listed.id
+            ),
+        };
+        out.push(
+            Diagnostic::error(
+                codes::NO_STATE,
+                step.with_place("/dataset"),
+                format!("`{id}` is read at a state that nothing says"),
+            )
+            .label("read here")
+            .other(need, format!("`{}` lists the periods, and is given no Snapshot of it", listed.id))
+            .help(help),
+        );
+    }
 }
 
 /// A trigger on a dataset that the same file writes.

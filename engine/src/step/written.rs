@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::data::{Action, DatasetId, PeriodRange, Periods, SnapshotId, Status};
+use crate::data::{Action, DatasetId, PeriodRange, Periods, Snapshot, SnapshotId, Status};
 
 /// The work of one task of a segment: what one commit will settle.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +39,16 @@ pub struct PeriodLabel {
     pub action: Action,
 }
 
+/// The state of another dataset that a batch was read from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReadFrom {
+    /// The state.
+    pub snapshot: Snapshot,
+    /// Whether nothing that was found to do for this state is left after the batch.
+    pub finishes: bool,
+}
+
 /// What the write half of a sink gives: chunk objects that nothing refers to yet, by reference.
 ///
 /// It stands in the run log, so a crash between write and commit costs no fetch, and an executor
@@ -56,6 +66,9 @@ pub struct Written {
     pub labels: Vec<PeriodLabel>,
     /// How the batch ended.
     pub ended: Ended,
+    /// The dataset that it was read from, where it was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<ReadFrom>,
     /// Template and chunk references: the sink's own, opaque to the engine.
     pub body: Value,
 }

@@ -4,7 +4,7 @@ use frazil_engine::{
     context::Scope,
     data::{Action, Period, PeriodRange, Slice},
     dataset::DatasetInfo,
-    step::{Batch, Ended, ErrorKind, PeriodLabel, StepError, Written},
+    step::{Batch, Ended, ErrorKind, PeriodLabel, ReadFrom, StepError, Written},
 };
 use icechunk::{repository::VersionInfo, session::Session};
 use tokio::task::JoinSet;
@@ -276,11 +276,19 @@ impl BatchWriter {
             index: self.batch.index,
             base: self.cube.as_deref().map(Cube::id),
             labels: self.labels,
+            source: read_from(&self.batch, ended),
             ended,
             body: serde_json::to_value(body)
                 .map_err(|error| StepError::permanent(ErrorKind::Internal, error.to_string()))?,
         })
     }
+}
+
+/// The state of another dataset that a batch was read from.
+fn read_from(batch: &Batch, ended: Ended) -> Option<ReadFrom> {
+    let upstream = batch.periods.source.as_ref()?;
+    let finishes = ended == Ended::Whole && batch.periods.batches.last() == Some(&upstream.last);
+    Some(ReadFrom { snapshot: upstream.snapshot.clone(), finishes })
 }
 
 /// Units that hold stored periods.

@@ -63,6 +63,8 @@ impl Work<'_> {
             base: self.head.id.clone(),
             items: decide::items(&batch.windows),
             batches: vec![PeriodRange::collect(batch.windows.iter().map(|w| w.period))],
+            // What they are made from is noted by the commit itself.
+            source: None,
         };
         let mut writer = BatchWriter::begin(info, &self.cx.scope, step::Batch { index, periods }).await?;
         let outputs = inherit::outputs(info, self.survey.target.as_ref().map(Cube::template));

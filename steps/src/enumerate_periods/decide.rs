@@ -14,13 +14,15 @@ use super::{
 
 /// What should be there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Request {
+pub(crate) struct Request<'a> {
     /// The first period; that of the dataset or of its axis where none is said.
     pub(crate) start: Option<Period>,
     /// The last period; the newest that can be had where none is said.
     pub(crate) end: Option<Period>,
     /// What the upstream dataset has, where one is asked instead of the calendar.
     pub(crate) upstream: Option<PeriodRange>,
+    /// What of it may be newer than what is stored.
+    pub(crate) changed: Option<&'a [PeriodRange]>,
     /// The newest period, where the source told it and the calendar does not.
     pub(crate) newest: Option<Period>,
     pub(crate) only: Option<Only>,
@@ -45,7 +47,7 @@ pub(crate) struct Decision {
 pub(crate) fn decide(
     axis: &[(Period, Status)],
     time: &RegularTime,
-    request: &Request,
+    request: &Request<'_>,
     instant: DateTime<Utc>,
 ) -> Result<Decision, StepError> {
     let mut decision = Decision::default();
@@ -126,7 +128,7 @@ impl Decision {
 fn clip(
     axis: &[(Period, Status)],
     time: &RegularTime,
-    request: &Request,
+    request: &Request<'_>,
     instant: DateTime<Utc>,
     reasons: &mut Vec<String>,
 ) -> Result<Option<PeriodRange>, StepError> {
@@ -183,7 +185,7 @@ fn clip(
 fn stored(
     axis: &[(Period, Status)],
     range: PeriodRange,
-    request: &Request,
+    request: &Request<'_>,
     instant: DateTime<Utc>,
     reasons: &mut Vec<String>,
 ) -> Vec<(u64, Period, Action)> {
@@ -214,11 +216,19 @@ fn stored(
             reasons.push(format!("{}: {why}", counted(count, &ranges, noun)));
         }
     };
-    tell(revised, "stored period", "asked for again, a newer value may be there");
-    tell(filled, "gap", "asked for again");
+    let (newer, there) = match request.changed {
+        Some(_) => ("the source dataset changed since it was read", "the source dataset has it now"),
+        None => ("asked for again, a newer value may be there", "asked for again"),
+    };
+    tell(revised, "stored period", newer);
+    tell(filled, "gap", there);
     let [provisional, gaps, withdrawn] = left;
-    tell(provisional, "provisional period", "left as it is by `lookback` or `only`");
-    tell(gaps, "gap", "older than `refill`; `only: missing` asks again");
+    let (preliminary, none) = match request.changed {
+        Some(_) => ("as the source dataset has it", "the source dataset has none either"),
+        None => ("left as it is by `lookback` or `only`", "older than `refill`; `only: missing` asks again"),
+    };
+    tell(provisional, "provisional period", preliminary);
+    tell(gaps, "gap", none);
     tell(withdrawn, "withdrawn period", "never listed by itself");
     work
 }
@@ -226,23 +236,27 @@ fn stored(
 fn stored_action(
     period: Period,
     status: Status,
-    request: &Request,
+    request: &Request<'_>,
     instant: DateTime<Utc>,
 ) -> Option<Action> {
     let recent = |age: Duration| age.after(period.end()) > instant;
+    // A source dataset says itself what is newer.
+    let newer = request.changed.map(|ranges| ranges.iter().any(|range| range.contains(period)));
     let asked = match status {
         Status::Withdrawn => return None,
         Status::Final => match (request.only, request.lookback) {
             (Some(only), _) => only == Only::All,
-            (None, Some(lookback)) => lookback.all && recent(lookback.age),
-            (None, None) => false,
+            (None, Some(lookback)) => newer == Some(true) || lookback.all && recent(lookback.age),
+            (None, None) => newer == Some(true),
         },
         Status::Provisional => match (request.only, request.lookback) {
             (Some(only), _) => only == Only::All,
-            (None, Some(lookback)) => recent(lookback.age),
-            (None, None) => true,
+            (None, Some(lookback)) => newer.unwrap_or(true) && recent(lookback.age),
+            (None, None) => newer.unwrap_or(true),
         },
-        Status::Gap | Status::Incomplete => request.only.is_some() || recent(request.refill),
+        Status::Gap | Status::Incomplete => {
+            request.only.is_some() || newer.unwrap_or_else(|| recent(request.refill))
+        }
     };
     let action = if status.has_values() { Action::Revise } else { Action::Fill };
     asked.then_some(action)

@@ -1,7 +1,10 @@
 use std::collections::BTreeMap;
 
 use chrono::TimeZone;
-use frazil_engine::dataset::{Available, Whole};
+use frazil_engine::{
+    data::{Action, Frequency, PeriodRange},
+    dataset::{Available, Whole},
+};
 use proptest::prelude::*;
 
 use super::*;
@@ -10,12 +13,13 @@ fn time(step: Frequency) -> RegularTime {
     RegularTime { step, start: None, available: None, late: None, anchor: None }
 }
 
-fn request(start: &str, end: &str, step: Frequency, unit: u64) -> Request {
+fn request(start: &str, end: &str, step: Frequency, unit: u64) -> Request<'static> {
     let text = |t: &str| t.parse::<frazil_engine::data::PeriodText>().unwrap();
     Request {
         start: Some(text(start).first(step)),
         end: (end != "latest").then(|| text(end).last(step)),
         upstream: None,
+        changed: None,
         newest: None,
         only: None,
         lookback: None,
@@ -257,7 +261,7 @@ prop_compose! {
         latest in any::<bool>(),
         refill in prop::sample::select(vec![0u64, 30, 40_000]),
         only in prop::sample::select(vec![None, Some(Only::Missing)]),
-    ) -> (Vec<(Period, Status)>, RegularTime, Request, DateTime<Utc>) {
+    ) -> (Vec<(Period, Status)>, RegularTime, Request<'static>, DateTime<Utc>) {
         let origin = Period::containing(Utc.with_ymd_and_hms(2001, 5, 5, 0, 0, 0).unwrap(), step);
         let axis: Vec<_> = (0..).map(|i| origin.plus(i)).zip(statuses).collect();
         let start = if from_inside { origin.plus(inside) } else {
@@ -268,6 +272,7 @@ prop_compose! {
             start: Some(start),
             end: (!latest).then(|| start.plus(span)),
             upstream: None,
+            changed: None,
             newest: None,
             only,
             lookback: None,
@@ -362,4 +367,27 @@ proptest! {
         let resumed = rest.batches.iter().fold(part, |a, b| apply(&a, b));
         prop_assert_eq!(resumed, whole);
     }
+}
+
+#[test]
+fn of_a_source_dataset_only_what_changed_is_asked_for_again() {
+    let step = Frequency::Day;
+    let all = [Status::Final, Status::Provisional, Status::Gap, Status::Withdrawn, Status::Final];
+    let stored = axis("2024-01-01", &all, step);
+    let range = |text: &str| PeriodRange::parse(text, step).unwrap();
+    let noon = Utc.with_ymd_and_hms(2024, 1, 9, 12, 0, 0).unwrap();
+    let decided = |changed: &[PeriodRange], only: Option<Only>| -> Vec<String> {
+        let upstream = Some(range("2024-01-01/2024-01-06"));
+        let request =
+            Request { upstream, changed: Some(changed), only, ..request("2024-01-01", "latest", step, 1) };
+        let decision = decide(&stored, &time(step), &request, noon).unwrap();
+        decision.items.iter().map(|item| format!("{:?} {}", item.action, item.range)).collect()
+    };
+    assert_eq!(decided(&[], None), ["Add 2024-01-06"], "what is preliminary there is so here");
+    assert_eq!(
+        decided(&[range("2024-01-02/2024-01-04")], None),
+        ["Revise 2024-01-02", "Fill 2024-01-03", "Add 2024-01-06"]
+    );
+    assert_eq!(decided(&[range("2024-01-05")], None), ["Revise 2024-01-05", "Add 2024-01-06"]);
+    assert_eq!(decided(&[range("2024-01-05")], Some(Only::Missing)), ["Fill 2024-01-03", "Add 2024-01-06"]);
 }

@@ -60,6 +60,10 @@ impl Recipe {
                 format!("no variable is named, neither here nor in the dataset `{}`", periods.dataset),
             ));
         }
+        let main = fetch
+            .url
+            .clone()
+            .ok_or_else(|| StepError::permanent(ErrorKind::Internal, "a source of files has no `url`"))?;
         for (name, select) in selected {
             let stamp = select.stamp.unwrap_or(fetch.stamp);
             let url = select.url.clone();
@@ -67,9 +71,7 @@ impl Recipe {
             let wanted = Wanted { name, select, stamp, block };
             match recipe.groups.iter_mut().find(|group| group.url == url && group.stamp == stamp) {
                 Some(group) => group.variables.push(wanted),
-                None => {
-                    recipe.groups.push(Group { url, main: fetch.url.clone(), stamp, variables: vec![wanted] })
-                }
+                None => recipe.groups.push(Group { url, main: main.clone(), stamp, variables: vec![wanted] }),
             }
         }
         let varies = (0..recipe.groups.len()).any(|group| recipe.varies(group));

@@ -12,6 +12,8 @@ pub enum SourceKind {
     Cog,
     /// Whole files: GeoTIFF, NetCDF, GRIB, HDF5.
     File,
+    /// Another dataset of the project, at the state that the step which lists the periods was given.
+    Dataset,
 }
 
 /// Which number of the source a variable is.

@@ -17,3 +17,6 @@ mod explain;
 
 #[path = "cascades/drawn.rs"]
 mod drawn;
+
+#[path = "cascades/copies.rs"]
+mod copies;

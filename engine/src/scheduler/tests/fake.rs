@@ -108,6 +108,7 @@ impl List {
             step: Frequency::Day,
             base: snapshot(&world).id,
             items: items.into_iter().map(|range| Item { range, action: Action::Add }).collect(),
+            source: None,
             batches: missing
                 .chunks(self.batch)
                 .map(|batch| PeriodRange::collect(batch.iter().copied()))
@@ -284,7 +285,8 @@ impl Sink for Settle {
             None => Ended::Whole,
         };
         let (dataset, base) = (batch.periods.dataset, batch.periods.base);
-        let written = Written { dataset, index: batch.index, base, labels, ended, body: Value::Null };
+        let written =
+            Written { dataset, index: batch.index, base, labels, ended, source: None, body: Value::Null };
         Outcome { output: Some(written), error }
     }
 

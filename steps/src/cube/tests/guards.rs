@@ -188,6 +188,7 @@ impl Bench {
             base: None,
             items: Vec::new(),
             batches: Vec::new(),
+            source: None,
         };
         frazil_engine::step::Batch { index: 0, periods }
     }

@@ -139,6 +139,7 @@ impl Desk {
             base: cube.map(|c| c.id()),
             items: vec![Item { range, action }],
             batches: vec![vec![range]],
+            source: None,
         };
         let batch = Batch { index: 0, periods };
         let mut writer = BatchWriter::begin(&self.source, &self.cx.scope, batch).await.unwrap();

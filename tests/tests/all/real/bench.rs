@@ -52,6 +52,7 @@ impl Bench {
             base: None,
             items: ranges.iter().map(|range| Item { range: *range, action }).collect(),
             batches: vec![ranges],
+            source: None,
         };
         let scratch = tempfile::tempdir().unwrap();
         let cx = context(self, scratch.path());

@@ -51,6 +51,7 @@ impl List {
             base: cube.snapshot(&self.name).id,
             items: items.into_iter().map(|range| Item { range, action: Action::Add }).collect(),
             batches: batches.map(|batch| PeriodRange::collect(batch.iter().copied())).collect(),
+            source: None,
         }
     }
 }
@@ -173,7 +174,8 @@ impl Sink for Settle {
             None => Ended::Whole,
         };
         let (dataset, base) = (batch.periods.dataset, batch.periods.base);
-        let written = Written { dataset, index: batch.index, base, labels, ended, body: Value::Null };
+        let written =
+            Written { dataset, index: batch.index, base, labels, ended, source: None, body: Value::Null };
         Outcome { output: Some(written), error }
     }
 

@@ -1,0 +1,102 @@
+//! What can be known to be wrong with the settings before anything is read.
+
+use frazil_engine::{dataset::Datasets, step::Finding};
+
+use super::{Fetch, OnMissing, SourceKind, window};
+
+fn finding(pointer: &str, message: &str, help: &str) -> Finding {
+    Finding {
+        code: "FZ510",
+        pointer: pointer.to_owned(),
+        message: message.to_owned(),
+        help: Some(help.to_owned()),
+    }
+}
+
+/// All problems of the settings.
+pub(super) fn check(fetch: &Fetch, datasets: &Datasets) -> Vec<Finding> {
+    let mut findings = source(fetch, datasets);
+    if let Some(bbox) = fetch.bbox
+        && let Err(message) = window::proper(bbox)
+    {
+        findings.push(finding("/bbox", &message, "write west, south, east, north in degrees"));
+    }
+    if fetch.max_gaps.is_some() && fetch.on_missing == OnMissing::Stop {
+        findings.push(finding(
+            "/max-gaps",
+            "`max-gaps` limits gaps, but none is ever recorded: a missing period stops the step",
+            "write `on-missing: gap` beside it, or leave it out",
+        ));
+    }
+    if fetch.wait.is_some_and(|wait| wait.every.to_std().is_zero()) {
+        findings.push(finding(
+            "/wait/every",
+            "a source that is asked without a pause may shut us out",
+            "write a pause such as `every: 1m`",
+        ));
+    }
+    if fetch.alternatives.iter().rev().skip(1).any(|alternative| alternative.provisional) {
+        findings.push(finding(
+            "/alternatives",
+            "only the last alternative may be provisional",
+            "what is provisional is asked for again until an earlier one is there: put it last",
+        ));
+    }
+    findings
+}
+
+/// Whether the source says where it is, and nothing that only another kind of source has.
+fn source(fetch: &Fetch, datasets: &Datasets) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let Some(id) = fetch.dataset.as_ref() else {
+        match (fetch.source, &fetch.url) {
+            (SourceKind::Dataset, _) => findings.push(finding(
+                "/source",
+                "`source: dataset` does not say which",
+                "write `dataset: name` beside it",
+            )),
+            (_, None) => findings.push(finding(
+                "",
+                "nothing says where the source files are",
+                "write `url: …` with `{{ period | date('%Y%m%d') }}` or its like in it",
+            )),
+            _ => {}
+        }
+        return findings;
+    };
+    if fetch.source != SourceKind::Dataset {
+        let message = "`dataset` belongs to `source: dataset`; files have a `url`";
+        findings.push(finding("/dataset", message, "write `source: dataset`, or remove it"));
+        return findings;
+    }
+    let of_files = [
+        ("/url", fetch.url.is_some()),
+        ("/alternatives", !fetch.alternatives.is_empty()),
+        ("/auth", fetch.auth.is_some()),
+        ("/headers", !fetch.headers.is_empty()),
+        ("/wait", fetch.wait.is_some()),
+        ("/max-gaps", fetch.max_gaps.is_some()),
+    ];
+    for (pointer, _) in of_files.into_iter().filter(|(_, said)| *said) {
+        let message = format!("`{}` belongs to source files, and a dataset has none", &pointer[1..]);
+        findings.push(finding(pointer, &message, "remove it"));
+    }
+    let Some(known) = datasets.get(id).map(|info| &info.block.variables) else { return findings };
+    for (name, select) in &fetch.variables {
+        let from = select.from.as_ref().unwrap_or(name);
+        if !known.is_empty() && !known.contains_key(from) {
+            let names: Vec<&str> = known.keys().map(String::as_str).collect();
+            let message = format!("`{id}` has no variable `{from}`");
+            findings.push(finding(
+                &format!("/variables/{name}"),
+                &message,
+                &format!("it has {}", names.join(", ")),
+            ));
+        }
+        if select.url.is_some() || select.band.is_some() || select.level.is_some() || select.stamp.is_some() {
+            let message = "a variable of a dataset is chosen by `from` alone";
+            findings.push(finding(&format!("/variables/{name}"), message, "remove what else it says"));
+        }
+    }
+    findings
+}
