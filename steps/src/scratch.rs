@@ -29,7 +29,24 @@ const WHOLE: &str = "whole";
 pub(crate) struct Scratch {
     folder: PathBuf,
     // Bounded by the source files of the run, a name each. Whoever holds a lock looks or brings.
-    files: Mutex<HashMap<String, Arc<Mutex<()>>>>,
+    files: Mutex<HashMap<String, Slot>>,
+}
+
+/// How often a source file was brought.
+type Slot = Arc<Mutex<u64>>;
+
+/// A whole source file that is here.
+#[derive(Debug, Clone)]
+pub(crate) struct Brought {
+    pub(crate) path: PathBuf,
+    time: u64,
+}
+
+impl Brought {
+    /// One that was here before.
+    pub(crate) const fn here(path: PathBuf) -> Self {
+        Self { path, time: 0 }
+    }
 }
 
 impl Scratch {
@@ -50,20 +67,20 @@ impl Scratch {
     ///
     /// # Errors
     /// When it could not be had whole. Nothing is left behind then.
-    pub(crate) async fn file(&self, net: &Net, place: &Place) -> Result<Option<PathBuf>, StepError> {
+    pub(crate) async fn file(&self, net: &Net, place: &Place) -> Result<Option<Brought>, StepError> {
         if let Place::File(path) = place {
-            return Ok(net.exists(place).await?.then(|| path.clone()));
+            return Ok(net.exists(place).await?.then(|| Brought::here(path.clone())));
         }
         let name = net.name(place);
         let slot = self.slot(&name).await;
-        let _held = slot.lock().await;
+        let mut times = slot.lock().await;
         let folder = self.folder.join(&name);
         let path = folder.join(WHOLE);
         let failed = |error: std::io::Error| {
             StepError::permanent(ErrorKind::Store, format!("cannot write to {}: {error}", folder.display()))
         };
         if tokio::fs::try_exists(&path).await.map_err(failed)? {
-            return Ok(Some(path));
+            return Ok(Some(Brought { path, time: *times }));
         }
         tokio::fs::create_dir_all(&folder).await.map_err(failed)?;
         let number = UNFINISHED.fetch_add(1, Ordering::Relaxed);
@@ -72,15 +89,20 @@ impl Scratch {
             return Ok(None);
         }
         tokio::fs::rename(&unfinished.0, &path).await.map_err(failed)?;
-        Ok(Some(path))
+        *times += 1;
+        Ok(Some(Brought { path, time: *times }))
     }
 
     /// Forgets a source file and deletes what was brought of it, under all its names, because its
-    /// bytes are not what they should be: the next one to ask brings it anew.
-    pub(crate) async fn discard(&self, net: &Net, place: &Place) {
+    /// bytes are not what they should be: the next one to ask brings it anew. What somebody else
+    /// brought anew in the meantime stays.
+    pub(crate) async fn discard(&self, net: &Net, place: &Place, brought: &Brought) {
         let name = net.name(place);
         let slot = self.slot(&name).await;
-        let _held = slot.lock().await;
+        let times = slot.lock().await;
+        if *times != brought.time {
+            return;
+        }
         let folder: &Path = &self.folder.join(&name);
         if let Err(error) = tokio::fs::remove_dir_all(folder).await
             && error.kind() != std::io::ErrorKind::NotFound
@@ -89,7 +111,7 @@ impl Scratch {
         }
     }
 
-    async fn slot(&self, name: &str) -> Arc<Mutex<()>> {
+    async fn slot(&self, name: &str) -> Slot {
         Arc::clone(self.files.lock().await.entry(name.to_owned()).or_default())
     }
 }

@@ -32,7 +32,7 @@ use crate::{
     compute::compute,
     net::{Net, Place as Source},
     raster::{Helpers, Lease, Untold, faulty, misunderstood},
-    scratch::Scratch,
+    scratch::{Brought, Scratch},
 };
 use block::{Block, Part};
 use format::Format;
@@ -55,7 +55,7 @@ pub(crate) struct FileOpener {
 #[derive(Debug)]
 struct WholeFile {
     request: Arc<Request>,
-    path: PathBuf,
+    brought: Brought,
     lease: Lease,
     series: Vec<Series>,
     indexes: Vec<Index>,
@@ -97,31 +97,31 @@ impl FileOpener {
         net: &Net,
         memory: u64,
     ) -> Result<Option<WholeFile>, StepError> {
-        let Some(path) = self.scratch.file(net, &request.place).await? else { return Ok(None) };
-        let path = match recognise(&request.place, &path).await {
+        let Some(mut brought) = self.scratch.file(net, &request.place).await? else { return Ok(None) };
+        brought.path = match recognise(&request.place, &brought.path).await {
             Ok(path) => path,
-            Err(error) => return Err(self.spoiled(error, net, &request.place).await),
+            Err(error) => return Err(self.spoiled(error, net, &request.place, &brought).await),
         };
-        self.load(request, path, net, memory).await.map(Some)
+        self.load(request, brought, net, memory).await.map(Some)
     }
 
     /// Opens a file that is here whole.
     async fn load(
         &self,
         request: &Arc<Request>,
-        path: PathBuf,
+        brought: Brought,
         net: &Net,
         memory: u64,
     ) -> Result<WholeFile, StepError> {
         let file = request.place.to_string();
         let mut lease = self.helpers.take();
-        let description = match describe(&mut lease, &path, &request.place).await {
+        let description = match describe(&mut lease, &brought.path, &request.place).await {
             Ok(description) => description,
             Err(Untold::Error(error)) => return Err(error),
             Err(Untold::Fault(fault)) => {
                 let error = faulty(&fault, &file);
                 return Err(match fault.kind {
-                    FaultKind::Unreadable => self.spoiled(error, net, &request.place).await,
+                    FaultKind::Unreadable => self.spoiled(error, net, &request.place, &brought).await,
                     _ => error,
                 });
             }
@@ -138,14 +138,14 @@ impl FileOpener {
         let blocks = layout.series.iter().map(|_| None).collect();
         let (request, series, opens) = (Arc::clone(request), layout.series, description.opens);
         let (opener, net, broken) = (self.clone(), net.clone(), false);
-        Ok(WholeFile { request, path, lease, series, indexes, window, blocks, opens, opener, net, broken })
+        Ok(WholeFile { request, brought, lease, series, indexes, window, blocks, opens, opener, net, broken })
     }
 
     /// What came from elsewhere and cannot be read may be whole the next time.
-    async fn spoiled(&self, error: StepError, net: &Net, place: &Source) -> StepError {
+    async fn spoiled(&self, error: StepError, net: &Net, place: &Source, brought: &Brought) -> StepError {
         match error {
             StepError::Permanent(failure) if !matches!(place, Source::File(_)) => {
-                self.scratch.discard(net, place).await;
+                self.scratch.discard(net, place, brought).await;
                 StepError::Transient { failure, retry_after: None }
             }
             error => error,
@@ -292,7 +292,7 @@ impl WholeFile {
 
     async fn ask(&mut self, part: Ask) -> Result<Vec<u8>, StepError> {
         let file = self.request.place.to_string();
-        let path = question(&self.path, &self.request.place)?;
+        let path = question(&self.brought.path, &self.request.place)?;
         match self.lease.ask(&Question::Read { path, part }, &file).await {
             Ok((Reply::Values { opens, .. }, bytes)) => {
                 self.opens = opens;
@@ -306,7 +306,7 @@ impl WholeFile {
                     return Err(error);
                 }
                 self.broken = true;
-                Err(self.opener.spoiled(error, &self.net, &self.request.place).await)
+                Err(self.opener.spoiled(error, &self.net, &self.request.place, &self.brought).await)
             }
         }
     }

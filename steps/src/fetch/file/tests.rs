@@ -45,7 +45,7 @@ async fn a_file_of_744_messages_is_opened_once_and_its_helper_kept_for_the_next(
     let path = std::fs::canonicalize(path).unwrap();
     let (opener, net) = opener();
     let request = request(&path, "2t", "2019-03-01T00/2019-03-31T23");
-    let mut file = opener.load(&request, path.clone(), &net, 1 << 30).await.unwrap();
+    let mut file = opener.load(&request, Brought::here(path.clone()), &net, 1 << 30).await.unwrap();
     let mut blocks = 0;
     for period in request.periods.clone() {
         let before = file.blocks[0].as_ref().map(|block| block.steps.clone());
@@ -58,7 +58,7 @@ async fn a_file_of_744_messages_is_opened_once_and_its_helper_kept_for_the_next(
     // 744 × 33 × 49 numbers of eight bytes fit into one block: one read.
     assert_eq!((file.opens, blocks), (1, 1));
     drop(file);
-    let again = opener.load(&request, path, &net, 1 << 30).await.unwrap();
+    let again = opener.load(&request, Brought::here(path.clone()), &net, 1 << 30).await.unwrap();
     assert_eq!(again.opens, 1, "the same process, in which the file is still open");
 }
 
@@ -68,6 +68,6 @@ async fn more_cells_than_memory_holds_are_refused_before_they_are_read() {
     let path = std::fs::canonicalize(path).unwrap();
     let request = request(&path, "2t", "2019-03-01T00");
     let (opener, net) = opener();
-    let error = opener.load(&request, path, &net, 10_000).await.unwrap_err();
+    let error = opener.load(&request, Brought::here(path), &net, 10_000).await.unwrap_err();
     assert!(error.to_string().contains("33 × 49 cells do not fit"), "{error}");
 }
