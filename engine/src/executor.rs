@@ -28,7 +28,7 @@ use crate::{
 
 /// How often work is listed anew in one run as others write to the dataset meanwhile: after that,
 /// whoever else is at work should be seen to first.
-pub const RELISTINGS: u32 = 3;
+pub const RELISTINGS: u32 = 8;
 
 /// Carries out tasks. Dropping the future stops the work.
 #[async_trait]
