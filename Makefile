@@ -10,9 +10,9 @@ demo:
 # cargo would choose other features and build most dependencies twice.
 test:
 	@scripts/install-system.sh
-	@python=$$(scripts/python-env.sh) && \
+	@python=$$(scripts/python-env.sh) && server=$$(scripts/node-env.sh) && \
 	cargo build --workspace --bins --examples --tests && \
-	FRAZIL_PYTHON=$$python cargo test --workspace
+	FRAZIL_PYTHON=$$python FRAZIL_YAML_SERVER=$$server cargo test --workspace
 
 # The docs are for those who change the code: links to private items lead somewhere.
 lint:

@@ -4,5 +4,5 @@
 mod read;
 mod tree;
 
-pub(crate) use read::read;
+pub(crate) use read::{MAX_BYTES, TOO_LARGE, read};
 pub(crate) use tree::{Entry, Node, Tree};

@@ -14,11 +14,27 @@ use crate::{pipeline::PipelineFile, project::ProjectFile, registry::Registry};
 /// in settings and nowhere else.
 const WITH: &str = "with.";
 
+/// What a file holds at most, so that what looks at every pair of them ends soon.
+const MOST: &[(&str, &str, u64)] = &[
+    ("steps", "maxProperties", 1_000),
+    ("datasets", "maxProperties", 1_000),
+    ("params", "maxProperties", 200),
+    ("triggers", "maxItems", 100),
+];
+
+/// How many steps one step needs or waits for at most.
+const MOST_NEEDS: u64 = 1_000;
+
 /// The schema of a pipeline file, with the settings of each step type chosen by `uses`.
 #[must_use]
 pub fn pipeline(registry: &Registry) -> Value {
     let mut schema = root::<PipelineFile>("frazil pipeline, version 1", "pipeline.v1.json");
     let (choices, definitions) = settings(registry);
+    for (key, limit, most) in MOST {
+        if let Some(block) = schema.get_mut("properties").and_then(|p| p.get_mut(*key)) {
+            block[*limit] = json!(most);
+        }
+    }
     let names: Vec<Value> = registry.iter().map(|t| json!(t.uses)).collect();
     let described: Vec<Value> =
         registry.iter().map(|t| json!({ "const": t.uses, "description": t.summary })).collect();
@@ -36,6 +52,9 @@ pub fn pipeline(registry: &Registry) -> Value {
                 // These stay text: an expression in them is text to a schema.
                 property["x-expression"] = json!(true);
             }
+        }
+        if let Some(needs) = defs.get_mut("Names").and_then(|names| names["anyOf"].as_array_mut()) {
+            needs.iter_mut().filter(|n| n["type"] == "array").for_each(|n| n["maxItems"] = json!(MOST_NEEDS));
         }
         defs.extend(definitions);
         defs.insert("Expression".into(), expression());

@@ -2,6 +2,7 @@
 //!
 //! A value that is exactly one `"{{ … }}"` keeps the type of its expression; anything else is text.
 
+pub(crate) mod guard;
 pub(crate) mod known;
 
 use std::{borrow::Cow, collections::BTreeMap, sync::LazyLock};
@@ -143,7 +144,7 @@ pub fn sole_expression(text: &str) -> Option<&str> {
 /// The environment with the filters that pipelines may use.
 pub(crate) fn environment() -> &'static Environment<'static> {
     static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
-        let mut environment = Environment::new();
+        let mut environment = guard::environment();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         environment.add_filter("date", date);
         environment
@@ -151,9 +152,10 @@ pub(crate) fn environment() -> &'static Environment<'static> {
     &ENVIRONMENT
 }
 
-/// What an evaluation would trip over that reading does not: an unknown filter, test or function, or
-/// a format that `date` does not know. Names that are not there are no matter.
-pub(crate) fn trial(text: &str) -> Option<String> {
+/// What an evaluation would trip over that reading does not: an unknown filter, test or function, a
+/// format that `date` does not know, or that it gives or takes too much. Names that are not there are
+/// no matter.
+pub(crate) fn trial(text: &str) -> Option<Trouble> {
     static LENIENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
         let mut lenient = environment().clone();
         lenient.set_undefined_behavior(UndefinedBehavior::Chainable);
@@ -163,15 +165,37 @@ pub(crate) fn trial(text: &str) -> Option<String> {
     let now = DateTime::UNIX_EPOCH.to_rfc3339();
     let names = json!({ "period": period_names(day), "now": now, "run": { "instant": now } });
     let names = minijinja::Value::from(minijinja::value::Serde(names));
-    let error = LENIENT.render_str(text, names).err()?;
+    let error = render(&LENIENT, text, names).err()?;
     let detail = error.detail().unwrap_or_default().to_owned();
     match error.kind() {
+        _ if guard::is_excess(&error) => Some(Trouble::Excess),
         minijinja::ErrorKind::UnknownFilter
         | minijinja::ErrorKind::UnknownTest
-        | minijinja::ErrorKind::UnknownFunction => Some(detail),
-        minijinja::ErrorKind::InvalidOperation if detail == BAD_FORMAT => Some(detail),
+        | minijinja::ErrorKind::UnknownFunction => Some(Trouble::Unknown(detail)),
+        minijinja::ErrorKind::InvalidOperation if detail == BAD_FORMAT => Some(Trouble::Unknown(detail)),
         _ => None,
     }
+}
+
+/// What an evaluation trips over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    /// Something that is not there.
+    Unknown(String),
+    /// It takes or gives too much.
+    Excess,
+}
+
+/// The text that `text` gives, as far as it may be long.
+fn render(
+    environment: &Environment<'_>,
+    text: &str,
+    names: minijinja::Value,
+) -> Result<String, minijinja::Error> {
+    let mut written = guard::Written::default();
+    environment.template_from_str(text)?.render_captured_to(names, &mut written)?;
+    String::from_utf8(written.0)
+        .map_err(|_| minijinja::Error::new(minijinja::ErrorKind::WriteFailure, "it gives no text"))
 }
 
 /// What `date` says of a format that it does not know.
@@ -204,8 +228,7 @@ pub fn evaluate(text: &str, names: &Value) -> Result<Value, StepError> {
             )
         });
     }
-    environment
-        .render_str(text, minijinja::Value::from(minijinja::value::Serde(names)))
+    render(environment, text, minijinja::Value::from(minijinja::value::Serde(names)))
         .map(Value::String)
         .map_err(failed)
 }

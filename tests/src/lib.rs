@@ -8,6 +8,7 @@
     reason = "support of tests: a failure ends the test that asked, a skipped test says so in a line"
 )]
 
+pub mod editor;
 pub mod geotiff;
 pub mod moto;
 pub mod programs;

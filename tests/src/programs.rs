@@ -60,6 +60,17 @@ pub fn python() -> Option<PathBuf> {
     needed("FRAZIL_PYTHON names no interpreter (`make test` sets it)", found)
 }
 
+/// The YAML language server of editors, from `FRAZIL_YAML_SERVER`; `None`, said in a line, where
+/// there is none: it is a program of node, which nothing else needs.
+#[must_use]
+pub fn yaml_server() -> Option<PathBuf> {
+    let found = std::env::var_os("FRAZIL_YAML_SERVER").map(PathBuf::from).filter(|path| path.is_file());
+    if found.is_none() {
+        println!("skipped: FRAZIL_YAML_SERVER names no language server (`make test` sets it where node is)");
+    }
+    found
+}
+
 fn needed(what: &str, found: Option<PathBuf>) -> Option<PathBuf> {
     assert!(found.is_some() || !is_ci(), "{what}");
     if found.is_none() {

@@ -11,12 +11,16 @@
 mod arrivals;
 #[path = "all/cascades.rs"]
 mod cascades;
+#[path = "all/budgets.rs"]
+mod budgets;
 #[path = "all/command_line.rs"]
 mod command_line;
 #[path = "all/crash.rs"]
 mod crash;
 #[path = "all/diagnostics.rs"]
 mod diagnostics;
+#[path = "all/editor.rs"]
+mod editor;
 #[path = "all/fetch.rs"]
 mod fetch;
 #[path = "all/fixes.rs"]

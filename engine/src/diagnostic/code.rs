@@ -36,7 +36,7 @@ codes! {
     NUMBER "FZ007" "a number that readers understand differently"
         "`012` is twelve to one YAML reader and ten to another; `1_000`, `0x1F`, `.5`, `+1` and `1:30` differ as well.\nWrite the number plainly (`12`, `1000`, `0.5`), or put quotes around what is meant as text.";
     DEPTH "FZ008" "nested too deeply"
-        "Nothing in these files is nested more than a dozen levels deep; the reader stops at 64, so that no file can exhaust it.\nA bracket that is never closed is the usual cause.";
+        "Nothing in these files is nested more than a dozen levels deep; the reader stops at 32, so that no file can exhaust it.\nA bracket that is never closed is the usual cause.";
     EXPANDED "FZ009" "larger than any file that a person writes"
         "A file may be small and yet stand for very much: aliases (`*name`) that repeat aliases, lists without end. The reader counts what a file stands for and stops at 50,000 values.";
     ENOUGH "FZ010" "more problems than are shown"

@@ -1,21 +1,30 @@
+mod number;
 mod raw;
+
+use std::collections::HashMap;
 
 use serde_json::Number;
 use serde_saphyr::{Location, Spanned, options::DuplicateKeyPolicy};
 
-use self::raw::{Raw, options};
+use self::{
+    number::{plain_again, plain_number},
+    raw::{Raw, options},
+};
 use super::{Entry, Node, Tree};
 use crate::diagnostic::{Diagnostic, Span, codes};
 
-/// The largest file that is read.
-const MAX_BYTES: usize = 4 * 1024 * 1024;
+/// The largest file that is read: a pipeline of a thousand steps has a quarter of it.
+pub(crate) const MAX_BYTES: usize = 1024 * 1024;
+
+/// What is said of a file that is larger.
+pub(crate) const TOO_LARGE: &str = "the file is larger than 1 MiB";
 
 /// Reads a file into a tree. With a tree there may still be problems: duplicate keys, braces
 /// without quotes, numbers that readers understand differently.
 pub(crate) fn read(source: usize, text: &str) -> (Option<Node>, Vec<Diagnostic>) {
     if text.len() > MAX_BYTES {
         let span = Span { source, from: 0, to: 0 };
-        return (None, vec![Diagnostic::error(codes::UNREADABLE, span, "the file is larger than 4 MiB")]);
+        return (None, vec![Diagnostic::error(codes::UNREADABLE, span, TOO_LARGE).help("a file of so many steps is made by a program: let it make several")]);
     }
     let mut judge = Judge { source, text, problems: Vec::new(), numeric_keys: false };
     // This policy hands every entry over as it stands, so that both places can be shown.
@@ -88,6 +97,8 @@ impl Judge<'_> {
 
     fn map(&mut self, span: &mut Span, entries: Vec<(Spanned<Raw>, Spanned<Raw>)>) -> Tree {
         let mut own: Vec<Entry> = Vec::with_capacity(entries.len());
+        // By key, so that a map of very many keys is not looked through for each.
+        let mut places: HashMap<String, Span> = HashMap::new();
         let mut merged: Vec<Entry> = Vec::new();
         for (key, value) in entries {
             let key_span = self.span(&key.defined);
@@ -110,7 +121,7 @@ impl Judge<'_> {
             let value = self.node(value);
             if key == "<<" {
                 self.merge(value, &mut merged);
-            } else if let Some(first) = own.iter().find(|e| e.key == key) {
+            } else if let Some(first) = places.get(&key) {
                 self.problems.push(
                     Diagnostic::error(
                         codes::DUPLICATE_KEY,
@@ -118,15 +129,17 @@ impl Judge<'_> {
                         format!("`{key}` stands twice in one map"),
                     )
                     .label("here again")
-                    .other(first.key_span, "first here")
+                    .other(*first, "first here")
                     .help("rename or remove one of them"),
                 );
             } else {
+                places.insert(key.clone(), key_span);
                 own.push(Entry { key, key_span, value });
             }
         }
         for entry in merged {
-            if !own.iter().any(|e| e.key == entry.key) {
+            // Of several the first wins.
+            if places.insert(entry.key.clone(), entry.key_span).is_none() {
                 own.push(entry);
             }
         }
@@ -136,13 +149,7 @@ impl Judge<'_> {
     /// Takes over what `<<` names: a map, or maps of which the first wins.
     fn merge(&mut self, value: Node, merged: &mut Vec<Entry>) {
         match value.tree {
-            Tree::Map(entries) => {
-                for entry in entries {
-                    if !merged.iter().any(|e| e.key == entry.key) {
-                        merged.push(entry);
-                    }
-                }
-            }
+            Tree::Map(entries) => merged.extend(entries),
             Tree::List(items) => items.into_iter().for_each(|item| self.merge(item, merged)),
             _ => self.problems.push(Diagnostic::error(
                 codes::TYPE,
@@ -208,9 +215,11 @@ impl Judge<'_> {
             serde_saphyr::Error::Budget { .. } if message.contains("Documents") => {
                 "a second document begins; one file is one document"
             }
-            serde_saphyr::Error::Budget { .. } => "it is larger than any file that a person writes",
             _ => message,
         };
+        if let Some(problem) = beyond(error, message, span) {
+            return problem;
+        }
         let message = message.split(" at line ").next().unwrap_or(message).trim_start_matches("error: ");
         let message = message
             .split_once(": ")
@@ -259,6 +268,26 @@ impl Judge<'_> {
     }
 }
 
+/// What is said where the reader stopped at one of its limits.
+fn beyond(error: &serde_saphyr::Error, message: &str, span: Span) -> Option<Diagnostic> {
+    // At an alias the crate wraps the kind of its error, and keeps its words alone.
+    let said = message.to_lowercase();
+    let deep = said.contains("recursion limit") || (said.contains("budget breached") && said.contains("depth"));
+    let large = matches!(error, serde_saphyr::Error::Budget { .. })
+        || said.contains("budget breached")
+        || (said.contains("alias") && ["limit", "exceed", "overflow"].iter().any(|word| said.contains(word)));
+    if !(deep || large) || said.contains("second document") {
+        return None;
+    }
+    Some(if deep {
+        Diagnostic::error(codes::DEPTH, span, "this is nested more than 32 levels deep")
+            .help("look for a bracket that is never closed")
+    } else {
+        Diagnostic::error(codes::EXPANDED, span, "this stands for more than any file that a person writes")
+            .help("write out what aliases repeat, or make several files of it")
+    })
+}
+
 /// What to look for, by what the reader stopped at.
 fn remedy(message: &str) -> &'static str {
     if message.contains("tab") {
@@ -270,23 +299,6 @@ fn remedy(message: &str) -> &'static str {
     } else {
         "look in the line before too: a bracket or a quote may be open there, or the indentation off"
     }
-}
-
-/// The number that every reader takes for the same, where there can be no doubt which one was meant.
-fn plain_again(written: &str) -> Option<String> {
-    let bare = written.strip_prefix('+').unwrap_or(written).replace('_', "");
-    let digits = bare.strip_prefix('-').unwrap_or(&bare);
-    let whole = if digits.starts_with('.') { format!("0{digits}") } else { digits.to_owned() };
-    let again = if bare.starts_with('-') { format!("-{whole}") } else { whole };
-    plain_number(&again).then_some(again)
-}
-
-/// Whether `text` is a number to every reader, as JSON writes it.
-fn plain_number(text: &str) -> bool {
-    let digits = text.strip_prefix('-').unwrap_or(text);
-    let whole = digits.split(['.', 'e', 'E']).next().unwrap_or("");
-    let leading_zero = whole.len() > 1 && whole.starts_with('0');
-    !whole.is_empty() && !leading_zero && !text.contains('_') && serde_json::from_str::<Number>(text).is_ok()
 }
 
 #[cfg(test)]

@@ -1,3 +1,5 @@
+use std::collections::HashMap;
+
 use serde_json::{Map, Number, Value};
 
 use crate::diagnostic::Span;
@@ -152,8 +154,10 @@ impl Node {
     pub(crate) fn overlaid(self, later: Self) -> Self {
         let Tree::Map(mut entries) = self.tree else { return later };
         let Tree::Map(over) = later.tree else { return later };
+        let places: HashMap<String, usize> =
+            entries.iter().enumerate().map(|(at, entry)| (entry.key.clone(), at)).collect();
         for entry in over {
-            match entries.iter_mut().find(|e| e.key == entry.key) {
+            match places.get(&entry.key).and_then(|at| entries.get_mut(*at)) {
                 Some(old) => {
                     old.key_span = entry.key_span;
                     let before =

@@ -61,6 +61,9 @@ fn check_param(param: &Param, node: &Node, out: &mut Vec<Diagnostic>) {
     }
 }
 
+/// Problems up to which it is said what follows from each.
+const FEW: usize = 50;
+
 /// Checks names that lead out of the file: pools and datasets; `lost` says what is never made
 /// without a dataset that a step names.
 pub(crate) fn check_references(
@@ -71,8 +74,10 @@ pub(crate) fn check_references(
     out: &mut Vec<Diagnostic>,
 ) {
     let known: Vec<&str> = blocks.keys().map(DatasetId::as_str).collect();
-    let mut dataset = |id: &DatasetId, place: Span, lost: Option<String>| {
+    let mut dataset = |id: &DatasetId, place: Span, step: Option<usize>| {
         if !blocks.contains_key(id) {
+            // What hangs from a step is looked for through all files, and only for those that are shown.
+            let lost = step.filter(|_| out.len() < FEW).and_then(|step| lost(step, id));
             out.push(
                 Diagnostic::error(
                     codes::DATASET,
@@ -97,7 +102,7 @@ pub(crate) fn check_references(
         named.sort();
         named.dedup();
         for id in named {
-            dataset(&id, naming(step, &id), lost(at, &id));
+            dataset(&id, naming(step, &id), Some(at));
         }
     }
     let pools: Vec<&str> = project.pools.keys().map(String::as_str).collect();

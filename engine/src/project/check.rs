@@ -119,6 +119,11 @@ fn read(source: usize, sources: &Sources, schema: &Value, out: &mut Vec<Diagnost
         return None;
     }
     let problems = shape::check(schema, &node);
+    // What is too much is not looked at one by one.
+    if problems.len() >= shape::TOO_MANY || problems.iter().any(|p| p.code == codes::COUNT) {
+        out.extend(problems);
+        return None;
+    }
     // A map that lost its braces or a key is half a map: what its shape lacks says nothing new.
     out.extend(problems.into_iter().filter(|p| !broken || p.code != codes::MISSING_KEY));
     literals(&node, out);

@@ -1,14 +1,19 @@
 use std::{
-    collections::BTreeMap,
-    fs, io,
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    io::{self, Read},
     path::{Path, PathBuf},
 };
 
 use super::{Project, check};
 use crate::{
-    diagnostic::{Diagnostic, Severity, Sources, codes, narrow},
+    diagnostic::{Diagnostic, Severity, Sources, Span, codes, narrow},
+    document::{MAX_BYTES, TOO_LARGE},
     registry::Registry,
 };
+
+/// Problems of one file that are shown: nobody reads more, and each may show a long line.
+const SHOWN: usize = 100;
 
 /// Which files are read.
 #[derive(Debug, Clone, Default)]
@@ -59,7 +64,7 @@ pub fn load(options: &LoadOptions, registry: &Registry) -> Checked {
     for (root, group) in groups {
         let mut read = |path: &Path| -> Option<usize> {
             let name = shown(path, &options.folder);
-            match fs::read_to_string(path) {
+            match text_of(path) {
                 Ok(text) => Some(checked.sources.add(name, text)),
                 Err(error) => {
                     checked.problems.push(unreadable(&name, &error));
@@ -77,12 +82,54 @@ pub fn load(options: &LoadOptions, registry: &Registry) -> Checked {
         checked.projects.extend(project.filter(|_| whole));
     }
     checked.problems.sort_by_key(Diagnostic::order);
+    enough(&mut checked.problems);
     narrow(&mut checked.problems, &checked.sources);
     let secret = checked.problems.iter().filter(|p| p.code == codes::CREDENTIAL);
     for span in secret.filter_map(|p| p.primary.as_ref()).map(|label| label.span).collect::<Vec<_>>() {
         checked.sources.mask(span);
     }
     checked
+}
+
+/// What stands in a file; never more than is read of one, and nothing of what is no file, since a
+/// pipe would be waited for.
+fn text_of(path: &Path) -> io::Result<String> {
+    let file = |message| io::Error::other(message);
+    if !fs::metadata(path)?.is_file() {
+        return Err(file("it is no file"));
+    }
+    let mut bytes = Vec::new();
+    fs::File::open(path)?.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+    if bytes.len() > MAX_BYTES {
+        return Err(file(TOO_LARGE));
+    }
+    String::from_utf8(bytes).map_err(|_| io::ErrorKind::InvalidData.into())
+}
+
+/// Leaves the first problems of each file, and says how many more there are.
+fn enough(problems: &mut Vec<Diagnostic>) {
+    let mut counts: BTreeMap<usize, (usize, Severity, Span)> = BTreeMap::new();
+    problems.retain(|problem| {
+        let Some(label) = &problem.primary else { return true };
+        let (count, severity, last) =
+            counts.entry(label.span.source).or_insert((0, Severity::Warning, label.span));
+        *count += 1;
+        if *count > SHOWN {
+            *severity = problem.severity.min(*severity);
+        } else {
+            *last = label.span;
+        }
+        *count <= SHOWN
+    });
+    for (count, severity, last) in counts.into_values().filter(|(count, ..)| *count > SHOWN) {
+        let message = format!("{} more problems in this file are not shown", count - SHOWN);
+        let problem = Diagnostic::error(codes::ENOUGH, last, message).help("mend the first ones and check again");
+        let at = problems.partition_point(|p| {
+            let (source, from, _) = p.order();
+            (source, from) <= (last.source, last.from)
+        });
+        problems.insert(at, if severity == Severity::Error { problem } else { problem.warning() });
+    }
 }
 
 fn unreadable(name: &str, error: &io::Error) -> Diagnostic {
@@ -146,6 +193,14 @@ fn groups(options: &LoadOptions, problems: &mut Vec<Diagnostic>) -> BTreeMap<Pat
 
 /// `*.yaml` under a folder, but neither tests nor project files.
 fn collect(folder: &Path, found: &mut Vec<PathBuf>, problems: &mut Vec<Diagnostic>) {
+    // A link may lead back to where it lies.
+    inside(folder, &mut BTreeSet::new(), found, problems);
+}
+
+fn inside(folder: &Path, seen: &mut BTreeSet<PathBuf>, found: &mut Vec<PathBuf>, problems: &mut Vec<Diagnostic>) {
+    if !seen.insert(fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned())) {
+        return;
+    }
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) => return problems.push(unreadable(&folder.to_string_lossy(), &error)),
@@ -156,7 +211,7 @@ fn collect(folder: &Path, found: &mut Vec<PathBuf>, problems: &mut Vec<Diagnosti
         let name = path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
         if name.starts_with('.') {
         } else if path.is_dir() {
-            collect(&path, found, problems);
+            inside(&path, seen, found, problems);
         } else if (name.ends_with(".yaml") || name.ends_with(".yml")) && !name.ends_with(".test.yaml") {
             found.push(path);
         }

@@ -97,31 +97,25 @@ pub(super) fn given(draft: &Draft<'_>, at: usize) -> Option<DatasetId> {
     })
 }
 
-/// For each step, the datasets that it reads, itself or through what it needs.
+/// For each step, the datasets that it reads, itself or through what it needs, up to the nearest that
+/// are written on the way: what those are made from hangs from them.
 fn upstream(draft: &Draft<'_>) -> Vec<BTreeSet<DatasetId>> {
     let steps = &draft.steps;
     let mut found: Vec<BTreeSet<DatasetId>> = steps
         .iter()
         .map(|s| s.bound.as_ref().map(|b| b.reads().into_iter().collect()).unwrap_or_default())
         .collect();
-    // Needs form no circle in a file that can run; in one that does, rounds end all the same.
-    for _ in 0..steps.len() {
-        let mut changed = false;
-        for at in 0..steps.len() {
-            let mut more = BTreeSet::new();
-            for (from, _) in &steps[at].needs {
-                more.extend(found[*from].iter().cloned());
-                more.extend(
-                    steps[*from].bound.as_ref().and_then(|b| b.writes()).map(|w| w.dataset().clone()),
-                );
+    let edges = steps.iter().enumerate().flat_map(|(at, step)| step.needs.iter().map(move |(from, _)| (*from, at)));
+    // Of steps that need each other in a circle nothing is said but that.
+    for at in Graph::new(steps.len(), edges).order().unwrap_or_default() {
+        let mut more = BTreeSet::new();
+        for (from, _) in &steps[at].needs {
+            match steps[*from].bound.as_ref().and_then(|b| b.writes()) {
+                Some(Write::Values(id)) => drop(more.insert(id)),
+                _ => more.extend(found[*from].iter().cloned()),
             }
-            let before = found[at].len();
-            found[at].extend(more);
-            changed |= found[at].len() > before;
         }
-        if !changed {
-            break;
-        }
+        found[at].extend(more);
     }
     found
 }

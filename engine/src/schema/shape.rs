@@ -14,6 +14,9 @@ use crate::{
     document::{Entry, Node, Tree},
 };
 
+/// From so many problems of shape on a file is not looked at further: it is something else.
+pub(crate) const TOO_MANY: usize = 1_000;
+
 /// Compares a tree with a schema; `key` is where problems of the root are shown.
 pub(crate) fn check(root: &Value, node: &Node) -> Vec<Diagnostic> {
     let shape = Shape { root };
@@ -39,7 +42,7 @@ impl<'a> Shape<'a> {
 
     fn value(&self, schema: &'a Value, node: &Node, key: Span, out: &mut Vec<Diagnostic>) {
         let (schema, name) = self.resolve(schema);
-        if schema == &Value::Bool(true) {
+        if schema == &Value::Bool(true) || out.len() >= TOO_MANY {
             return;
         }
         let place = if node.is_block() { key } else { node.span };
@@ -252,6 +255,10 @@ impl<'a> Shape<'a> {
     fn list(&self, schema: &'a Value, items: &[Node], place: Span, out: &mut Vec<Diagnostic>) {
         let count = |key: &str| schema[key].as_u64().and_then(|n| usize::try_from(n).ok());
         let (min, max) = (count("minItems").unwrap_or(0), count("maxItems").unwrap_or(usize::MAX));
+        // Few is a matter of form, many one of size.
+        if items.len() > max && max >= 100 {
+            return out.push(too_many(items.len(), max, place));
+        }
         if items.len() < min || items.len() > max {
             let wanted = if min == max { format!("{min}") } else { format!("at least {min}") };
             out.push(Diagnostic::error(
@@ -269,9 +276,16 @@ impl<'a> Shape<'a> {
     }
 
     fn map(&self, schema: &'a Value, node: &Node, entries: &[Entry], key: Span, out: &mut Vec<Diagnostic>) {
+        let most = schema["maxProperties"].as_u64().and_then(|n| usize::try_from(n).ok()).unwrap_or(usize::MAX);
+        if entries.len() > most {
+            return out.push(too_many(entries.len(), most, key));
+        }
         let properties = schema["properties"].as_object();
         let others = schema.get("additionalProperties");
         for entry in entries {
+            if out.len() >= TOO_MANY {
+                return;
+            }
             if let Some(inner) = properties.and_then(|p| p.get(&entry.key)) {
                 let before = out.len();
                 self.value(inner, &entry.value, entry.key_span, out);
@@ -310,6 +324,11 @@ impl<'a> Shape<'a> {
             }
         }
     }
+}
+
+fn too_many(count: usize, most: usize, place: Span) -> Diagnostic {
+    Diagnostic::error(codes::COUNT, place, format!("these are {count}, and a file holds at most {most}"))
+        .help("make several files of it")
 }
 
 /// Helps with the words that describe a key, where nothing better is said.

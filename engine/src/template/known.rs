@@ -5,7 +5,11 @@ use std::sync::LazyLock;
 use regex::Regex;
 use serde_json::Value;
 
-use super::{environment, sole_expression, trial};
+use super::{
+    Trouble, environment,
+    guard::{self, Forbidden},
+    sole_expression, trial,
+};
 use crate::{
     diagnostic::{Diagnostic, Span, codes},
     pipeline::{Param, ParamKind},
@@ -54,6 +58,9 @@ impl Known<'_> {
         if !text.contains("{{") && !text.contains("{%") {
             return;
         }
+        if let Some(what) = guard::forbidden(text, |name| self.is_number(name)) {
+            return out.push(forbidden(&what, place));
+        }
         let names = match names_in(text) {
             Ok(names) => names,
             Err(error) => {
@@ -65,12 +72,19 @@ impl Known<'_> {
             }
         };
         let before = out.len();
-        if let Some(trouble) = trial(text) {
-            let message = format!("this expression cannot be evaluated: {trouble}");
-            out.push(
-                Diagnostic::error(codes::EXPRESSION, place.span, message)
-                    .help("filters are those of Jinja, such as `upper`, and `date('%Y-%m-%d')`"),
-            );
+        match trial(text) {
+            Some(Trouble::Unknown(what)) => {
+                let message = format!("this expression cannot be evaluated: {what}");
+                out.push(
+                    Diagnostic::error(codes::EXPRESSION, place.span, message)
+                        .help("filters are those of Jinja, such as `upper`, and `date('%Y-%m-%d')`"),
+                );
+            }
+            Some(Trouble::Excess) => out.push(
+                Diagnostic::error(codes::LARGE_RESULT, place.span, "this expression takes or gives too much")
+                    .help("a text has at most 64 KiB; look at what its loops go over"),
+            ),
+            None => {}
         }
         for name in &names {
             self.name(name, place, out);
@@ -81,6 +95,19 @@ impl Known<'_> {
                 Diagnostic::error(codes::SECRET_ALONE, place.of("secrets"), message)
                     .help("write `{{ secrets.name }}`, without filters or operators"),
             );
+        }
+    }
+
+    /// Whether a dotted name is a number whenever it is evaluated.
+    fn is_number(&self, name: &str) -> bool {
+        let Some((root, word)) = name.split_once('.') else { return false };
+        match root {
+            "period" => matches!(word, "year" | "month" | "day" | "hour" | "dekad" | "week"),
+            "vars" => self.project.vars.get(word).is_some_and(Value::is_number),
+            "params" => self.params.iter().any(|(known, param)| {
+                known == word && !param.list && matches!(param.kind, ParamKind::Int | ParamKind::Number)
+            }),
+            _ => false,
         }
     }
 
@@ -217,6 +244,27 @@ impl Known<'_> {
                         .help("use `vars`, or a parameter of type `enum`"),
                 );
             }
+        }
+    }
+}
+
+/// What an expression may not hold, in words.
+fn forbidden(what: &Forbidden, place: Place<'_>) -> Diagnostic {
+    match what {
+        Forbidden::Long => {
+            let message = format!("this expression is longer than {} bytes", guard::MAX_TEXT);
+            Diagnostic::error(codes::LONG_EXPRESSION, place.span, message)
+                .help("put what is long into `vars` or a parameter")
+        }
+        Forbidden::Statement(word) => {
+            let message = format!("`{{% {word} %}}` is not known here");
+            Diagnostic::error(codes::EXPRESSION, place.span, message)
+                .help("expressions have `if` and `for`, and no other statements")
+        }
+        Forbidden::Repeats(what) => {
+            let message = format!("`*` is for numbers, and {what} may be a text or a list, which it would repeat");
+            Diagnostic::error(codes::LARGE_RESULT, place.span, message)
+                .help("write `name|int` of what is a number, or join texts with `~`")
         }
     }
 }

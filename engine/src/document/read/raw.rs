@@ -2,7 +2,7 @@ use std::fmt;
 
 use serde::{
     Deserialize, Deserializer,
-    de::{Error as _, MapAccess, SeqAccess, Visitor},
+    de::{MapAccess, SeqAccess, Visitor},
 };
 use serde_json::Number;
 use serde_saphyr::{
@@ -14,7 +14,10 @@ use super::MAX_BYTES;
 
 /// Nodes of one file, aliases counted as often as they are used: far above any file that a person
 /// writes, far below what would hurt.
-const MAX_NODES: usize = 200_000;
+const MAX_NODES: usize = 50_000;
+
+/// Levels of nesting; a pipeline has about ten. A level takes some ten kilobytes of the stack.
+const MAX_DEPTH: usize = 32;
 
 /// What the YAML reader gives, before keys and numbers are judged.
 #[derive(Debug)]
@@ -69,9 +72,6 @@ impl<'de> Visitor<'de> for RawVisitor {
         let mut items = Vec::new();
         while let Some(item) = seq.next_element()? {
             items.push(item);
-            if items.len() > MAX_NODES {
-                return Err(A::Error::custom("a list that is too long"));
-            }
         }
         Ok(Raw::List(items))
     }
@@ -94,9 +94,10 @@ pub(super) fn options(duplicate_keys: DuplicateKeyPolicy) -> Options {
         with_snippet: false,
         budget: serde_saphyr::budget! {
             max_nodes: MAX_NODES,
+            max_depth: MAX_DEPTH,
             max_events: 3 * MAX_NODES,
             max_documents: 1,
-            max_total_scalar_bytes: 4 * MAX_BYTES,
+            max_total_scalar_bytes: 2 * MAX_BYTES,
         },
         alias_limits: serde_saphyr::alias_limits! {
             max_total_replayed_events: MAX_NODES,
