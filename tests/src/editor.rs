@@ -31,7 +31,12 @@ impl Editor {
     #[must_use]
     pub fn start(program: &Path) -> Self {
         let mut command = Command::new("node");
-        command.arg(program).arg("--stdio").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        command
+            .arg(program)
+            .arg("--stdio")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
         let mut server = command.spawn().expect("node starts");
         let input = server.stdin.take().expect("piped");
         let stdout = server.stdout.take().expect("piped");
@@ -50,7 +55,10 @@ impl Editor {
             "completion": { "completionItem": { "snippetSupport": false } },
             "publishDiagnostics": {},
         });
-        editor.ask("initialize", &json!({ "processId": null, "rootUri": null, "capabilities": { "textDocument": text_document } }));
+        editor.ask(
+            "initialize",
+            &json!({ "processId": null, "rootUri": null, "capabilities": { "textDocument": text_document } }),
+        );
         editor.tell("initialized", &json!({}));
         let yaml = json!({ "validate": true, "hover": true, "completion": true, "schemaStore": { "enable": false } });
         editor.tell("workspace/didChangeConfiguration", &json!({ "settings": { "yaml": yaml } }));
@@ -108,7 +116,8 @@ impl Editor {
     /// # Panics
     /// When the server does not answer.
     pub fn complete(&mut self, uri: &str, line: usize, character: usize) -> Vec<String> {
-        let at = json!({ "textDocument": { "uri": uri }, "position": { "line": line, "character": character } });
+        let at =
+            json!({ "textDocument": { "uri": uri }, "position": { "line": line, "character": character } });
         let answer = self.ask("textDocument/completion", &at);
         let items = answer["items"].as_array().or_else(|| answer.as_array()).cloned().unwrap_or_default();
         items.iter().filter_map(|item| item["label"].as_str()).map(str::to_owned).collect()
@@ -119,7 +128,8 @@ impl Editor {
     /// # Panics
     /// When the server does not answer.
     pub fn hover(&mut self, uri: &str, line: usize, character: usize) -> String {
-        let at = json!({ "textDocument": { "uri": uri }, "position": { "line": line, "character": character } });
+        let at =
+            json!({ "textDocument": { "uri": uri }, "position": { "line": line, "character": character } });
         let answer = self.ask("textDocument/hover", &at);
         answer["contents"]["value"].as_str().unwrap_or_default().to_owned()
     }

@@ -9,10 +9,10 @@
 
 #[path = "all/arrivals.rs"]
 mod arrivals;
-#[path = "all/cascades.rs"]
-mod cascades;
 #[path = "all/budgets.rs"]
 mod budgets;
+#[path = "all/cascades.rs"]
+mod cascades;
 #[path = "all/command_line.rs"]
 mod command_line;
 #[path = "all/crash.rs"]

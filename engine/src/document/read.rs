@@ -24,7 +24,13 @@ pub(crate) const TOO_LARGE: &str = "the file is larger than 1 MiB";
 pub(crate) fn read(source: usize, text: &str) -> (Option<Node>, Vec<Diagnostic>) {
     if text.len() > MAX_BYTES {
         let span = Span { source, from: 0, to: 0 };
-        return (None, vec![Diagnostic::error(codes::UNREADABLE, span, TOO_LARGE).help("a file of so many steps is made by a program: let it make several")]);
+        return (
+            None,
+            vec![
+                Diagnostic::error(codes::UNREADABLE, span, TOO_LARGE)
+                    .help("a file of so many steps is made by a program: let it make several"),
+            ],
+        );
     }
     let mut judge = Judge { source, text, problems: Vec::new(), numeric_keys: false };
     // This policy hands every entry over as it stands, so that both places can be shown.
@@ -272,7 +278,8 @@ impl Judge<'_> {
 fn beyond(error: &serde_saphyr::Error, message: &str, span: Span) -> Option<Diagnostic> {
     // At an alias the crate wraps the kind of its error, and keeps its words alone.
     let said = message.to_lowercase();
-    let deep = said.contains("recursion limit") || (said.contains("budget breached") && said.contains("depth"));
+    let deep =
+        said.contains("recursion limit") || (said.contains("budget breached") && said.contains("depth"));
     let large = matches!(error, serde_saphyr::Error::Budget { .. })
         || said.contains("budget breached")
         || (said.contains("alias") && ["limit", "exceed", "overflow"].iter().any(|word| said.contains(word)));

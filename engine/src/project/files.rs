@@ -123,7 +123,8 @@ fn enough(problems: &mut Vec<Diagnostic>) {
     });
     for (count, severity, last) in counts.into_values().filter(|(count, ..)| *count > SHOWN) {
         let message = format!("{} more problems in this file are not shown", count - SHOWN);
-        let problem = Diagnostic::error(codes::ENOUGH, last, message).help("mend the first ones and check again");
+        let problem =
+            Diagnostic::error(codes::ENOUGH, last, message).help("mend the first ones and check again");
         let at = problems.partition_point(|p| {
             let (source, from, _) = p.order();
             (source, from) <= (last.source, last.from)
@@ -197,7 +198,12 @@ fn collect(folder: &Path, found: &mut Vec<PathBuf>, problems: &mut Vec<Diagnosti
     inside(folder, &mut BTreeSet::new(), found, problems);
 }
 
-fn inside(folder: &Path, seen: &mut BTreeSet<PathBuf>, found: &mut Vec<PathBuf>, problems: &mut Vec<Diagnostic>) {
+fn inside(
+    folder: &Path,
+    seen: &mut BTreeSet<PathBuf>,
+    found: &mut Vec<PathBuf>,
+    problems: &mut Vec<Diagnostic>,
+) {
     if !seen.insert(fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned())) {
         return;
     }

@@ -105,7 +105,8 @@ fn upstream(draft: &Draft<'_>) -> Vec<BTreeSet<DatasetId>> {
         .iter()
         .map(|s| s.bound.as_ref().map(|b| b.reads().into_iter().collect()).unwrap_or_default())
         .collect();
-    let edges = steps.iter().enumerate().flat_map(|(at, step)| step.needs.iter().map(move |(from, _)| (*from, at)));
+    let edges =
+        steps.iter().enumerate().flat_map(|(at, step)| step.needs.iter().map(move |(from, _)| (*from, at)));
     // Of steps that need each other in a circle nothing is said but that.
     for at in Graph::new(steps.len(), edges).order().unwrap_or_default() {
         let mut more = BTreeSet::new();

@@ -276,7 +276,8 @@ impl<'a> Shape<'a> {
     }
 
     fn map(&self, schema: &'a Value, node: &Node, entries: &[Entry], key: Span, out: &mut Vec<Diagnostic>) {
-        let most = schema["maxProperties"].as_u64().and_then(|n| usize::try_from(n).ok()).unwrap_or(usize::MAX);
+        let most =
+            schema["maxProperties"].as_u64().and_then(|n| usize::try_from(n).ok()).unwrap_or(usize::MAX);
         if entries.len() > most {
             return out.push(too_many(entries.len(), most, key));
         }

@@ -197,7 +197,9 @@ fn repeats(block: &str, is_number: impl Fn(&str) -> bool) -> Option<String> {
         return None;
     }
     let plain = numbers.replace_all(block, "1");
-    if let Some(other) = plain.chars().find(|c| !(c.is_ascii_alphanumeric() || " \t_.+-*/%()<>=!".contains(*c))) {
+    if let Some(other) =
+        plain.chars().find(|c| !(c.is_ascii_alphanumeric() || " \t_.+-*/%()<>=!".contains(*c)))
+    {
         return Some(match other {
             '"' | '\'' => "what stands in quotes".to_owned(),
             '[' | ']' => "a list".to_owned(),
@@ -231,10 +233,20 @@ mod tests {
         ] {
             assert_eq!(judged(text), None, "{text}");
         }
-        for (text, what) in [("{{ 'x' * 9 }}", "what stands in quotes"), ("{{ [1] * 9 }}", "a list"), ("{{ vars.x * 9 }}", "`vars.x`"), ("a {{ period.year * (x | string) }}", "what follows `|`")] {
+        for (text, what) in [
+            ("{{ 'x' * 9 }}", "what stands in quotes"),
+            ("{{ [1] * 9 }}", "a list"),
+            ("{{ vars.x * 9 }}", "`vars.x`"),
+            ("a {{ period.year * (x | string) }}", "what follows `|`"),
+        ] {
             assert_eq!(judged(text), Some(Forbidden::Repeats(what.into())), "{text}");
         }
-        for (text, word) in [("{% set x = 1 %}", "set"), ("{%- macro x() -%}", "macro"), ("{% %}", ""), ("a{%+ block x %}", "block")] {
+        for (text, word) in [
+            ("{% set x = 1 %}", "set"),
+            ("{%- macro x() -%}", "macro"),
+            ("{% %}", ""),
+            ("a{%+ block x %}", "block"),
+        ] {
             assert_eq!(judged(text), Some(Forbidden::Statement(word.into())), "{text}");
         }
         assert_eq!(judged(&format!("{{{{ '{}' }}}}", "x".repeat(5000))), Some(Forbidden::Long));
@@ -260,7 +272,10 @@ mod tests {
         }
         assert_eq!(result("{{ [1, 'b']|join('-') }}{{ 'a-b'|replace('-', '_') }}").unwrap(), 6);
         for filter in LEFT_OUT {
-            assert_eq!(result(&format!("{{{{ 1|{filter} }}}}")).unwrap_err().kind(), ErrorKind::UnknownFilter);
+            assert_eq!(
+                result(&format!("{{{{ 1|{filter} }}}}")).unwrap_err().kind(),
+                ErrorKind::UnknownFilter
+            );
         }
     }
 }

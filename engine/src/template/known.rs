@@ -262,7 +262,8 @@ fn forbidden(what: &Forbidden, place: Place<'_>) -> Diagnostic {
                 .help("expressions have `if` and `for`, and no other statements")
         }
         Forbidden::Repeats(what) => {
-            let message = format!("`*` is for numbers, and {what} may be a text or a list, which it would repeat");
+            let message =
+                format!("`*` is for numbers, and {what} may be a text or a list, which it would repeat");
             Diagnostic::error(codes::LARGE_RESULT, place.span, message)
                 .help("write `name|int` of what is a number, or join texts with `~`")
         }

@@ -33,7 +33,10 @@ fn a_file_has_a_size() {
 
 #[test]
 fn what_is_no_file_is_not_waited_for() {
-    let sandbox = Sandbox::new(&[("frazil.yaml", "frazil: 1\n"), ("pipelines/a.yaml", "frazil: 1\nid: a\nsteps: {}\n")]);
+    let sandbox = Sandbox::new(&[
+        ("frazil.yaml", "frazil: 1\n"),
+        ("pipelines/a.yaml", "frazil: 1\nid: a\nsteps: {}\n"),
+    ]);
     let made = std::process::Command::new("mkfifo").arg(sandbox.path("pipelines/b.yaml")).status();
     assert!(made.unwrap().success());
     let (said, _) = sandbox.fail(1, &["check"]);
@@ -42,7 +45,10 @@ fn what_is_no_file_is_not_waited_for() {
 
 #[test]
 fn a_link_back_is_followed_once() {
-    let sandbox = Sandbox::new(&[("frazil.yaml", "frazil: 1\n"), ("pipelines/a.yaml", "frazil: 1\nid: a\nsteps: {}\n")]);
+    let sandbox = Sandbox::new(&[
+        ("frazil.yaml", "frazil: 1\n"),
+        ("pipelines/a.yaml", "frazil: 1\nid: a\nsteps: {}\n"),
+    ]);
     std::os::unix::fs::symlink(".", sandbox.path("pipelines/again")).unwrap();
     sandbox.succeed(&["check"]);
     sandbox.succeed(&["check", "pipelines"]);
@@ -86,7 +92,8 @@ fn equal_keys_in_a_very_long_map_are_found_soon() {
 
 #[test]
 fn a_file_holds_so_many_of_each() {
-    let steps = |count| many(count, |n| format!("  s{n}: {{ uses: enumerate-periods, with: {{ dataset: d }} }}\n"));
+    let steps =
+        |count| many(count, |n| format!("  s{n}: {{ uses: enumerate-periods, with: {{ dataset: d }} }}\n"));
     let params = |count| many(count, |n| format!("  p{n}: {{ type: int, default: 1 }}\n"));
     let datasets = |count| many(count, |n| format!("  d{n}: {{ title: D, time: none }}\n"));
     let head = format!("{HEAD}datasets:\n  d: {{ title: D, time: {{ step: P1D, start: \"2024\" }} }}\n");
@@ -100,7 +107,12 @@ fn a_file_holds_so_many_of_each() {
 /// Each step after the next: what is read through a thousand steps is gathered once.
 #[test]
 fn a_long_chain_against_the_order_of_the_file_is_checked_soon() {
-    let chain = many(990, |n| format!("  s{n}: {{ uses: derived-resample, needs: s{}, with: {{ dataset: d{n}, method: max }} }}\n", n + 1));
+    let chain = many(990, |n| {
+        format!(
+            "  s{n}: {{ uses: derived-resample, needs: s{}, with: {{ dataset: d{n}, method: max }} }}\n",
+            n + 1
+        )
+    });
     let datasets = many(990, |n| format!("  d{n}: {{ title: D, time: {{ step: P1M }} }}\n"));
     let text = format!(
         "{HEAD}datasets:\n  start: {{ title: S, time: {{ step: P1D }}, external: \"https://data.example.org/s\" }}\n{datasets}steps:\n{chain}  s990: {{ uses: open-dataset, with: {{ dataset: start }} }}\n"
@@ -124,7 +136,11 @@ fn problems_are_shown_up_to_a_number() {
 
 #[test]
 fn an_expression_has_a_length() {
-    let step = |text: &str| format!("{HEAD}datasets:\n  d: {{ title: D, time: {{ step: P1D }} }}\nsteps:\n  m: {{ uses: enumerate-periods, with: {{ dataset: d, start: \"{text}\" }} }}\n");
+    let step = |text: &str| {
+        format!(
+            "{HEAD}datasets:\n  d: {{ title: D, time: {{ step: P1D }} }}\nsteps:\n  m: {{ uses: enumerate-periods, with: {{ dataset: d, start: \"{text}\" }} }}\n"
+        )
+    };
     let long = format!("{{{{ '{}' }}}}", "2".repeat(5_000));
     assert_eq!(codes(&step(&long)), ["FZ409"]);
     let deep = format!("{{{{ {}1{} }}}}", "(".repeat(1_900), ")".repeat(1_900));

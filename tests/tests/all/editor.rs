@@ -77,7 +77,9 @@ fn the_language_server_knows_what_check_knows() {
     // What is offered inside `with:` is what the step type takes and is not there yet.
     let line = |text: &str| good.lines().position(|line| line.trim() == text).unwrap();
     let fetch = editor.complete(uri, line("in-flight: 2") + 1, 6);
-    for (word, there) in [("bbox", true), ("variables", true), ("on-missing", true), ("method", false), ("ready", false)] {
+    for (word, there) in
+        [("bbox", true), ("variables", true), ("on-missing", true), ("method", false), ("ready", false)]
+    {
         assert_eq!(fetch.iter().any(|w| w == word), there, "{word} of fetch: {fetch:?}");
     }
     let resample = editor.complete(uri, line("method: sum") + 1, 6);
