@@ -2,6 +2,7 @@
 //! so that another executor only has to carry them elsewhere.
 
 mod cut;
+mod join;
 mod local;
 mod segment;
 
@@ -15,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use local::LocalExecutor;
 pub(crate) use local::{bind, wrong_role};
+pub(crate) use segment::together;
 
 use crate::{
     context::{Clock, Context, Pools, Progress, Scope, Tick},
@@ -66,10 +68,8 @@ pub enum TaskWork {
 /// The work of a segment: all batches that are left.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SegmentWork {
-    /// Reads slices.
-    pub source: TaskNode,
-    /// Change slices, in order.
-    pub filters: Vec<TaskNode>,
+    /// The streams that are joined by period.
+    pub branches: Vec<BranchWork>,
     /// Settles slices.
     pub sink: TaskNode,
     /// The work, all batches of it.
@@ -80,6 +80,15 @@ pub struct SegmentWork {
     pub next: usize,
     /// Why no further batch may start, where none may.
     pub stopped: Option<Stopped>,
+}
+
+/// One stream of a segment.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct BranchWork {
+    /// Reads slices.
+    pub source: TaskNode,
+    /// Change slices, in order.
+    pub filters: Vec<TaskNode>,
 }
 
 /// A node of a task.

@@ -91,12 +91,32 @@ pub enum Unit {
 pub struct Segment {
     /// Gives the `Periods`.
     pub periods: usize,
+    /// The streams that the sink joins by period, in the order in which it needs them.
+    pub branches: Vec<Branch>,
+    /// Settles slices.
+    pub sink: usize,
+}
+
+/// One stream of a segment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Branch {
     /// Reads slices.
     pub source: usize,
     /// Change slices, in order.
     pub filters: Vec<usize>,
-    /// Settles slices.
-    pub sink: usize,
+}
+
+impl Segment {
+    /// Its nodes in the order of its streams, the sink at the end.
+    #[must_use]
+    pub fn nodes(&self) -> Vec<usize> {
+        let streams = self.branches.iter();
+        let mut nodes: Vec<usize> = streams
+            .flat_map(|branch| std::iter::once(branch.source).chain(branch.filters.iter().copied()))
+            .collect();
+        nodes.push(self.sink);
+        nodes
+    }
 }
 
 /// A parameter of a pipeline.

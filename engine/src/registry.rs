@@ -170,7 +170,7 @@ impl Registry {
     /// With a step type that settles slices.
     #[must_use]
     pub fn sink<S: Sink>(self) -> Self {
-        let input = Port { kind: PortKind::Slices, arity: Arity::One };
+        let input = Port { kind: PortKind::Slices, arity: Arity::Many };
         self.with::<S>(input, PortKind::Snapshot, |with| {
             let step = erased::decode::<S>(with)?;
             Ok(erased::bound(Arc::clone(&step), Role::Sink(Arc::new(SinkTwin(step)))))

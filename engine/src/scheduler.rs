@@ -192,12 +192,7 @@ impl Unit {
     pub fn nodes(&self) -> Vec<usize> {
         match self {
             Self::Node(node) => vec![*node],
-            Self::Segment(segment) => {
-                let mut nodes = vec![segment.source];
-                nodes.extend(&segment.filters);
-                nodes.push(segment.sink);
-                nodes
-            }
+            Self::Segment(segment) => segment.nodes(),
         }
     }
 }

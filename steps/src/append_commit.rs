@@ -18,7 +18,8 @@ use crate::cube::{self, BatchWriter, CommitNotes, Cube, Pending, SourceState};
 /// Settles slices in the cube of a dataset: whole chunks first, then one commit per batch.
 ///
 /// The first batch creates what the dataset's block declares; afterwards what is stored is
-/// followed. A slice on another grid, of other variables, or out of order is refused, and the cube
+/// followed. Several streams of one list of periods, each with variables of its own, are joined period
+/// by period into one commit; what one of them lacks yet is the frontier for all. A slice on another grid, of other variables, or out of order is refused, and the cube
 /// stays as it was. `revise` and `fill` periods are changed in place; equal values are no commit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]

@@ -27,6 +27,8 @@ mod fetch;
 mod fixes;
 #[path = "all/house.rs"]
 mod house;
+#[path = "all/joined.rs"]
+mod joined;
 #[path = "all/kill.rs"]
 mod kill;
 #[path = "all/main_job.rs"]

@@ -3,7 +3,7 @@ mod signals;
 
 use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use clap::Args;
 use frazil_engine::{
     context::{Pools, Scope, SystemClock},
@@ -33,6 +33,9 @@ pub(crate) struct Run {
     select: Vec<String>,
     #[command(flatten)]
     params: Params,
+    /// The instant that decides what exists by now, as of a run that came late; now where none is said
+    #[arg(long, value_name = "INSTANT")]
+    as_of: Option<DateTime<Utc>>,
     /// Refuses at once where another run of the pipeline is at work, instead of waiting for it
     #[arg(long)]
     no_wait: bool,
@@ -86,6 +89,9 @@ impl Run {
                 let error = format!("the parameters are frozen in {name}; give them to `frazil plan`");
                 return Err(Usage(error).into());
             }
+            if self.as_of.is_some() {
+                return Err(Usage(format!("the instant is frozen in {name}; give it to `frazil plan`")).into());
+            }
             let file = read_plan(Path::new(name))?;
             let of = |plan: PipelinePlan| {
                 let gone = || {
@@ -101,7 +107,7 @@ impl Run {
             };
             return file.pipelines.into_iter().map(of).collect();
         }
-        let instant = Utc::now();
+        let instant = self.as_of.unwrap_or_else(Utc::now);
         let selected = session.select(&self.select)?;
         self.params.are_for(&selected)?;
         let of = |one: &Selected| {

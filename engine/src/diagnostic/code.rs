@@ -119,6 +119,8 @@ codes! {
         "No file of the project names it: it was misspelt where it is used, or is left over. A secret that nobody needs is best not there.\n\nThis is a warning.";
     DEAD_TRIGGER "FZ212" "a trigger that nobody can fire"
         "`dataset:` wakes a pipeline when a step commits to that dataset. Nothing in this project writes it, so nothing ever starts the pipeline.\nA dataset that somebody else writes says so: `external: URL`; it is looked at each minute.";
+    JOIN "FZ213" "streams of different work joined"
+        "A step that takes several streams joins them period by period, in one commit. They have to come from one list of periods, such as one enumerate-periods, or their periods would not meet.";
     ID_TWICE "FZ301" "a name defined twice"
         "Pipelines and datasets of a project share one set of names. A second definition is an error, never an override.";
     DATASET "FZ302" "an unknown dataset"

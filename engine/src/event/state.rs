@@ -70,6 +70,8 @@ pub enum Phase {
 pub struct SegmentState {
     /// Batches of which something is known, by their place.
     pub batches: BTreeMap<usize, BatchState>,
+    /// Batches before this place are settled.
+    pub settled: usize,
     /// From this place on nothing is settled by this run, and why.
     pub discarded: Option<(usize, String)>,
     /// How often its work was listed again.
@@ -276,6 +278,7 @@ impl SegmentState {
             batch.pending = None;
             batch.snapshot = snapshot;
         }
+        self.settled = index + 1;
         Ok(())
     }
 
@@ -286,7 +289,7 @@ impl SegmentState {
 
     /// What was written and is not settled, in the order in which it must be.
     pub fn pending(&self) -> impl Iterator<Item = &Written> {
-        self.batches.values().filter_map(|batch| batch.pending.as_ref())
+        self.batches.range(self.settled..).filter_map(|(_, batch)| batch.pending.as_ref())
     }
 
     /// Batches of which something is known: the next one to be written has this place.

@@ -3,14 +3,14 @@ use std::{future::Future, sync::Arc};
 use async_trait::async_trait;
 
 use super::{
-    Executor, Journal, RELISTINGS, RunContext, SegmentWork, Task, TaskEnd, TaskNode, TaskWork,
-    segment::{Segment, Stage},
+    BranchWork, Executor, Journal, RELISTINGS, RunContext, SegmentWork, Task, TaskEnd, TaskNode, TaskWork,
+    segment::{Branch, Segment, Stage},
 };
 use crate::{
     context::{Context, Scope},
     data::{Duration, NodeId},
     event::Event,
-    registry::{AnyFilter, AnySink, AnySource, BoundStep, Registry, Role},
+    registry::{AnySink, BoundStep, Registry, Role},
     step::{Document, ErrorKind, Outcome, StepError},
     template,
 };
@@ -82,9 +82,7 @@ impl LocalExecutor {
         journal: &Journal,
     ) -> TaskEnd {
         let segment = match self.stages(&work, attempt, cx) {
-            Ok((source, filters, sink)) => {
-                Segment { unit, source, filters, sink, periods: work.periods, journal, attempt }
-            }
+            Ok((branches, sink)) => Segment { unit, branches, sink, periods: work.periods, journal, attempt },
             Err(error) => return TaskEnd::failed(error),
         };
         segment.run(work.pending, work.next, work.stopped).await
@@ -93,15 +91,19 @@ impl LocalExecutor {
     fn stages(&self, work: &SegmentWork, attempt: u32, cx: &RunContext) -> Result<Stages, StepError> {
         let bound = |node: &TaskNode| bind(&self.registry, node, &cx.scope).map(|step| step.role);
         let context = |node: &TaskNode| cx.node(node, attempt, cx.cancel.clone());
-        let source = match bound(&work.source)? {
-            Role::Source(step) => Stage { step, node: work.source.id.clone(), cx: context(&work.source) },
-            _ => return Err(wrong_role(&work.source)),
+        let source = |node: &TaskNode| match bound(node)? {
+            Role::Source(step) => Ok(Stage { step, node: node.id.clone(), cx: context(node) }),
+            _ => Err(wrong_role(node)),
         };
         let filter = |node: &TaskNode| match bound(node)? {
             Role::Filter(step) => Ok(Stage { step, node: node.id.clone(), cx: context(node) }),
             _ => Err(wrong_role(node)),
         };
-        let filters = work.filters.iter().map(filter).collect::<Result<Vec<_>, StepError>>()?;
+        let branch = |work: &BranchWork| {
+            let filters = work.filters.iter().map(filter).collect::<Result<Vec<_>, StepError>>()?;
+            Ok(Branch { source: source(&work.source)?, filters })
+        };
+        let branches = work.branches.iter().map(branch).collect::<Result<Vec<_>, StepError>>()?;
         // A sink settles what it has when the run is told to stop: only the end of the time to
         // settle stops it.
         let sink = match bound(&work.sink)? {
@@ -111,11 +113,11 @@ impl LocalExecutor {
             }
             _ => return Err(wrong_role(&work.sink)),
         };
-        Ok((source, filters, sink))
+        Ok((branches, sink))
     }
 }
 
-type Stages = (Stage<dyn AnySource>, Vec<Stage<dyn AnyFilter>>, Stage<dyn AnySink>);
+type Stages = (Vec<Branch>, Stage<dyn AnySink>);
 
 #[async_trait]
 impl Executor for LocalExecutor {

@@ -6,12 +6,14 @@ use tokio::sync::{mpsc, watch};
 use super::{
     Journal, TaskEnd,
     cut::Cut,
+    join::join,
     local::{timed, wait},
 };
 use crate::{
     context::Context,
     data::{NodeId, Period, Periods, Slices, Snapshot},
     event::{Event, Stopped},
+    plan::PlannedSlices,
     registry::{AnyFilter, AnySink, AnySource},
     step::{Batch, Document, Ended, ErrorKind, Outcome, StepError, Written},
 };
@@ -30,11 +32,16 @@ pub(super) struct Stage<T: ?Sized> {
     pub(super) cx: Context,
 }
 
+/// One stream of a segment.
+pub(super) struct Branch {
+    pub(super) source: Stage<dyn AnySource>,
+    pub(super) filters: Vec<Stage<dyn AnyFilter>>,
+}
+
 /// A segment at work.
 pub(super) struct Segment<'a> {
     pub(super) unit: NodeId,
-    pub(super) source: Stage<dyn AnySource>,
-    pub(super) filters: Vec<Stage<dyn AnyFilter>>,
+    pub(super) branches: Vec<Branch>,
     pub(super) sink: Stage<dyn AnySink>,
     pub(super) periods: Periods,
     pub(super) journal: &'a Journal,
@@ -83,7 +90,7 @@ impl Segment<'_> {
     /// A process before this one stopped and died before it noted why. What it left undone does not
     /// begin where a batch does, so that it is listed anew.
     fn broken(&self) -> StepError {
-        if self.source.cx.cancel.is_cancelled() {
+        if self.cx().cancel.is_cancelled() {
             return StepError::Cancelled;
         }
         StepError::permanent(ErrorKind::Moved, "the process died before it noted what had stopped it")
@@ -148,7 +155,7 @@ impl Segment<'_> {
 
     /// Writes and commits side by side. Gives why it stopped before the last batch.
     async fn stream(&self, next: usize, head: &Mutex<Option<Snapshot>>) -> Option<Stop> {
-        if self.source.cx.cancel.is_cancelled() {
+        if self.cx().cancel.is_cancelled() {
             return Some(Stop::failed(next, StepError::Cancelled, None));
         }
         if let Err(error) = self.admit(next).await {
@@ -172,7 +179,11 @@ impl Segment<'_> {
     async fn admit(&self, next: usize) -> Result<(), StepError> {
         let scope = &self.sink.cx.scope;
         let rest = part(&self.periods, next..self.periods.batches.len());
-        let slices = self.source.step.plan(&rest, self.halo(), scope).await?;
+        let mut streams = Vec::new();
+        for branch in &self.branches {
+            streams.push(branch.source.step.plan(&rest, branch.halo(), scope).await?);
+        }
+        let slices = together(rest, &streams);
         let planned = self.sink.step.plan(&slices, scope).await?;
         crate::plan::fits(&self.sink.node, &planned.work, scope)
     }
@@ -203,7 +214,7 @@ impl Segment<'_> {
         let mut tried = 0;
         let mut open = None;
         while index < self.periods.batches.len() {
-            if self.source.cx.cancel.is_cancelled() {
+            if self.cx().cancel.is_cancelled() {
                 return Some(Stop::failed(index, StepError::Cancelled, None));
             }
             if index > first && settled.wait_for(|settled| *settled).await.is_err() {
@@ -218,7 +229,7 @@ impl Segment<'_> {
                 // The stream is spent: this batch is read again from its beginning.
                 open = None;
                 let attempt = self.attempt + tried - 1;
-                match wait(&self.unit, attempt, tried, error.clone(), &self.source.cx, self.journal).await {
+                match wait(&self.unit, attempt, tried, error.clone(), self.cx(), self.journal).await {
                     Ok(()) => continue,
                     Err(error) => return Some(Stop::failed(index, error, None)),
                 }
@@ -279,8 +290,10 @@ impl Segment<'_> {
         outcome
     }
 
-    fn halo(&self) -> u32 {
-        self.filters.iter().map(|filter| filter.step.halo()).max().unwrap_or(0)
+    /// The context of its first source: told to stop when the run is.
+    fn cx(&self) -> &Context {
+        // A sink that reads no stream is not made; its own context would be told only at the end.
+        self.branches.first().map_or(&self.sink.cx, |branch| &branch.source.cx)
     }
 
     /// One stream for all batches that are left, so that the source reads on over their borders.
@@ -295,11 +308,32 @@ impl Segment<'_> {
             Slices(Box::pin(stream))
         };
         let rest = part(&self.periods, next..self.periods.batches.len());
-        let source = self.source.step.slices(rest, self.halo(), &self.source.cx);
-        let stream = self.filters.iter().fold(blame(source, &self.source.node), |stream, filter| {
-            blame(filter.step.apply(stream, &filter.cx), &filter.node)
-        });
-        (Cut::new(stream, self.source.cx.cancel.clone()), fault)
+        let stream = |Branch { source, filters }: &Branch, halo| {
+            let slices = source.step.slices(rest.clone(), halo, &source.cx);
+            filters.iter().fold(blame(slices, &source.node), |stream, filter| {
+                blame(filter.step.apply(stream, &filter.cx), &filter.node)
+            })
+        };
+        let streams = self.branches.iter().map(|branch| stream(branch, branch.halo())).collect();
+        (Cut::new(join(streams), self.cx().cancel.clone()), fault)
+    }
+}
+
+impl Branch {
+    fn halo(&self) -> u32 {
+        self.filters.iter().map(|filter| filter.step.halo()).max().unwrap_or(0)
+    }
+}
+
+/// Streams of the same work as the one that they are joined to. Each holds its own variables, so
+/// that together they hold no more whole periods than the one that holds most.
+pub(crate) fn together(periods: Periods, streams: &[PlannedSlices]) -> PlannedSlices {
+    PlannedSlices {
+        periods,
+        requests: streams.iter().map(|stream| stream.requests).sum(),
+        bytes: streams.iter().map(|stream| stream.bytes).sum(),
+        in_flight: streams.iter().map(|stream| stream.in_flight).max().unwrap_or(1),
+        reasons: streams.iter().flat_map(|stream| stream.reasons.clone()).collect(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Edges: what they carry, how many there are, where they lead.
 
-use super::{Segment, Unit, draft::DraftStep};
+use super::{Branch, Segment, Unit, draft::DraftStep};
 use crate::{
     diagnostic::{Diagnostic, Span, codes},
     graph::Graph,
@@ -22,7 +22,12 @@ pub(crate) fn check(
         }
     }
     consumers(steps, out);
-    order(steps, out)
+    let before = out.len();
+    let order = order(steps, out);
+    if out.len() == before {
+        joins(steps, out);
+    }
+    order
 }
 
 fn arity(steps: &[DraftStep<'_>], step: &DraftStep<'_>, registry: &Registry, out: &mut Vec<Diagnostic>) {
@@ -152,6 +157,46 @@ fn consumers(steps: &[DraftStep<'_>], out: &mut Vec<Diagnostic>) {
     }
 }
 
+/// Streams that are joined are of the same work, or their periods would not meet. Steps in a circle
+/// are told before.
+fn joins(steps: &[DraftStep<'_>], out: &mut Vec<Diagnostic>) {
+    let slices = |at: usize| steps[at].step_type.is_some_and(|t| t.output == PortKind::Slices);
+    let list = |stream: usize| {
+        let mut at = stream;
+        while slices(at) {
+            at = steps[at].needs.first()?.0;
+        }
+        Some(at)
+    };
+    for step in steps {
+        let streams: Vec<_> = step.needs.iter().filter(|(at, _)| slices(*at)).collect();
+        let [(first, place), rest @ ..] = &streams[..] else { continue };
+        for (other, span) in rest {
+            if let (Some(one), Some(two)) = (list(*first), list(*other))
+                && one != two
+            {
+                let name = |at: usize| &steps[at].id;
+                let message = format!(
+                    "`{}` joins `{}` and `{}`, which are of different work",
+                    step.id,
+                    name(*first),
+                    name(*other)
+                );
+                out.push(
+                    Diagnostic::error(codes::JOIN, *span, message)
+                        .label(format!("its periods are those of `{}`", name(two)))
+                        .other(*place, format!("its periods are those of `{}`", name(one)))
+                        .help(format!(
+                            "let `{}` and `{}` come from one list of periods",
+                            name(*first),
+                            name(*other)
+                        )),
+                );
+            }
+        }
+    }
+}
+
 /// What leads to what, by one kind of edge or all.
 fn edges<'a, I>(
     steps: &'a [DraftStep<'_>],
@@ -246,17 +291,22 @@ pub(crate) fn units(kinds: &[(PortKind, PortKind)], needs: &[Vec<usize>], after:
 fn members(unit: &Unit) -> Vec<usize> {
     match unit {
         Unit::Node(at) => vec![*at],
-        Unit::Segment(s) => [s.source, s.sink].into_iter().chain(s.filters.iter().copied()).collect(),
+        Unit::Segment(segment) => segment.nodes(),
     }
 }
 
 fn segment(kinds: &[(PortKind, PortKind)], needs: &[Vec<usize>], sink: usize) -> Option<Segment> {
-    let mut filters = Vec::new();
-    let mut at = *needs[sink].first()?;
-    while kinds[at].0 == PortKind::Slices {
-        filters.push(at);
-        at = *needs[at].first()?;
-    }
-    filters.reverse();
-    Some(Segment { periods: *needs[at].first()?, source: at, filters, sink })
+    let branch = |&last: &usize| {
+        let mut filters = Vec::new();
+        let mut at = last;
+        while kinds[at].0 == PortKind::Slices {
+            filters.push(at);
+            at = *needs[at].first()?;
+        }
+        filters.reverse();
+        Some(Branch { source: at, filters })
+    };
+    let branches = needs[sink].iter().map(branch).collect::<Option<Vec<_>>>()?;
+    let periods = *needs[branches.first()?.source].first()?;
+    Some(Segment { periods, branches, sink })
 }

@@ -2,13 +2,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Foreseen, Planned, PlannedDocument, fits};
+use super::{Foreseen, Planned, PlannedDocument, PlannedSlices, fits};
 use crate::{
     context::Scope,
-    data::{DatasetId, NodeId, Period, Snapshot, SnapshotId},
-    executor::{TaskNode, bind, wrong_role},
+    data::{DatasetId, NodeId, Period, Periods, Snapshot, SnapshotId},
+    executor::{TaskNode, bind, together, wrong_role},
     explain::Explained,
-    pipeline::{Pipeline, PipelineNode, Segment, Unit},
+    pipeline::{Branch, Pipeline, PipelineNode, Segment, Unit},
     registry::{Registry, Role},
     step::{Arity, StepError},
 };
@@ -74,10 +74,10 @@ pub async fn walk(
                 plans.push(plan);
             }
             Unit::Segment(segment) => {
-                let both = plan_segment(segment, pipeline, &known, &plans, registry, scope).await;
-                known.insert(segment.source, plans.len());
-                known.insert(segment.sink, plans.len() + 1);
-                plans.extend(both);
+                let planned = plan_segment(segment, pipeline, &known, &plans, registry, scope).await;
+                let sources = segment.branches.iter().map(|branch| branch.source);
+                known.extend(sources.chain([segment.sink]).zip(plans.len()..));
+                plans.extend(planned);
             }
         }
     }
@@ -124,6 +124,7 @@ async fn plan_node(
     }
 }
 
+/// The plans of its sources, and that of its sink.
 async fn plan_segment(
     segment: &Segment,
     pipeline: &Pipeline,
@@ -131,57 +132,79 @@ async fn plan_segment(
     plans: &[NodePlan],
     registry: &Registry,
     scope: &Scope,
-) -> [NodePlan; 2] {
+) -> Vec<NodePlan> {
     let node = |at: usize| TaskNode::from(&pipeline.nodes[at]);
-    let (source, sink) = (node(segment.source), node(segment.sink));
-    let (mut reads, mut settles) = (NodePlan::of(&source), NodePlan::of(&sink));
+    let mut settles = NodePlan::of(&node(segment.sink));
     let (input, lacks) = inputs(&[segment.periods], pipeline, known, plans);
-    let Some(PlannedDocument::Periods(periods)) = input.into_iter().next().map(|planned| planned.document)
-    else {
-        reads.lacks = lacks;
-        settles.lacks = vec![source.id];
-        return [reads, settles];
-    };
-    let slices = async {
-        let mut halo = 0;
-        for filter in segment.filters.iter().map(|&at| node(at)) {
-            match bind(registry, &filter, scope)?.role {
-                Role::Filter(step) => halo = halo.max(step.halo()),
-                _ => return Err(wrong_role(&filter)),
+    let listed = input.into_iter().next().map(|planned| planned.document);
+    let (mut planned, mut streams) = (Vec::new(), Vec::new());
+    for branch in &segment.branches {
+        let mut reads = NodePlan::of(&node(branch.source));
+        match &listed {
+            Some(PlannedDocument::Periods(periods)) => {
+                match plan_stream(branch, pipeline, periods, registry, scope).await {
+                    Ok(slices) => {
+                        reads.planned = Some(flow(&slices));
+                        streams.push(slices);
+                    }
+                    Err(error) => reads.error = Some(error),
+                }
             }
+            _ => reads.lacks.clone_from(&lacks),
         }
-        match bind(registry, &source, scope)?.role {
-            Role::Source(step) => step.plan(&periods, halo, scope).await,
-            _ => Err(wrong_role(&source)),
+        if reads.planned.is_none() {
+            settles.lacks.push(reads.node.clone());
         }
-    };
-    let slices = match slices.await {
-        Ok(slices) => slices,
-        Err(error) => {
-            reads.error = Some(error);
-            settles.lacks = vec![source.id];
-            return [reads, settles];
+        planned.push(reads);
+    }
+    if let (Some(PlannedDocument::Periods(periods)), true) = (listed, settles.lacks.is_empty()) {
+        let slices = together(periods, &streams);
+        let sink = node(segment.sink);
+        let settled = async {
+            match bind(registry, &sink, scope)?.role {
+                Role::Sink(step) => step.plan(&slices, scope).await,
+                _ => Err(wrong_role(&sink)),
+            }
+        };
+        let settled = settled.await.map(|planned| Planned {
+            work: planned.work.clone(),
+            reasons: planned.reasons.clone(),
+            document: PlannedDocument::Snapshot(planned),
+        });
+        settles.fill(settled, scope);
+    }
+    planned.push(settles);
+    planned
+}
+
+async fn plan_stream(
+    branch: &Branch,
+    pipeline: &Pipeline,
+    periods: &Periods,
+    registry: &Registry,
+    scope: &Scope,
+) -> Result<PlannedSlices, StepError> {
+    let node = |at: usize| TaskNode::from(&pipeline.nodes[at]);
+    let mut halo = 0;
+    for filter in branch.filters.iter().map(|&at| node(at)) {
+        match bind(registry, &filter, scope)?.role {
+            Role::Filter(step) => halo = halo.max(step.halo()),
+            _ => return Err(wrong_role(&filter)),
         }
-    };
-    let settled = async {
-        match bind(registry, &sink, scope)?.role {
-            Role::Sink(step) => step.plan(&slices, scope).await,
-            _ => Err(wrong_role(&sink)),
-        }
-    };
-    let settled = settled.await.map(|planned| Planned {
-        work: planned.work.clone(),
-        reasons: planned.reasons.clone(),
-        document: PlannedDocument::Snapshot(planned),
-    });
-    settles.fill(settled, scope);
-    let mut planned = Planned::idle(PlannedDocument::Nothing);
+    }
+    let source = node(branch.source);
+    match bind(registry, &source, scope)?.role {
+        Role::Source(step) => step.plan(periods, halo, scope).await,
+        _ => Err(wrong_role(&source)),
+    }
+}
+
+fn flow(slices: &PlannedSlices) -> Planned {
+    let mut planned = Planned::idle(PlannedDocument::Slices(slices.clone()));
     planned.work.requests = slices.requests;
     planned.work.bytes = slices.bytes;
     planned.reasons.clone_from(&slices.reasons);
-    planned.document = PlannedDocument::Slices(slices);
-    reads.planned = Some(planned);
-    [reads, settles]
+    planned
 }
 
 /// What the step that writes a dataset says of some of its periods, seen from this state of its

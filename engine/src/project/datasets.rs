@@ -169,8 +169,8 @@ fn definition(drafts: &[Draft<'_>], block: &Block) -> String {
         });
     }
     let mut steps = Vec::new();
-    let mut next = block.writer;
-    while let Some((draft, at)) = next {
+    let mut open: Vec<_> = block.writer.into_iter().collect();
+    while let Some((draft, at)) = open.pop() {
         let step = &drafts[draft].steps[at];
         let mut with = step.sampled.clone();
         if let Some(map) = with.as_object_mut() {
@@ -179,12 +179,14 @@ fn definition(drafts: &[Draft<'_>], block: &Block) -> String {
         steps.push(
             json!({ "uses": step.uses(), "revision": step.step_type.map(|t| t.revision), "with": with }),
         );
-        // Up the stream to its source; what gives Periods or a Snapshot decides no value here.
-        let up = step.needs.first().map(|(n, _)| *n);
+        // Up each stream to its source; what gives Periods or a Snapshot decides no value here.
         let stream = |n: &usize| {
             drafts[draft].steps[*n].step_type.is_some_and(|t| t.output == crate::step::PortKind::Slices)
         };
-        next = up.filter(stream).filter(|_| steps.len() < 100).map(|n| (draft, n));
+        let up = step.needs.iter().map(|(n, _)| *n).filter(stream);
+        if steps.len() < 100 {
+            open.extend(up.map(|n| (draft, n)));
+        }
     }
     value["steps"] = Value::Array(steps);
     blake3::hash(canonical(&value).as_bytes()).to_hex()[..32].to_owned()

@@ -4,7 +4,7 @@ use super::Run;
 use crate::{
     data::{NodeId, Periods},
     event::{RunState, UnitState},
-    executor::{SegmentWork, Task, TaskNode, TaskWork},
+    executor::{BranchWork, SegmentWork, Task, TaskNode, TaskWork},
     pipeline::{Pipeline, Unit},
     registry::Registry,
     step::{Arity, Document},
@@ -117,8 +117,14 @@ impl Graph {
         let node = |place: usize| TaskNode::from(&pipeline.nodes[place]);
         let work = match (&vertex.unit, periods(&input)) {
             (Unit::Segment(segment), Some(periods)) => TaskWork::Segment(Box::new(SegmentWork {
-                source: node(segment.source),
-                filters: segment.filters.iter().copied().map(node).collect(),
+                branches: segment
+                    .branches
+                    .iter()
+                    .map(|branch| BranchWork {
+                        source: node(branch.source),
+                        filters: branch.filters.iter().copied().map(node).collect(),
+                    })
+                    .collect(),
                 sink: node(segment.sink),
                 periods,
                 pending: state.segment.pending().cloned().collect(),

@@ -50,8 +50,10 @@ fn pipeline(part: &Part<'_>) -> Value {
         .map(|unit| match unit {
             Unit::Node(at) => json!({ "node": id(at) }),
             Unit::Segment(s) => json!({ "segment": {
-                "periods": id(&s.periods), "source": id(&s.source),
-                "filters": s.filters.iter().map(id).collect::<Vec<_>>(), "sink": id(&s.sink),
+                "periods": id(&s.periods), "sink": id(&s.sink),
+                "streams": s.branches.iter().map(|branch| json!({
+                    "source": id(&branch.source), "filters": branch.filters.iter().map(id).collect::<Vec<_>>(),
+                })).collect::<Vec<_>>(),
             }}),
         })
         .collect();

@@ -7,7 +7,7 @@ use super::fake::*;
 use crate::{
     context::{EnvSecrets, ManualClock, Pools, Scope},
     executor::{LocalExecutor, Unwatched},
-    pipeline::{Pipeline, PipelineNode, Segment, Unit},
+    pipeline::{Branch, Pipeline, PipelineNode, Segment, Unit},
     project::{Jitter, ProjectConfig, Retry},
     registry::Registry,
     scheduler::{Cancel, GRACE, Run, Services},
@@ -76,7 +76,7 @@ pub(super) fn chirps(name: &str, days: i64, batch: usize, halo: u32) -> Arc<Pipe
         node("monthly", "fake-one", json!({ "world": name, "name": "monthly" }), &[3], &[]),
         node("catalog", "fake-many", json!({ "world": name, "name": "catalog" }), &[3, 4], &[]),
     ];
-    let segment = Segment { periods: 0, source: 1, filters: vec![2], sink: 3 };
+    let segment = Segment { periods: 0, branches: vec![Branch { source: 1, filters: vec![2] }], sink: 3 };
     pipeline(nodes, vec![Unit::Node(0), Unit::Segment(segment), Unit::Node(4), Unit::Node(5)])
 }
 

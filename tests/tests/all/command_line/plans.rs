@@ -45,6 +45,21 @@ fn a_plan_of_another_file_is_stale() {
 }
 
 #[test]
+fn a_run_as_of_an_instant_does_what_was_due_then() {
+    let rainfall = Rainfall::of_days(5);
+    let run = |instant: &str| {
+        rainfall.server.forget();
+        rainfall.sandbox.succeed(&["run", "rainfall", "-p", "end=latest", "--as-of", instant]);
+        rainfall.server.requests().iter().map(|request| request.path.clone()).max()
+    };
+    assert_eq!(run("2024-01-03T00:00:00Z").as_deref(), Some("/2024/rain.2024.01.02.tif"));
+    assert_eq!(run("2024-01-03T00:00:00Z"), None, "late or again, it is the same work");
+    assert_eq!(run("2024-01-04T23:59:59Z").as_deref(), Some("/2024/rain.2024.01.03.tif"));
+    let (_, errors) = rainfall.sandbox.fail(64, &["run", "plan.json", "--as-of", "2024-01-03T00:00:00Z"]);
+    assert!(errors.contains("the instant is frozen in plan.json"), "{errors}");
+}
+
+#[test]
 fn what_is_no_plan_is_64_and_says_why() {
     let rainfall = Rainfall::of_days(1);
     let (_, errors) = rainfall.sandbox.fail(64, &["run", "plan.json"]);

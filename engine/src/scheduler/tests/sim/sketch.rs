@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     event::{Phase, RunState},
-    pipeline::{Pipeline, PipelineNode, Segment, Unit},
+    pipeline::{Branch, Pipeline, PipelineNode, Segment, Unit},
     registry::Registry,
     scheduler::tests::fake::Look,
 };
@@ -31,7 +31,7 @@ pub(super) struct Vertex {
 #[derive(Debug, Clone)]
 enum What {
     /// Settles so many days of a dataset.
-    Segment { days: i64, batch: usize, halo: u32, faults: Faults },
+    Segment { days: i64, batch: usize, streams: usize, halo: u32, faults: Faults },
     /// Takes snapshots, all or those that there are.
     Node { many: bool, script: Vec<&'static str> },
 }
@@ -100,16 +100,23 @@ impl Sketch {
                 nodes.len() - 1
             };
             match &vertex.what {
-                What::Segment { halo, .. } => {
+                What::Segment { halo, streams, .. } => {
                     // Whatever a segment waits for, it is over before the first read.
                     let (first, rest) =
                         if at % 2 == 0 { (&after[..], &[][..]) } else { (&[][..], &after[..]) };
                     let periods = add(&format!("l{at}"), "sim-list", with.clone(), &[], first);
-                    let source = add(&format!("r{at}"), "sim-read", with.clone(), &[periods], rest);
-                    let look = add(&format!("f{at}"), "fake-look", json!({ "halo": halo }), &[source], &[]);
-                    let sink = add(&name(at), "sim-settle", with, &[look], &[]);
+                    let mut branches = Vec::new();
+                    for stream in 0..*streams {
+                        let source =
+                            add(&format!("r{at}-{stream}"), "sim-read", with.clone(), &[periods], rest);
+                        let look = json!({ "halo": halo });
+                        let look = add(&format!("f{at}-{stream}"), "fake-look", look, &[source], &[]);
+                        branches.push(Branch { source, filters: vec![look] });
+                    }
+                    let ends: Vec<usize> = branches.iter().map(|branch| branch.filters[0]).collect();
+                    let sink = add(&name(at), "sim-settle", with, &ends, &[]);
                     units.push(Unit::Node(periods));
-                    units.push(Unit::Segment(Segment { periods, source, filters: vec![look], sink }));
+                    units.push(Unit::Segment(Segment { periods, branches, sink }));
                     place.push(sink);
                 }
                 What::Node { many, .. } => {
@@ -231,8 +238,13 @@ impl Vertex {
                 commits: random.random_range(0..3),
                 moved: usize::from(random.random_bool(0.2)),
             };
-            let (batch, halo) = (random.random_range(1..5), random.random_range(0..3));
-            return Self { needs: Vec::new(), after, what: What::Segment { days, batch, halo, faults } };
+            let (batch, halo, streams) =
+                (random.random_range(1..5), random.random_range(0..3), random.random_range(1..3));
+            return Self {
+                needs: Vec::new(),
+                after,
+                what: What::Segment { days, batch, streams, halo, faults },
+            };
         }
         let many = random.random_bool(0.5);
         if !many {
