@@ -8,6 +8,9 @@ struct Source {
     server: Server,
 }
 
+/// The number of each period; none where it is missing.
+type Numbers = Vec<Option<f64>>;
+
 const PIPELINE: &str = r#"frazil: 1
 id: stations
 title: Weather
@@ -41,13 +44,13 @@ steps:
       url: "{{ vars.server }}/warmth/{{ period | date('%d') }}.tif"
       variables: { warmth: { band: 1 } }
       on-missing: gap
-  kelvin:
+  masked:
     uses: transform
     needs: warmth
-    with: { do: [ { convert: { warmth: degC } } ] }
+    with: { do: [ { mask: { warmth: { below: -100 } } } ] }
   cube:
     uses: append-commit
-    needs: [rain, kelvin]
+    needs: [rain, masked]
     with: { dataset: weather }
 "#;
 
@@ -76,7 +79,7 @@ impl Source {
     }
 
     /// Statuses, the numbers of both variables, and how many commits there are.
-    fn seen(&self) -> Option<(Value, [Vec<Option<f64>>; 2], usize)> {
+    fn seen(&self) -> Option<(Value, [Numbers; 2], usize)> {
         let seen = ask_python("read_cube.py", &[&self.sandbox.path("cubes/weather").display().to_string()])?;
         let numbers = ["rain", "warmth"].map(|name| {
             let slices = seen["variables"][name]["values"].as_array().unwrap().iter();
@@ -104,7 +107,7 @@ fn variables_of_two_fetches_settle_in_one_commit_and_the_shorter_is_the_frontier
     let shown = source.sandbox.succeed(&["runs"]);
     let run = shown.lines().last().unwrap().split_whitespace().next().unwrap().to_owned();
     let shown = source.sandbox.succeed(&["show", &run]);
-    assert!(shown.contains("rain → warmth → kelvin → cube"), "{shown}");
+    assert!(shown.contains("rain → warmth → masked → cube"), "{shown}");
 
     source.put("rain", &[3], 100.0, 1.0);
     source.put("warmth", &[5, 6], 200.0, 1.0);
@@ -129,10 +132,11 @@ fn streams_that_do_not_fit_together_change_nothing() {
         assert_eq!(status, json!([0]), "what came before is kept");
     }
     // A variable that both bring.
+    source.put("warmth", &[2], 200.0, 1.0);
     let twice = PIPELINE.replace("variables: { warmth: { band: 1 } }", "variables: { rain: { band: 1 } }");
     source.sandbox.write(
         "pipelines/weather.yaml",
-        &twice.replace("convert: { warmth: degC }", "convert: { rain: mm }"),
+        &twice.replace("mask: { warmth: {", "mask: { rain: {"),
     );
     let (_, errors) = source.sandbox.fail(1, &["run", "stations"]);
     assert!(errors.contains("twice") || errors.contains("`warmth` is missing"), "{errors}");
