@@ -90,7 +90,9 @@ impl Run {
                 return Err(Usage(error).into());
             }
             if self.as_of.is_some() {
-                return Err(Usage(format!("the instant is frozen in {name}; give it to `frazil plan`")).into());
+                return Err(
+                    Usage(format!("the instant is frozen in {name}; give it to `frazil plan`")).into()
+                );
             }
             let file = read_plan(Path::new(name))?;
             let of = |plan: PipelinePlan| {

@@ -134,10 +134,7 @@ fn streams_that_do_not_fit_together_change_nothing() {
     // A variable that both bring.
     source.put("warmth", &[2], 200.0, 1.0);
     let twice = PIPELINE.replace("variables: { warmth: { band: 1 } }", "variables: { rain: { band: 1 } }");
-    source.sandbox.write(
-        "pipelines/weather.yaml",
-        &twice.replace("mask: { warmth: {", "mask: { rain: {"),
-    );
+    source.sandbox.write("pipelines/weather.yaml", &twice.replace("mask: { warmth: {", "mask: { rain: {"));
     let (_, errors) = source.sandbox.fail(1, &["run", "stations"]);
     assert!(errors.contains("twice") || errors.contains("`warmth` is missing"), "{errors}");
 }
