@@ -1,3 +1,4 @@
+mod anything;
 mod cascade;
 mod fake;
 
