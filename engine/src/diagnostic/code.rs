@@ -44,11 +44,11 @@ codes! {
     UNKNOWN_KEY "FZ101" "an unknown key"
         "Every key is known, or it is an error: a misspelt option must not be silently left out.\nKeys at the top that begin with `x-` are free, for anchors.";
     MISSING_KEY "FZ102" "a missing key"
-        "This key has no safe default, so it has to be said.";
+        "This key has no safe default, so it has to be said. The help shows how, with the keys that it needs in turn.";
     TYPE "FZ103" "a value of another type"
         "A text stands where a number is wanted, a list where a map is, and so on.\nText that looks like a number or like `true` needs quotes.";
     CHOICE "FZ104" "not one of the values"
-        "The value has to be one of a few words.";
+        "The value has to be one of a few words, which the message names where they are few; `frazil schema` with the keys that lead there lists them all: `frazil schema datasets.variables.cell`.";
     NAME "FZ105" "not a name"
         "Names are letters, digits, `_` and `-`, begin with a letter and have at most 64 characters.\nNames used in expressions (params, vars, secrets, pools) have no `-`, since it would subtract.";
     DURATION "FZ106" "not a duration"
@@ -62,9 +62,9 @@ codes! {
     LICENSE "FZ110" "not a licence"
         "A licence is an SPDX identifier such as `CC-BY-4.0`, or `other` with a link of relation `license`.";
     RANGE "FZ111" "out of range"
-        "The number is too small or too large for what it means.";
+        "The number is too small or too large for what it means, or a list has too few or too many items. The help says what the key means.";
     PATTERN "FZ112" "not of the wanted form"
-        "The text does not have the form that is wanted here.";
+        "The text does not have the form that is wanted here. The message shows how it is written.";
     SETTINGS "FZ113" "settings that do not fit"
         "The settings of a step do not fit its type. `frazil schema steps.<type>` shows what it takes.";
     CRON "FZ114" "not a cron line"
