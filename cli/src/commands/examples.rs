@@ -4,6 +4,9 @@ pub(super) const CHECK: &str = "Examples:
   frazil check                          all files of the project around this folder
   frazil check pipelines examples       several folders, each file with its own project
   frazil check --format github          annotations for a pull request
+  frazil check --deny warnings          for a merge that lets nothing through
+  frazil check --diff                   what `--fix` would change
+  frazil check --fix                    mends what can only be meant one way; comments stay
   frazil check --explain FZ203          the page of one problem";
 
 pub(super) const PLAN: &str = "Examples:

@@ -5,7 +5,7 @@ use std::{
     fmt::Write,
 };
 
-use frazil_engine::{registry::Registry, schema};
+use frazil_engine::{diagnostic::CODES, registry::Registry, schema};
 use serde_json::Value;
 
 use crate::schema::current;
@@ -258,6 +258,33 @@ fn reference(registry: &Registry) -> String {
     project_pages.table(&project);
     project_pages.rest();
     format!("{}{}{EXIT_CODES}", pages.text, project_pages.text)
+}
+
+/// The families of codes, by their first digit.
+const FAMILIES: &[(char, &str)] = &[
+    ('0', "Files and YAML"),
+    ('1', "Keys and values"),
+    ('2', "Steps, edges and names of the project"),
+    ('3', "Datasets"),
+    ('4', "Expressions and secrets"),
+    ('5', "What step types know"),
+    ('6', "Old names"),
+];
+
+#[test]
+fn the_pages_of_problems_are_current() {
+    let mut text = "# Problems\n\nWhat `frazil check` may say, from its table: `UPDATE=1 cargo test -p frazil-tests --test all reference` renews it.\n`frazil check --explain CODE` prints one page. A code never changes what it means.\n".to_owned();
+    for (digit, family) in FAMILIES {
+        let of_it = || CODES.iter().filter(|code| code.id.chars().nth(2) == Some(*digit));
+        assert!(of_it().next().is_some(), "{family}");
+        write!(text, "\n## {family}\n").unwrap();
+        for code in of_it() {
+            write!(text, "\n### {}: {}\n\n{}\n", code.id, code.title, code.page).unwrap();
+        }
+    }
+    let pages = FAMILIES.iter().map(|(digit, _)| CODES.iter().filter(|c| c.id.chars().nth(2) == Some(*digit)).count());
+    assert_eq!(pages.sum::<usize>(), CODES.len(), "a code of no family");
+    current("docs/diagnostics.md", &text);
 }
 
 #[test]
