@@ -94,8 +94,11 @@ fn every_code_has_a_bad_project() {
     seen.sort();
     seen.dedup();
     let elsewhere = |code: &str| ELSEWHERE.iter().any(|(known, _)| *known == code);
-    let without: Vec<&str> =
-        CODES.iter().map(|code| code.id).filter(|id| !elsewhere(id) && !seen.iter().any(|s| s == id)).collect();
+    let without: Vec<&str> = CODES
+        .iter()
+        .map(|code| code.id)
+        .filter(|id| !elsewhere(id) && !seen.iter().any(|s| s == id))
+        .collect();
     assert!(without.is_empty(), "no bad project shows {without:?}");
     assert!(!seen.iter().any(|id| elsewhere(id)), "a bad project shows what is said to be shown elsewhere");
     let budgets = std::fs::read_to_string(root().join("tests/tests/all/budgets.rs")).unwrap();
@@ -154,7 +157,10 @@ fn annotations_and_sarif_hold_every_problem() {
 /// The schema that the standard's authors publish, as the crate that is made from it ships it.
 fn sarif_schema() -> Value {
     let version = std::process::Command::new("rustc").arg("-vV").output().unwrap();
-    let host = text(&version.stdout).lines().find_map(|line| line.strip_prefix("host: ").map(str::to_owned)).unwrap();
+    let host = text(&version.stdout)
+        .lines()
+        .find_map(|line| line.strip_prefix("host: ").map(str::to_owned))
+        .unwrap();
     // What other platforms need is not downloaded.
     let metadata = std::process::Command::new("cargo")
         .args(["metadata", "--format-version", "1", "--offline", "--filter-platform", &host])

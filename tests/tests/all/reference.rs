@@ -282,7 +282,9 @@ fn the_pages_of_problems_are_current() {
             write!(text, "\n### {}: {}\n\n{}\n", code.id, code.title, code.page).unwrap();
         }
     }
-    let pages = FAMILIES.iter().map(|(digit, _)| CODES.iter().filter(|c| c.id.chars().nth(2) == Some(*digit)).count());
+    let pages = FAMILIES
+        .iter()
+        .map(|(digit, _)| CODES.iter().filter(|c| c.id.chars().nth(2) == Some(*digit)).count());
     assert_eq!(pages.sum::<usize>(), CODES.len(), "a code of no family");
     current("docs/diagnostics.md", &text);
 }

@@ -44,10 +44,74 @@ fn of_anything<S: Strategy>(strategy: S, test: impl Fn(S::Value) -> Result<(), T
 
 /// Bits of YAML and Jinja that change what stands around them.
 const BITS: &[&str] = &[
-    "{{", "}}", "{{ period.", "{%", "%}", "{#", "#}", "\"", "'", "\\", "[", "]", "{", "}", ":", ": ", "- ", "? ", ",", "#", " #", "&a ", "*a", "*a ",
-    "<<: *a", "!!int ", "!x ", "|\n", ">-\n", "---\n", "...\n", "%YAML 1.2\n", "\n", "\r\n", "\r", "\t", "    ", "\u{0}", "\u{feff}", "ä", "€", "🧊", "\u{2028}",
-    "null", "true", "~", "0x1F", "012", "1e999", ".nan", "-", "--", "@daily", "\"{{ params.start }}\"", "params", "secrets.", "steps:\n", "needs: ", "*", "**",
-    "|replace('a','aa')", "x * 'y'", "999999999999999999999", "2024-13-45", "P1D", "\u{85}", "\u{a0}", "`",
+    "{{",
+    "}}",
+    "{{ period.",
+    "{%",
+    "%}",
+    "{#",
+    "#}",
+    "\"",
+    "'",
+    "\\",
+    "[",
+    "]",
+    "{",
+    "}",
+    ":",
+    ": ",
+    "- ",
+    "? ",
+    ",",
+    "#",
+    " #",
+    "&a ",
+    "*a",
+    "*a ",
+    "<<: *a",
+    "!!int ",
+    "!x ",
+    "|\n",
+    ">-\n",
+    "---\n",
+    "...\n",
+    "%YAML 1.2\n",
+    "\n",
+    "\r\n",
+    "\r",
+    "\t",
+    "    ",
+    "\u{0}",
+    "\u{feff}",
+    "ä",
+    "€",
+    "🧊",
+    "\u{2028}",
+    "null",
+    "true",
+    "~",
+    "0x1F",
+    "012",
+    "1e999",
+    ".nan",
+    "-",
+    "--",
+    "@daily",
+    "\"{{ params.start }}\"",
+    "params",
+    "secrets.",
+    "steps:\n",
+    "needs: ",
+    "*",
+    "**",
+    "|replace('a','aa')",
+    "x * 'y'",
+    "999999999999999999999",
+    "2024-13-45",
+    "P1D",
+    "\u{85}",
+    "\u{a0}",
+    "`",
 ];
 
 /// A change of a text, by places counted in thousandths of it.
@@ -136,7 +200,8 @@ fn judged(
     let mut sources = Sources::default();
     let first = sources.add("frazil.yaml".into(), project.into());
     let second = sources.add("pipelines/a.yaml".into(), pipeline.into());
-    let files = check::Files { root: Path::new("/p"), memory: 1 << 30, project: &[first], pipelines: &[second] };
+    let files =
+        check::Files { root: Path::new("/p"), memory: 1 << 30, project: &[first], pipelines: &[second] };
     let (found, mut problems) = check::check(&files, &sources, registry, schemas);
     narrow(&mut problems, &sources);
     (found.is_some(), problems, sources)
@@ -166,23 +231,83 @@ fn expressions_of_anything_are_judged() {
     let registry = fake::registry();
     let schemas = check::Schemas::new(&registry);
     let token = prop::sample::select(vec![
-        "params.start", "params.bbox", "period", "period.year", "vars.chc", "secrets.edh", "now", "run.instant", "1", "0", "99999999", "-1", "1.5", "'a'", "\\\"b\\\"", "[", "]", "(", ")",
-        "+", "-", "*", "**", "/", "//", "%", "~", "|", "|date('%Y')", "|date('%')", "|upper", "|replace('a','bb')", "|join('x')", "|int", "|list", ".", ",", ":", "if", "else", "and", "not",
-        "in", "is", "defined", "==", "<", "{{", "}}", "{%", "%}", "for x in", "endfor", "set x =", "macro m()", "{#", "#}", " ", "ä", "'", "range(99)", "x", "loop.index", "{", "}",
+        "params.start",
+        "params.bbox",
+        "period",
+        "period.year",
+        "vars.chc",
+        "secrets.edh",
+        "now",
+        "run.instant",
+        "1",
+        "0",
+        "99999999",
+        "-1",
+        "1.5",
+        "'a'",
+        "\\\"b\\\"",
+        "[",
+        "]",
+        "(",
+        ")",
+        "+",
+        "-",
+        "*",
+        "**",
+        "/",
+        "//",
+        "%",
+        "~",
+        "|",
+        "|date('%Y')",
+        "|date('%')",
+        "|upper",
+        "|replace('a','bb')",
+        "|join('x')",
+        "|int",
+        "|list",
+        ".",
+        ",",
+        ":",
+        "if",
+        "else",
+        "and",
+        "not",
+        "in",
+        "is",
+        "defined",
+        "==",
+        "<",
+        "{{",
+        "}}",
+        "{%",
+        "%}",
+        "for x in",
+        "endfor",
+        "set x =",
+        "macro m()",
+        "{#",
+        "#}",
+        " ",
+        "ä",
+        "'",
+        "range(99)",
+        "x",
+        "loop.index",
+        "{",
+        "}",
     ]);
     of_anything(prop::collection::vec(token, 0..30), |tokens| {
         let expression = tokens.join(" ");
-        let pipeline = GOOD.replacen(
-            "start: \"{{ params.start }}\"",
-            &format!("start: \"{{{{ {expression} }}}}\""),
-            1,
-        );
+        let pipeline =
+            GOOD.replacen("start: \"{{ params.start }}\"", &format!("start: \"{{{{ {expression} }}}}\""), 1);
         let (_, problems, sources) = judged(PROJECT, &pipeline, &registry, &schemas);
         inside(&problems, &sources)?;
         // A run evaluates what a check let pass: it ends, with a value or an error.
         let text = format!("{{{{ {} }}}}", expression.replace("\\\"", "\""));
         if template::guard::forbidden(&text, |_| false).is_none() {
-            let names = json!({ "params": { "start": "2024-01-01", "bbox": [1, 2, 3, 4] }, "vars": { "chc": "x" } });
+            let names =
+                json!({ "params": { "start": "2024-01-01", "bbox": [1, 2, 3, 4] }, "vars": { "chc": "x" } });
             drop(template::evaluate(&text, &names));
             drop(template::trial(&text));
         }
@@ -200,7 +325,15 @@ fn cron_lines_of_anything_are_judged() {
         1 => "@[a-z]{1,8}",
         1 => "[ -~]{0,60}".prop_map(|text| text.replace(['"', '\\'], "")),
     ];
-    let zone = prop::sample::select(vec!["UTC", "Europe/Berlin", "America/New_York", "Asia/Calcutta", "Pacific/Apia", "Africa/Casablanca", "Nowhere/At_all"]);
+    let zone = prop::sample::select(vec![
+        "UTC",
+        "Europe/Berlin",
+        "America/New_York",
+        "Asia/Calcutta",
+        "Pacific/Apia",
+        "Africa/Casablanca",
+        "Nowhere/At_all",
+    ]);
     of_anything((line, zone), |(line, zone)| {
         let pipeline = GOOD.replacen("30 6 * * *", &line, 1).replacen("Africa/Freetown", zone, 1);
         let (_, problems, sources) = judged(PROJECT, &pipeline, &registry, &schemas);
@@ -210,7 +343,8 @@ fn cron_lines_of_anything_are_judged() {
 
 #[test]
 fn periods_of_anything_are_read() {
-    let frequencies = ["PT30M", "PT1H", "PT6H", "P1D", "pentad", "dekad", "P1W", "P1M", "P3M", "P1Y", "P3M@12", "P1Y@7"];
+    let frequencies =
+        ["PT30M", "PT1H", "PT6H", "P1D", "pentad", "dekad", "P1W", "P1M", "P3M", "P1Y", "P3M@12", "P1Y@7"];
     let frequencies: Vec<Frequency> = frequencies.iter().map(|text| text.parse().unwrap()).collect();
     let text = prop_oneof![
         4 => "[0-9]{4}(-[0-9]{2}(-[0-9]{2}(T[0-9]{2}(:[0-9]{2})?)?|-[DP][0-9]|)|-W[0-9]{2}|)",
@@ -224,7 +358,13 @@ fn periods_of_anything_are_read() {
             prop_assert!(found.last(frequency).end() >= found.end, "{text} of {frequency}");
         }
         if let Ok(period) = Period::parse(&text, frequency) {
-            prop_assert_eq!(Period::parse(&period.to_string(), frequency), Ok(period), "{} of {}", text, frequency);
+            prop_assert_eq!(
+                Period::parse(&period.to_string(), frequency),
+                Ok(period),
+                "{} of {}",
+                text,
+                frequency
+            );
             prop_assert_eq!(period.plus(1).start(), period.end());
         }
         drop(text.parse::<crate::data::Duration>());
