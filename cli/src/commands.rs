@@ -1,5 +1,6 @@
 //! One file per command.
 
+mod cancel;
 mod check;
 mod examples;
 mod explain;
@@ -33,6 +34,9 @@ pub(crate) enum Command {
     /// Runs pipelines, or what a plan lists
     #[command(after_long_help = examples::RUN)]
     Run(run::Run),
+    /// Asks a run to stop; what is whole is kept
+    #[command(after_long_help = examples::CANCEL)]
+    Cancel(cancel::Cancel),
     /// Lists runs
     #[command(after_long_help = examples::RUNS)]
     Runs(runs::Runs),
@@ -56,6 +60,7 @@ impl Command {
             Self::Check(command) => command.run(globals),
             Self::Plan(command) => command.run(globals),
             Self::Run(command) => command.run(globals),
+            Self::Cancel(command) => command.run(globals),
             Self::Runs(command) => command.run(globals),
             Self::Show(command) => command.run(globals),
             Self::Explain(command) => command.run(globals),

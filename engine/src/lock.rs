@@ -105,6 +105,48 @@ pub fn run_lock(state: &Path, run: &RunId) -> PathBuf {
     state.join("runs").join(format!("{run}.lock"))
 }
 
+/// Where a run is asked to stop: a file that says why.
+fn stop_file(state: &Path, run: &RunId) -> PathBuf {
+    state.join("runs").join(format!("{run}.stop"))
+}
+
+/// Asks the process of a run to stop; the first reason stands.
+///
+/// # Errors
+/// When the state folder cannot be written.
+pub fn ask_to_stop(state: &Path, run: &RunId, reason: &str) -> Result<(), StepError> {
+    let path = stop_file(state, run);
+    let failed = |error: std::io::Error| {
+        StepError::permanent(ErrorKind::Store, format!("cannot write {}: {error}", path.display()))
+            .help("`state` in frazil.yaml names the folder: it must be writable")
+    };
+    // Whole or not at all: who looks reads the reason.
+    let beside = path.with_extension(format!("stop-{}", std::process::id()));
+    std::fs::write(&beside, reason).map_err(failed)?;
+    let linked = std::fs::hard_link(&beside, &path);
+    std::fs::remove_file(&beside).map_err(failed)?;
+    match linked {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(failed(error)),
+        _ => Ok(()),
+    }
+}
+
+/// Why a run is asked to stop; none while nobody asks.
+#[must_use]
+pub fn asked_to_stop(state: &Path, run: &RunId) -> Option<String> {
+    std::fs::read_to_string(stop_file(state, run)).ok()
+}
+
+/// Forgets that a run was asked to stop: it is over.
+pub fn forget_stop(state: &Path, run: &RunId) {
+    let path = stop_file(state, run);
+    if let Err(error) = std::fs::remove_file(&path)
+        && error.kind() != std::io::ErrorKind::NotFound
+    {
+        tracing::debug!(path = %path.display(), %error, "a file that asked a run to stop is left behind");
+    }
+}
+
 /// The lock of a pipeline: one run of it at a time.
 #[must_use]
 pub fn pipeline_lock(state: &Path, pipeline: &PipelineId) -> PathBuf {
@@ -123,6 +165,22 @@ mod tests {
 
     use super::*;
     use crate::context::ManualClock;
+
+    #[test]
+    fn the_first_reason_to_stop_stands_until_the_run_is_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let (state, run) = (folder.path(), "r1".parse().unwrap());
+        assert!(ask_to_stop(state, &run, "no folder").is_err());
+        std::fs::create_dir(state.join("runs")).unwrap();
+        assert_eq!(asked_to_stop(state, &run), None);
+        ask_to_stop(state, &run, "because").unwrap();
+        ask_to_stop(state, &run, "for another reason").unwrap();
+        assert_eq!(asked_to_stop(state, &run).as_deref(), Some("because"));
+        assert_eq!(asked_to_stop(state, &"r2".parse().unwrap()), None);
+        forget_stop(state, &run);
+        forget_stop(state, &run);
+        assert_eq!(std::fs::read_dir(state.join("runs")).unwrap().count(), 0);
+    }
 
     #[tokio::test]
     async fn a_lock_has_one_holder() {

@@ -24,9 +24,15 @@ pub(super) const RUN: &str = "Examples:
   frazil run chirps3_daily+             and all that hangs from it, in other files too
   frazil run +spi3                      and what it needs of other files
   frazil run plan.json                  what a plan lists; 4 when a store moved since
+  frazil run chirps3 --overlap skip     nothing where another run of it is at work; or replace it
+  frazil run chirps3 --as-of 2026-03-01T06:00:00Z
   frazil run chirps3 --format json      events, one object per line
 
 Killed at any moment, the next run goes on where it was. Ctrl-C settles whole periods first.";
+
+pub(super) const CANCEL: &str = "Examples:
+  frazil cancel r20261120-115246030-9682d7
+  frazil cancel r20261120-115246030-9682d7 --reason 'the source asked us to'";
 
 pub(super) const RUNS: &str = "Examples:
   frazil runs

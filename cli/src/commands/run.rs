@@ -1,3 +1,4 @@
+mod overlap;
 mod report;
 mod signals;
 
@@ -10,7 +11,7 @@ use frazil_engine::{
     data::{DatasetId, RunId},
     event::RunState,
     executor::{LocalExecutor, Watch},
-    lock::{FileLock, pipeline_lock, run_lock, scratch},
+    lock::{FileLock, forget_stop, run_lock, scratch},
     plan::{self, Foreseen, PipelinePlan},
     scheduler::{self, Cancel, Services},
     step::{ErrorKind, StepError},
@@ -24,6 +25,9 @@ use crate::{
     session::{Params, Selected, Session, read_plan, runtime},
 };
 
+pub(super) use overlap::LOOK;
+use overlap::Overlap;
+
 /// Runs pipelines, or what a plan lists.
 #[derive(Debug, Args)]
 pub(crate) struct Run {
@@ -36,8 +40,11 @@ pub(crate) struct Run {
     /// The instant that decides what exists by now, as of a run that came late; now where none is said
     #[arg(long, value_name = "INSTANT")]
     as_of: Option<DateTime<Utc>>,
+    /// What becomes of this run where another of the pipeline is at work
+    #[arg(long, value_name = "POLICY", default_value = "queue")]
+    overlap: Overlap,
     /// Refuses at once where another run of the pipeline is at work, instead of waiting for it
-    #[arg(long)]
+    #[arg(long, conflicts_with = "overlap")]
     no_wait: bool,
     /// How long a run that is told to stop may take to keep what is whole, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = scheduler::GRACE.as_secs())]
@@ -120,8 +127,8 @@ impl Run {
         selected.iter().map(of).collect()
     }
 
-    async fn work(&self, session: &Session, jobs: Vec<Job>, cancel: &Cancel) -> anyhow::Result<Exit> {
-        let locks = self.locks(session, &jobs, cancel).await?;
+    async fn work(&self, session: &Session, mut jobs: Vec<Job>, cancel: &Cancel) -> anyhow::Result<Exit> {
+        let locks = self.locks(session, &mut jobs, cancel).await?;
         let store = SqliteStore::open(session.state()).await.map_err(StepError::from)?;
         let gone =
             prune(&store, session.project.config.history, Utc::now()).await.map_err(StepError::from)?;
@@ -155,23 +162,22 @@ impl Run {
     }
 
     /// Locks of all pipelines, taken in the order of their names so that two commands never wait
-    /// for each other.
-    async fn locks(&self, session: &Session, jobs: &[Job], cancel: &Cancel) -> anyhow::Result<Vec<FileLock>> {
+    /// for each other. Jobs that are left out are taken from the list.
+    async fn locks(
+        &self,
+        session: &Session,
+        jobs: &mut Vec<Job>,
+        cancel: &Cancel,
+    ) -> anyhow::Result<Vec<FileLock>> {
+        let overlap = if self.no_wait { Overlap::Refuse } else { self.overlap };
         let mut ids: Vec<_> = jobs.iter().map(|job| job.selected.pipeline.id.clone()).collect();
         ids.sort();
         ids.dedup();
         let mut locks = Vec::new();
         for id in ids {
-            let path = pipeline_lock(session.state(), &id);
-            if self.no_wait {
-                let busy = || {
-                    StepError::permanent(ErrorKind::Refused, format!("another run of `{id}` is at work"))
-                        .help("`frazil runs` lists it; without --no-wait this one waits for it")
-                };
-                locks.push(FileLock::try_take(&path)?.ok_or_else(busy)?);
-            } else {
-                let tell = || drop(render::note(&format!("{id}: waits for another run of it\n")));
-                locks.push(FileLock::take(&path, &SystemClock, &cancel.token, tell).await?);
+            match overlap.lock(session, &id, cancel).await? {
+                Some(lock) => locks.push(lock),
+                None => jobs.retain(|job| job.selected.pipeline.id != id),
             }
         }
         Ok(locks)
@@ -198,7 +204,11 @@ impl Run {
             scratch: scratch(session.state(), &id),
         };
         progress.begin(&run);
-        let state = scheduler::start(&run, services).await.map_err(StepError::from)?;
+        let state = tokio::select! {
+            state = scheduler::start(&run, services) => state.map_err(StepError::from)?,
+            never = overlap::listen(session, &id, cancel) => match never {},
+        };
+        forget_stop(session.state(), &id);
         if let Some(lock) = lock {
             lock.remove();
         }

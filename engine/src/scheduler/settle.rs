@@ -57,7 +57,9 @@ pub async fn settle_dead(
             grace: super::GRACE,
             scratch: lock::scratch(state, &run),
         };
+        let id = run.id.clone();
         let result = settle(run, services).await?;
+        lock::forget_stop(state, &id);
         lock.remove();
         settled.extend(result);
     }

@@ -93,3 +93,73 @@ fn one_run_of_a_pipeline_at_a_time() {
         assert_eq!(found["days"], json!(31), "{found}");
     }
 }
+
+fn statuses(rainfall: &Rainfall) -> Vec<(String, String)> {
+    let runs = rainfall.sandbox.succeed(&["runs", "--format", "json"]);
+    let of = |line: &str| {
+        let run: serde_json::Value = serde_json::from_str(line).unwrap();
+        let text = |key: &str| run[key].as_str().unwrap().to_owned();
+        (text("run"), text("status"))
+    };
+    runs.lines().map(of).collect()
+}
+
+#[test]
+fn another_process_asks_a_run_to_stop_and_what_is_whole_is_kept() {
+    let (rainfall, run) = waiting();
+    let (id, status) = statuses(&rainfall).remove(0);
+    assert_eq!(status, "running");
+    let said = rainfall.sandbox.succeed(&["cancel", &id, "--reason", "enough for today"]);
+    assert_eq!(said, format!("{id}: cancelled\n"));
+    let output = run.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130), "{}", text(&output));
+    assert!(text(&output).contains("enough for today: keeping what is whole"), "{}", text(&output));
+    if let Some(found) = rainfall.judge() {
+        assert_eq!(found["last"], json!("2024-01-19"), "{found}");
+    }
+    let (_, errors) = rainfall.sandbox.fail(4, &["cancel", &id]);
+    assert!(errors.contains(&format!("run {id} is cancelled already")), "{errors}");
+    let (_, errors) = rainfall.sandbox.fail(64, &["cancel", "r20200101-000000000-000000"]);
+    assert!(errors.contains("no run `r20200101-000000000-000000` here"), "{errors}");
+    let left = std::fs::read_dir(rainfall.sandbox.path(".frazil/runs")).unwrap().count();
+    assert_eq!(left, 0, "locks and files that asked are left behind");
+}
+
+#[test]
+fn a_run_whose_process_is_gone_cannot_be_asked() {
+    let (rainfall, run) = waiting();
+    signal(&run, "KILL");
+    run.wait_with_output().unwrap();
+    let (id, status) = statuses(&rainfall).remove(0);
+    assert_eq!(status, "dead");
+    let (_, errors) = rainfall.sandbox.fail(4, &["cancel", &id]);
+    assert!(errors.contains("is gone") && errors.contains("help: the next run"), "{errors}");
+}
+
+#[test]
+fn a_run_may_be_left_out_or_take_the_place_of_another_but_not_of_its_twin() {
+    let (rainfall, run) = waiting();
+    let before = rainfall.server.requests().len();
+    let skipped = rainfall.sandbox.run(&[&RUN[..], &["--overlap", "skip"]].concat());
+    assert!(skipped.status.success(), "{}", text(&skipped));
+    assert!(text(&skipped).contains("left out"), "{}", text(&skipped));
+    assert_eq!(rainfall.server.requests().len(), before);
+    assert_eq!(statuses(&rainfall).len(), 1);
+
+    rainfall.server.always(SLOW, Fault::None);
+    let twins = [(); 2].map(|()| {
+        let mut command = rainfall.sandbox.command(&[&RUN[..], &["--overlap", "replace"]].concat());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    });
+    let output = run.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130), "{}", text(&output));
+    for twin in twins {
+        let output = twin.wait_with_output().unwrap();
+        assert!(output.status.success(), "{}", text(&output));
+    }
+    let ended: Vec<_> = statuses(&rainfall).into_iter().map(|(_, status)| status).collect();
+    assert_eq!(ended, ["successful", "successful", "cancelled"]);
+    if let Some(found) = rainfall.judge() {
+        assert_eq!(found["days"], json!(31), "{found}");
+    }
+}

@@ -1,0 +1,65 @@
+use clap::Args;
+use frazil_engine::{
+    context::{Clock, SystemClock},
+    lock::{FileLock, ask_to_stop, run_lock},
+    step::{ErrorKind, StepError},
+    store::{RunQuery, RunStore, RunSummary},
+};
+
+use super::run::LOOK;
+use crate::{
+    Globals,
+    exit::{Exit, Usage},
+    render,
+    session::{Session, history, run_id, runtime},
+};
+
+/// Asks a run to stop.
+#[derive(Debug, Args)]
+pub(crate) struct Cancel {
+    /// The run, as `frazil runs` lists it
+    #[arg(value_name = "RUN")]
+    run: String,
+    /// Why, for those who look at the run later
+    #[arg(long, value_name = "TEXT", default_value = "told to stop by `frazil cancel`")]
+    reason: String,
+    /// Returns at once instead of waiting until it has settled
+    #[arg(long)]
+    no_wait: bool,
+}
+
+impl Cancel {
+    pub(crate) fn run(self, globals: &Globals) -> anyhow::Result<Exit> {
+        let session = Session::open(globals)?;
+        let id = run_id(&self.run)?;
+        runtime()?.block_on(async {
+            let refused = |message: String| StepError::permanent(ErrorKind::Refused, message);
+            let run = found(&session, &self.run).await?;
+            if let Some((status, _)) = run.finished {
+                return Err(refused(format!("run {id} is {} already", status.name())).into());
+            }
+            let lock = run_lock(session.state(), &id);
+            if !FileLock::is_held(&lock)? {
+                let error = refused(format!("the process of run {id} is gone"));
+                return Err(error.help("the next run of its pipeline settles what it had written").into());
+            }
+            ask_to_stop(session.state(), &id, &self.reason)?;
+            if self.no_wait {
+                return Ok(Exit::Done);
+            }
+            while FileLock::is_held(&lock)? {
+                SystemClock.sleep(LOOK).await;
+            }
+            let status = found(&session, &self.run).await?.finished;
+            render::out(&format!("{id}: {}\n", status.map_or("dead", |(status, _)| status.name())))?;
+            anyhow::Ok(Exit::Done)
+        })
+    }
+}
+
+async fn found(session: &Session, name: &str) -> anyhow::Result<RunSummary> {
+    let none = || Usage(format!("no run `{name}` here\nhelp: `frazil runs` lists them"));
+    let store = history(session).await?.ok_or_else(none)?;
+    let runs = store.list(&RunQuery::default()).await.map_err(StepError::from)?;
+    Ok(runs.into_iter().find(|run| run.run.as_str() == name).ok_or_else(none)?)
+}

@@ -1,0 +1,111 @@
+//! Runs of one pipeline come one after the other: what becomes of one that finds another at work.
+
+use std::{convert::Infallible, time::Duration};
+
+use chrono::{DateTime, Utc};
+use clap::ValueEnum;
+use frazil_engine::{
+    context::{Clock, SystemClock},
+    data::{PipelineId, RunId},
+    lock::{FileLock, ask_to_stop, asked_to_stop, pipeline_lock, run_lock},
+    scheduler::Cancel,
+    step::{ErrorKind, StepError},
+    store::{RunQuery, RunStore},
+};
+
+use crate::{
+    render,
+    session::{Session, history},
+};
+
+/// How often a run looks whether it is asked to stop, and who waits for it whether it has.
+pub(crate) const LOOK: Duration = Duration::from_millis(200);
+
+/// What becomes of a run that finds another of its pipeline at work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Overlap {
+    /// It waits for the other
+    Queue,
+    /// It is left out
+    Skip,
+    /// The other is asked to stop, keeping what is whole; then it begins
+    Replace,
+    /// It is refused
+    #[value(skip)]
+    Refuse,
+}
+
+impl Overlap {
+    /// The lock of a pipeline; none where the run is left out.
+    pub(super) async fn lock(
+        self,
+        session: &Session,
+        id: &PipelineId,
+        cancel: &Cancel,
+    ) -> anyhow::Result<Option<FileLock>> {
+        let path = pipeline_lock(session.state(), id);
+        if let Some(lock) = FileLock::try_take(&path)? {
+            return Ok(Some(lock));
+        }
+        let tell = |what: &str| drop(render::note(&format!("{id}: {what}\n")));
+        match self {
+            Self::Queue => {
+                tell("waits for another run of it");
+                Ok(Some(FileLock::take(&path, &SystemClock, &cancel.token, || {}).await?))
+            }
+            Self::Skip => {
+                tell("another run of it is at work, so this one is left out");
+                Ok(None)
+            }
+            Self::Refuse => {
+                Err(StepError::permanent(ErrorKind::Refused, format!("another run of `{id}` is at work"))
+                    .help("`frazil runs` lists it; without --no-wait this one waits for it")
+                    .into())
+            }
+            Self::Replace => {
+                tell("asks another run of it to stop");
+                // What begins later is a twin of this one: it is waited for, not stopped.
+                let began = Utc::now();
+                loop {
+                    replace(session, id, began).await?;
+                    if let Some(lock) = FileLock::try_take(&path)? {
+                        return Ok(Some(lock));
+                    }
+                    tokio::select! {
+                        () = cancel.token.cancelled() => return Err(StepError::Cancelled.into()),
+                        () = SystemClock.sleep(LOOK) => {}
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Asks the runs of a pipeline that are at work since before `began` to stop.
+async fn replace(session: &Session, id: &PipelineId, began: DateTime<Utc>) -> anyhow::Result<()> {
+    let query = RunQuery { pipeline: Some(id.clone()), unfinished: true, limit: None };
+    let Some(store) = history(session).await? else { return Ok(()) };
+    for run in store.list(&query).await.map_err(StepError::from)? {
+        let state = session.state();
+        if run.accepted < began
+            && asked_to_stop(state, &run.run).is_none()
+            && FileLock::is_held(&run_lock(state, &run.run))?
+        {
+            ask_to_stop(state, &run.run, "replaced by another run")?;
+        }
+    }
+    Ok(())
+}
+
+/// Tells a run to stop as soon as another process asks for it.
+pub(super) async fn listen(session: &Session, run: &RunId, cancel: &Cancel) -> Infallible {
+    loop {
+        SystemClock.sleep(LOOK).await;
+        if let Some(reason) = asked_to_stop(session.state(), run)
+            && !cancel.token.is_cancelled()
+        {
+            drop(render::note(&format!("{reason}: keeping what is whole\n")));
+            cancel.cancel(&reason);
+        }
+    }
+}
