@@ -57,8 +57,8 @@ pub struct Cascade<'a> {
     units: Vec<(usize, usize)>,
     /// From what gives to what takes.
     carries: Vec<(usize, usize)>,
-    /// The same, with what only orders.
-    orders: Vec<(usize, usize)>,
+    /// For each unit, those that come before it: what gives to it, and what it waits for.
+    before: Vec<Vec<usize>>,
 }
 
 impl<'a> Cascade<'a> {
@@ -70,13 +70,16 @@ impl<'a> Cascade<'a> {
             (0..pipeline.units.len()).map(move |unit| (at, unit)).collect::<Vec<_>>()
         };
         let units: Vec<(usize, usize)> = pipelines.iter().enumerate().flat_map(of_pipeline).collect();
-        let bare = Self { pipelines, units, carries: Vec::new(), orders: Vec::new() };
+        let count = units.len();
+        let bare = Self { pipelines, units, carries: Vec::new(), before: Vec::new() };
         let across = bare.across();
         let mut carries = bare.inside(|node| node.needs.clone());
-        let mut orders = bare.inside(|node| node.needs.iter().chain(&node.after).copied().collect());
-        carries.extend(&across);
-        orders.extend(across);
-        Self { carries, orders, ..bare }
+        carries.extend(across);
+        let mut before = vec![Vec::new(); count];
+        for (from, to) in carries.iter().copied().chain(bare.inside(|node| node.after.clone())) {
+            before[to].push(from);
+        }
+        Self { carries, before, ..bare }
     }
 
     fn unit(&self, at: usize) -> (&'a Pipeline, &'a Unit) {
@@ -103,10 +106,17 @@ impl<'a> Cascade<'a> {
 
     /// Edges from the unit that writes a dataset to those of other files that read it.
     fn across(&self) -> Vec<(usize, usize)> {
+        let mut writers: BTreeMap<DatasetId, Vec<usize>> = BTreeMap::new();
+        for at in 0..self.units.len() {
+            let (pipeline, unit) = self.unit(at);
+            for write in unit.nodes().into_iter().filter_map(|node| pipeline.nodes[node].step.writes()) {
+                writers.entry(write.dataset().clone()).or_default().push(at);
+            }
+        }
         let mut edges = Vec::new();
         for to in 0..self.units.len() {
             for dataset in self.reads(to) {
-                let writers = self.writers(&dataset);
+                let writers = writers.get(&dataset).into_iter().flatten().copied();
                 edges.extend(
                     writers
                         .into_iter()
@@ -216,9 +226,8 @@ impl<'a> Cascade<'a> {
         let mut ready: BTreeSet<usize> =
             open.iter().copied().filter(|at| self.units[*at].0 == pipeline).collect();
         loop {
-            let waits = |at: &usize| {
-                self.orders.iter().any(|(from, to)| to == at && open.contains(from) && !ready.contains(from))
-            };
+            let waits =
+                |at: &usize| self.before[*at].iter().any(|from| open.contains(from) && !ready.contains(from));
             let waiting: Vec<usize> = ready.iter().copied().filter(waits).collect();
             if waiting.is_empty() {
                 return ready;

@@ -113,3 +113,27 @@ steps:
     let Some(found) = frazil_tests::programs::ask_python("check_windows.py", &args) else { return };
     assert_eq!((&found["wrong"], &found["windows"]), (&json!([]), &json!(["2024-01-01"])), "{found}");
 }
+
+#[test]
+fn a_parent_that_fails_part_way_does_not_freeze_what_hangs_from_it() {
+    let rainfall = project(45, &[("dekads", DEKADS), ("a_catalog", SEASONS)]);
+    let hole = rainfall.sandbox.path("input/2024/rain.2024.01.25.tif");
+    let day = std::fs::read(&hole).unwrap();
+    std::fs::remove_file(&hole).unwrap();
+    let until = ["run", "rain_daily+", "-p", "end=2024-02-14"];
+    let (_, errors) = rainfall.sandbox.fail(1, &until);
+    assert!(errors.contains("2024-01-25"), "{errors}");
+    if let Some(found) = windows(&rainfall, "rain_daily", "rain_dekads", "sum", "nested") {
+        assert_eq!(
+            (&found["wrong"], &found["windows"]),
+            (&json!([]), &json!(["2024-01-01", "2024-01-11"])),
+            "{found}"
+        );
+    }
+    std::fs::write(&hole, day).unwrap();
+    rainfall.sandbox.succeed(&until);
+    let Some(found) = windows(&rainfall, "rain_daily", "rain_dekads", "sum", "nested") else { return };
+    assert_eq!((&found["wrong"], found["windows"].as_array().unwrap().len()), (&json!([]), 4), "{found}");
+    let found = windows(&rainfall, "rain_dekads", "rain_years", "max", "nested").unwrap();
+    assert_eq!(found["wrong"], json!([]), "{found}");
+}
