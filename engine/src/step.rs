@@ -87,6 +87,28 @@ pub struct Finding {
     pub message: String,
     /// What to do.
     pub help: Option<String>,
+    /// What in the block of a dataset it contradicts.
+    pub beside: Option<Beside>,
+}
+
+impl Finding {
+    /// With a place in the block of a dataset, and what is there.
+    #[must_use]
+    pub fn beside(mut self, dataset: &DatasetId, pointer: impl Into<String>, text: impl Into<String>) -> Self {
+        self.beside = Some(Beside { dataset: dataset.clone(), pointer: pointer.into(), text: text.into() });
+        self
+    }
+}
+
+/// A place in the `datasets` block that belongs to a problem.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Beside {
+    /// The dataset.
+    pub dataset: DatasetId,
+    /// Where in its block, as a JSON pointer.
+    pub pointer: String,
+    /// What is there, in a few words.
+    pub text: String,
 }
 
 /// What a task gave: an output, an error, or both when it did a part of its work.

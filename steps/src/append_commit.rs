@@ -44,17 +44,22 @@ impl Step for AppendCommit {
             pointer: "/dataset".to_owned(),
             message,
             help: Some(help.to_owned()),
+            beside: None,
         };
         let mut findings = Vec::new();
         if info.block.time == TimeAxis::None {
             let message = format!("`{}` has no time axis", self.dataset);
-            findings.push(finding("FZ530", message, "declare `time: { step: P1D }`, or another step"));
+            let found = finding("FZ530", message, "declare `time: { step: P1D }`, or another step");
+            findings.push(found.beside(&self.dataset, "/time", "no time axis"));
         }
         for (name, variable) in &info.block.variables {
             let packed = variable.scale_factor.is_some() || variable.add_offset.is_some();
             if packed && variable.dtype.is_none_or(|dtype| dtype.is_float()) {
                 let message = format!("`{name}` of `{}` is packed, but not into an integer", self.dataset);
-                findings.push(finding("FZ531", message, "declare an integer `dtype`, such as int16"));
+                let found = finding("FZ531", message, "declare an integer `dtype`, such as int16");
+                let key = if variable.scale_factor.is_some() { "scale-factor" } else { "add-offset" };
+                let pointer = format!("/variables/{name}/{key}");
+                findings.push(found.beside(&self.dataset, pointer, "packed"));
             }
         }
         findings

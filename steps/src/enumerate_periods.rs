@@ -84,10 +84,12 @@ impl Step for EnumeratePeriods {
             pointer: pointer.to_owned(),
             message,
             help: Some(help.to_owned()),
+            beside: None,
         };
         let TimeAxis::Regular(time) = &info.block.time else {
             let message = format!("`{}` has no time axis, so it has no periods", self.dataset);
-            return vec![finding("/dataset", message, "give the dataset `time: { step: … }`")];
+            let found = finding("/dataset", message, "give the dataset `time: { step: … }`");
+            return vec![found.beside(&self.dataset, "/time", "no time axis")];
         };
         let mut found = Vec::new();
         if self.files.is_some() && self.probe.is_some() {

@@ -149,7 +149,16 @@ pub(crate) fn check_findings(drafts: &[Draft<'_>], datasets: &Datasets, out: &mu
             continue;
         }
         for finding in bound.check(datasets) {
-            let problem = Diagnostic::error(finding.code, step.with_place(&finding.pointer), finding.message);
+            let mut problem =
+                Diagnostic::error(finding.code, step.with_place(&finding.pointer), finding.message);
+            if let Some(beside) = &finding.beside {
+                let mut blocks = drafts.iter().filter_map(|draft| draft.root.get("datasets"));
+                if let Some(entry) = blocks.find_map(|blocks| blocks.entry(beside.dataset.as_str())) {
+                    let place = entry.value.place(&beside.pointer);
+                    let place = if place == entry.value.span { entry.key_span } else { place };
+                    problem = problem.other(place, &beside.text);
+                }
+            }
             out.push(problem.maybe_help(finding.help));
         }
     }

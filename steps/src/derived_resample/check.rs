@@ -63,7 +63,7 @@ fn finding(
     message: String,
     help: impl Into<String>,
 ) -> Finding {
-    Finding { code, pointer: pointer.into(), message, help: Some(help.into()) }
+    Finding { code, pointer: pointer.into(), message, help: Some(help.into()), beside: None }
 }
 
 /// All problems of the settings.
@@ -78,18 +78,25 @@ pub(super) fn check(step: &DerivedResample, datasets: &Datasets) -> Vec<Finding>
     for (name, choice) in &step.variables {
         if !variables.is_empty() && !variables.contains_key(&choice.from) {
             let known: Vec<&str> = variables.keys().map(String::as_str).collect();
-            findings.push(finding(
+            let found = finding(
                 "FZ522",
                 format!("/variables/{name}/from"),
                 format!("`{}` has no variable `{}`", source.id, choice.from),
                 format!("it has {}", known.join(", ")),
-            ));
+            );
+            findings.push(found.beside(&source.id, "/variables", "the variables of the source"));
         }
     }
     for (pointer, name, method) in choices(step, variables) {
         let Some(variable) = variables.get(&name) else { continue };
         if let Some(wrong) = nonsense(&name, method, variable.cell, variable.units.as_deref()) {
-            findings.push(finding(wrong.code, pointer, wrong.message, wrong.help));
+            let (key, text) = match variable.cell {
+                Some(CellMethod::Mean) => ("cell", "a mean over each period"),
+                Some(CellMethod::Total) => ("cell", "a total over each period"),
+                _ => ("units", "something per time"),
+            };
+            let found = finding(wrong.code, pointer, wrong.message, wrong.help);
+            findings.push(found.beside(&source.id, format!("/variables/{name}/{key}"), text));
         }
     }
     findings
@@ -147,7 +154,8 @@ fn steps(step: &DerivedResample, own: &Dataset, source: &Dataset, source_id: &Da
         (_, None) => return Some(timeless(source_id)),
     };
     let (message, help) = unfit(from, to, step.windows)?;
-    Some(finding("FZ523", "/dataset", format!("`{}` {message}", step.dataset), help))
+    let found = finding("FZ523", "/dataset", format!("`{}` {message}", step.dataset), help);
+    Some(found.beside(source_id, "/time/step", "the step of the source"))
 }
 
 fn timeless(id: &DatasetId) -> Finding {
@@ -157,6 +165,7 @@ fn timeless(id: &DatasetId) -> Finding {
         format!("`{id}` has no time axis"),
         "only datasets with a time step are resampled",
     )
+    .beside(id, "/time", "no time axis")
 }
 
 /// The step of a dataset's axis.

@@ -10,6 +10,7 @@ fn finding(pointer: &str, message: &str, help: &str) -> Finding {
         pointer: pointer.to_owned(),
         message: message.to_owned(),
         help: Some(help.to_owned()),
+        beside: None,
     }
 }
 

@@ -146,7 +146,7 @@ impl Known {
 }
 
 fn finding(pointer: &str, message: String, help: Option<String>) -> Finding {
-    Finding { code: "FZ502", pointer: pointer.to_owned(), message, help }
+    Finding { code: "FZ502", pointer: pointer.to_owned(), message, help, beside: None }
 }
 
 /// How many letters differ (Levenshtein).

@@ -157,6 +157,7 @@ step! { Sum "sum"
             pointer: "/dataset".into(),
             message: "a mean may not be summed".into(),
             help: Some("convert it to a total first".into()),
+            beside: None,
         }).into_iter().collect()
     }
 }
