@@ -94,7 +94,12 @@ pub struct Finding {
 impl Finding {
     /// With a place in the block of a dataset, and what is there.
     #[must_use]
-    pub fn beside(mut self, dataset: &DatasetId, pointer: impl Into<String>, text: impl Into<String>) -> Self {
+    pub fn beside(
+        mut self,
+        dataset: &DatasetId,
+        pointer: impl Into<String>,
+        text: impl Into<String>,
+    ) -> Self {
         self.beside = Some(Beside { dataset: dataset.clone(), pointer: pointer.into(), text: text.into() });
         self
     }
