@@ -17,7 +17,7 @@ use std::{fmt::Debug, future::Future};
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
-pub use document::{Arity, Document, Input, Output, Port, PortKind};
+pub use document::{All, Arity, Document, Input, Output, Port, PortKind};
 pub use error::{ErrorKind, Failure, StepError};
 pub use written::{Batch, Ended, PeriodLabel, ReadFrom, Written};
 

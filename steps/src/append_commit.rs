@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use frazil_engine::{
     context::{Context, Scope},
-    data::{Arrival, DatasetId, Period, PeriodRange, Slices, Snapshot},
+    data::{Arrival, DatasetId, Period, PeriodRange, Slices, Snapshot, SnapshotId},
     dataset::{DatasetInfo, Datasets, TimeAxis},
     plan::{PlannedSlices, PlannedSnapshot, Work},
     step::{Batch, Ended, ErrorKind, Finding, Outcome, Sink, Step, StepError, Write, Written},
@@ -173,33 +173,44 @@ impl AppendCommit {
     }
 }
 
-/// What the commit records of a dataset that the batches were read from. One that does not finish
+/// What the commit records of datasets that the batches were read from. One that does not finish
 /// what was found to do keeps the older state, so that what is left is found again.
 async fn notes(info: &DatasetInfo, written: &[Written], cx: &Context) -> Result<CommitNotes, StepError> {
     let Some(from) = written.last().and_then(|last| last.source.clone()) else {
         return Ok(CommitNotes::default());
     };
-    let Some(snapshot) = from.snapshot.id else { return Ok(CommitNotes::default()) };
+    let state = |read: Snapshot| {
+        Some((read.dataset, SourceState { repository: read.repository, snapshot: read.id? }))
+    };
+    let states: Option<Vec<_>> = from.snapshots.into_iter().map(state).collect();
+    let Some(states) = states.filter(|states| !states.is_empty()) else { return Ok(CommitNotes::default()) };
     let head = Cube::open(info, &cx.scope).await?;
     let stored = head.as_ref().map(Cube::provenance);
     if from.finishes {
-        let state = SourceState { repository: from.snapshot.repository, snapshot };
-        let known = stored.and_then(|stored| stored.sources.get(&from.snapshot.dataset));
+        let known = |(id, state): &(DatasetId, SourceState)| {
+            stored.is_some_and(|stored| stored.sources.get(id) == Some(state))
+        };
         return Ok(CommitNotes {
             // Where nothing differed, only a commit keeps the next run from reading it all again.
-            always: head.is_some() && known != Some(&state),
-            sources: BTreeMap::from([(from.snapshot.dataset, state)]),
+            always: head.is_some() && !states.iter().all(known),
+            sources: states.into_iter().collect(),
             pending: None,
         });
     }
+    let snapshot = states[0].1.snapshot.clone();
+    let others: BTreeMap<DatasetId, SnapshotId> = match states.len() {
+        1 => BTreeMap::new(),
+        _ => states.into_iter().map(|(id, state)| (id, state.snapshot)).collect(),
+    };
     let before = stored.and_then(|stored| stored.pending.as_ref());
-    let before = before.filter(|pending| pending.snapshot == snapshot).map(|pending| &pending.done);
+    let before = before.filter(|pending| pending.snapshot == snapshot && pending.others == others);
+    let before = before.map(|pending| &pending.done);
     let labels = written.iter().flat_map(|written| &written.labels).map(|label| label.period);
     let mut done: Vec<Period> =
         before.into_iter().flatten().copied().chain(labels).flat_map(|range| range.iter()).collect();
     done.sort_unstable();
     done.dedup();
-    let pending = Some(Pending { snapshot, done: PeriodRange::collect(done) });
+    let pending = Some(Pending { snapshot, others, done: PeriodRange::collect(done) });
     Ok(CommitNotes { pending, ..CommitNotes::default() })
 }
 

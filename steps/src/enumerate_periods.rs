@@ -14,7 +14,7 @@ use frazil_engine::{
     data::{DatasetId, Duration, Period, Periods, Snapshot, Status, Upstream},
     dataset::{Dataset, DatasetInfo, Datasets, RegularTime, TimeAxis},
     plan::{Planned, PlannedDocument, PlannedSnapshot, Work},
-    step::{ErrorKind, Finding, Node, Outcome, Step, StepError},
+    step::{All, ErrorKind, Finding, Node, Outcome, Step, StepError},
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -30,6 +30,9 @@ use settings::{BatchSize, Bound, Lookback, Only};
 ///
 /// A period that is not on the time axis is added, a provisional one revised, a gap filled. What
 /// cannot be had yet is left out. Periods before the axis are inserted, newest first.
+///
+/// Given Snapshots of other datasets, they say what can be had, instead of the calendar: what all of
+/// them hold, and again what changed in one since it was read.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct EnumeratePeriods {
@@ -119,26 +122,26 @@ impl Step for EnumeratePeriods {
 }
 
 impl Node for EnumeratePeriods {
-    type Input = Option<Snapshot>;
+    type Input = All<Snapshot>;
     type Output = Periods;
 
     async fn plan(&self, input: Vec<Planned>, scope: &Scope) -> Result<Planned, StepError> {
-        let upstream = input.into_iter().find_map(|planned| match planned.document {
+        let upstream = input.into_iter().filter_map(|planned| match planned.document {
             PlannedDocument::Snapshot(snapshot) => Some(snapshot),
             _ => None,
         });
-        let (periods, reasons) = self.list(upstream, scope, None).await?;
+        let (periods, reasons) = self.list(upstream.collect(), scope, None).await?;
         Ok(Planned { document: PlannedDocument::Periods(periods), work: Work::default(), reasons })
     }
 
-    async fn run(&self, input: Option<Snapshot>, cx: &Context) -> Outcome<Periods> {
-        let upstream = input.map(|snapshot| PlannedSnapshot {
+    async fn run(&self, All(input): All<Snapshot>, cx: &Context) -> Outcome<Periods> {
+        let upstream = input.into_iter().map(|snapshot| PlannedSnapshot {
             snapshot,
             changes: Vec::new(),
             work: Work::default(),
             reasons: Vec::new(),
         });
-        let listed = self.list(upstream, &cx.scope, Some(cx)).await;
+        let listed = self.list(upstream.collect(), &cx.scope, Some(cx)).await;
         if let Ok((periods, reasons)) = &listed {
             for reason in reasons {
                 tracing::info!(dataset = %self.dataset, "{reason}");
@@ -152,7 +155,7 @@ impl Node for EnumeratePeriods {
 impl EnumeratePeriods {
     async fn list(
         &self,
-        upstream: Option<PlannedSnapshot>,
+        upstream: Vec<PlannedSnapshot>,
         scope: &Scope,
         cx: Option<&Context>,
     ) -> Result<(Periods, Vec<String>), StepError> {
@@ -163,29 +166,26 @@ impl EnumeratePeriods {
         let cube = Cube::open(info, scope).await?;
         let axis: Vec<(Period, Status)> = cube.as_ref().map_or_else(Vec::new, |c| c.axis().iter().collect());
         let base = cube.as_ref().map(Cube::id);
-        let read = upstream.as_ref().map(|upstream| upstream.snapshot.clone());
+        let read: Vec<Snapshot> = upstream.iter().map(|upstream| upstream.snapshot.clone()).collect();
         let periods = |decision: Decision| Periods {
             dataset: info.id.clone(),
             step: time.frequency(),
             base,
-            source: read.map(|snapshot| Upstream {
-                snapshot,
+            source: (!read.is_empty()).then(|| Upstream {
+                snapshots: read,
                 last: decision.batches.last().cloned().unwrap_or_default(),
             }),
             items: decision.items,
             batches: decision.batches,
         };
-        let source = match &upstream {
-            None => None,
-            Some(given) => {
-                let target = (&info.id, cube.as_ref());
-                let Some(source) = upstream::look(given, target, time.frequency(), scope).await? else {
-                    let reasons = vec![format!("{} holds nothing yet", given.snapshot.dataset)];
-                    return Ok((periods(Decision::default()), reasons));
-                };
-                Some(source)
+        let (mut source, mut known) = (None, None);
+        if !upstream.is_empty() {
+            let target = (&info.id, cube.as_ref());
+            match upstream::look_at_all(&upstream, target, time.frequency(), scope).await? {
+                Ok((found, waits)) => (source, known) = (Some(found), waits),
+                Err(nothing) => return Ok((periods(Decision::default()), vec![nothing])),
             }
-        };
+        }
         let newest = match (&self.files, &self.probe) {
             _ if source.is_some() => Newest::Calendar,
             (Some(files), _) => frontier::of_files(files, time.frequency(), scope).await?,
@@ -193,7 +193,7 @@ impl EnumeratePeriods {
             (None, None) => Newest::Calendar,
         };
         let (newest, known) = match newest {
-            Newest::Calendar => (None, None),
+            Newest::Calendar => (None, known),
             Newest::Unasked(why) => (None, Some(why)),
             Newest::Known(period, why) => (Some(period), Some(why)),
             Newest::None(why) => return Ok((periods(Decision::default()), vec![why])),

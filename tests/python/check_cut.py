@@ -4,6 +4,7 @@ check_cut.py SOURCE VARIABLE CUT VARIABLE WEST SOUTH EAST NORTH   prints what di
 """
 
 import json
+import os
 import sys
 
 import icechunk
@@ -42,3 +43,6 @@ def main(source_path, source_name, cut_path, cut_name, *bbox):
 
 
 main(*sys.argv[1:])
+# What is said is said: taking the store's threads down has crashed interpreters that were done.
+sys.stdout.flush()
+os._exit(0)

@@ -42,18 +42,18 @@ pub struct Periods {
     pub items: Vec<Item>,
     /// The same periods, cut where a commit ends.
     pub batches: Vec<Vec<PeriodRange>>,
-    /// The state of another dataset that was asked what there is; they are read from just that one.
+    /// The states of other datasets that were asked what there is; they are read from just those.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<Upstream>,
 }
 
-/// The state of a dataset that the periods of another are read from.
+/// The states of the datasets that the periods of another are read from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Upstream {
-    /// The state.
-    pub snapshot: Snapshot,
-    /// The last batch: once it is settled, nothing that was found to do for this state is left.
+    /// One state of each.
+    pub snapshots: Vec<Snapshot>,
+    /// The last batch: once it is settled, nothing that was found to do for these states is left.
     pub last: Vec<PeriodRange>,
 }
 

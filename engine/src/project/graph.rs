@@ -85,16 +85,22 @@ fn source(draft: &Draft<'_>, at: usize) -> Option<DatasetId> {
 }
 
 /// The dataset of the first Snapshot that a step takes.
-pub(super) fn given(draft: &Draft<'_>, at: usize) -> Option<DatasetId> {
+fn given(draft: &Draft<'_>, at: usize) -> Option<DatasetId> {
+    all_given(draft, at).into_iter().next()
+}
+
+/// The datasets of the Snapshots that a step takes.
+pub(super) fn all_given(draft: &Draft<'_>, at: usize) -> Vec<DatasetId> {
     let step = &draft.steps[at];
-    step.needs.iter().find_map(|(from, _)| {
+    let given = step.needs.iter().filter_map(|(from, _)| {
         let giver = &draft.steps[*from];
         if giver.step_type?.output != PortKind::Snapshot {
             return None;
         }
         let bound = giver.bound.as_ref()?;
         bound.writes().map(|w| w.dataset().clone()).or_else(|| bound.reads().into_iter().next())
-    })
+    });
+    given.collect()
 }
 
 /// For each step, the datasets that it reads, itself or through what it needs, up to the nearest that

@@ -68,7 +68,7 @@ fn read_at_no_state(draft: &Draft<'_>, out: &mut Vec<Diagnostic>) {
         };
         let Some(&(lists, need)) = step.needs.first() else { continue };
         let listed = &draft.steps[lists];
-        if super::graph::given(draft, lists).as_ref() == Some(&id) || listed.unsure {
+        if super::graph::all_given(draft, lists).contains(&id) || listed.unsure {
             continue;
         }
         let givers = draft.steps.iter().filter(|giver| {

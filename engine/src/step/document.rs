@@ -36,8 +36,10 @@ pub enum Arity {
     Optional,
     /// Exactly one.
     One,
-    /// One or more.
+    /// One or more; those that are there are enough.
     Many,
+    /// Any number; all of them.
+    All,
 }
 
 /// What a step takes.
@@ -124,6 +126,17 @@ impl Input for Vec<Snapshot> {
     const PORT: Port = Port { kind: PortKind::Snapshot, arity: Arity::Many };
     fn from_documents(documents: Vec<Document>) -> Result<Self, StepError> {
         snapshots(documents)
+    }
+}
+
+/// Any number of documents, none too; the step waits for all of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct All<T>(pub Vec<T>);
+
+impl Input for All<Snapshot> {
+    const PORT: Port = Port { kind: PortKind::Snapshot, arity: Arity::All };
+    fn from_documents(documents: Vec<Document>) -> Result<Self, StepError> {
+        snapshots(documents).map(Self)
     }
 }
 

@@ -39,13 +39,13 @@ pub struct PeriodLabel {
     pub action: Action,
 }
 
-/// The state of another dataset that a batch was read from.
+/// The states of other datasets that a batch was read from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ReadFrom {
-    /// The state.
-    pub snapshot: Snapshot,
-    /// Whether nothing that was found to do for this state is left after the batch.
+    /// One state of each.
+    pub snapshots: Vec<Snapshot>,
+    /// Whether nothing that was found to do for these states is left after the batch.
     pub finishes: bool,
 }
 
@@ -66,7 +66,7 @@ pub struct Written {
     pub labels: Vec<PeriodLabel>,
     /// How the batch ended.
     pub ended: Ended,
-    /// The dataset that it was read from, where it was one.
+    /// The datasets that it was read from, where there are any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<ReadFrom>,
     /// Template and chunk references: the sink's own, opaque to the engine.

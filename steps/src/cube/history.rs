@@ -43,6 +43,9 @@ pub struct SourceState {
 pub struct Pending {
     /// The source snapshot that the work was on.
     pub snapshot: SnapshotId,
+    /// Where there are several sources: that of each.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub others: BTreeMap<DatasetId, SnapshotId>,
     /// Periods of this dataset that are done for it.
     pub done: Vec<PeriodRange>,
 }

@@ -284,11 +284,11 @@ impl BatchWriter {
     }
 }
 
-/// The state of another dataset that a batch was read from.
+/// The states of other datasets that a batch was read from.
 fn read_from(batch: &Batch, ended: Ended) -> Option<ReadFrom> {
     let upstream = batch.periods.source.as_ref()?;
     let finishes = ended == Ended::Whole && batch.periods.batches.last() == Some(&upstream.last);
-    Some(ReadFrom { snapshot: upstream.snapshot.clone(), finishes })
+    Some(ReadFrom { snapshots: upstream.snapshots.clone(), finishes })
 }
 
 /// Units that hold stored periods.

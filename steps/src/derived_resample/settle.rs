@@ -115,7 +115,7 @@ impl Work<'_> {
                 always: self.survey.is_begun_anew(),
             };
         }
-        let pending = Some(Pending { snapshot, done: self.done.clone() });
+        let pending = Some(Pending { snapshot, others: BTreeMap::new(), done: self.done.clone() });
         CommitNotes { pending, ..CommitNotes::default() }
     }
 }

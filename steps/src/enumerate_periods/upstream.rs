@@ -18,6 +18,40 @@ pub(super) struct Source {
     pub(super) changed: Vec<PeriodRange>,
 }
 
+/// What is known of several: what all of them have, and what changed in any. The reason why there
+/// is nothing, where there is none.
+pub(super) async fn look_at_all(
+    upstream: &[PlannedSnapshot],
+    target: (&DatasetId, Option<&Cube>),
+    step: Frequency,
+    scope: &Scope,
+) -> Result<Result<(Source, Option<String>), String>, StepError> {
+    let mut all: Option<Source> = None;
+    let mut ends: Vec<(Period, &DatasetId)> = Vec::new();
+    for given in upstream {
+        let id = &given.snapshot.dataset;
+        let Some(one) = look(given, target, step, scope).await? else {
+            return Ok(Err(format!("{id} holds nothing yet")));
+        };
+        ends.push((one.range.last, id));
+        all = Some(match all {
+            None => one,
+            Some(mut all) => {
+                all.range.first = all.range.first.max(one.range.first);
+                all.range.last = all.range.last.min(one.range.last);
+                all.changed.extend(one.changed);
+                all
+            }
+        });
+    }
+    let Some(all) = all.filter(|all| !all.range.is_empty()) else {
+        return Ok(Err("its sources have no period in common yet".to_owned()));
+    };
+    let behind = ends.iter().min().filter(|(last, _)| ends.iter().any(|(other, _)| other > last));
+    let waits = behind.map(|(last, id)| format!("{id} ends at {last}: what comes later waits for it"));
+    Ok(Ok((all, waits)))
+}
+
 /// Looks at a source dataset for `target`, which is called `own`; none while it holds nothing.
 pub(super) async fn look(
     upstream: &PlannedSnapshot,
@@ -60,7 +94,8 @@ async fn newer(source: &Cube, target: &Cube, repository: &str) -> Result<Vec<Per
     let changed = since(source, recorded).await?;
     let Some(pending) = &provenance.pending else { return Ok(changed) };
     // An earlier run began with a newer state and did not finish: what it did is as new as that.
-    let later = since(source, Some(&pending.snapshot)).await?;
+    let newer = pending.others.get(&source.snapshot().dataset).unwrap_or(&pending.snapshot);
+    let later = since(source, Some(newer)).await?;
     let within = |ranges: &[PeriodRange], period: &Period| ranges.iter().any(|range| range.contains(*period));
     let periods = source
         .axis()

@@ -46,8 +46,8 @@ pub(super) async fn plan(
 
 /// The state that the periods were listed for.
 fn state<'a>(fetch: &Fetch, periods: &'a Periods) -> Result<&'a Snapshot, StepError> {
-    let listed = periods.source.as_ref().map(|source| &source.snapshot);
-    listed.filter(|snapshot| Some(&snapshot.dataset) == fetch.dataset.as_ref()).ok_or_else(|| {
+    let mut listed = periods.source.iter().flat_map(|source| &source.snapshots);
+    listed.find(|snapshot| Some(&snapshot.dataset) == fetch.dataset.as_ref()).ok_or_else(|| {
         let name = fetch.dataset.as_ref().map_or("", |id| id.as_str());
         StepError::permanent(ErrorKind::Data, format!("nothing says at which state `{name}` is read"))
             .help("let the step that lists the periods need the one that opens or writes the dataset")

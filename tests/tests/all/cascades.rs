@@ -20,3 +20,6 @@ mod drawn;
 
 #[path = "cascades/copies.rs"]
 mod copies;
+
+#[path = "cascades/fan_in.rs"]
+mod fan_in;
