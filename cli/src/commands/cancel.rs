@@ -5,10 +5,11 @@ use frazil_engine::{
     step::{ErrorKind, StepError},
     store::{RunQuery, RunStore, RunSummary},
 };
+use serde_json::json;
 
 use super::run::LOOK;
 use crate::{
-    Globals,
+    Format, FormatArg, Globals,
     exit::{Exit, Usage},
     render,
     session::{Session, history, run_id, runtime},
@@ -26,6 +27,8 @@ pub(crate) struct Cancel {
     /// Returns at once instead of waiting until it has settled
     #[arg(long)]
     no_wait: bool,
+    #[command(flatten)]
+    format: FormatArg,
 }
 
 impl Cancel {
@@ -51,7 +54,13 @@ impl Cancel {
                 SystemClock.sleep(LOOK).await;
             }
             let status = found(&session, &self.run).await?.finished;
-            render::out(&format!("{id}: {}\n", status.map_or("dead", |(status, _)| status.name())))?;
+            let status = status.map_or("dead", |(status, _)| status.name());
+            render::out(&match self.format.format {
+                Format::Human => format!("{id}: {status}\n"),
+                Format::Json => {
+                    format!("{}\n", json!({ "frazil": 1, "type": "run", "run": id, "status": status }))
+                }
+            })?;
             anyhow::Ok(Exit::Done)
         })
     }

@@ -101,7 +101,11 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::data::{Axis, Crs, Field, Frequency, Grid, Period};
+    use crate::{
+        data::{Axis, Crs, Field, Frequency, Grid, Period, Periods},
+        executor::together,
+        plan::PlannedSlices,
+    };
 
     fn day(n: i64) -> Period {
         Period::parse("2024-01-01", Frequency::Day).unwrap().plus(n)
@@ -162,6 +166,30 @@ mod tests {
                 "2024-01-05 final r+t"
             ]
         );
+    }
+
+    #[test]
+    fn streams_cost_what_they_cost_together_and_hold_no_more_periods_than_the_one_that_holds_most() {
+        let periods = Periods {
+            dataset: "d".parse().unwrap(),
+            step: Frequency::Day,
+            base: None,
+            source: None,
+            items: Vec::new(),
+            batches: Vec::new(),
+        };
+        let stream = |requests, bytes, in_flight| PlannedSlices {
+            periods: periods.clone(),
+            requests,
+            bytes,
+            in_flight,
+            reasons: vec![format!("{requests} files")],
+        };
+        let both = together(periods.clone(), &[stream(3, Some(10), 4), stream(5, Some(20), 2)]);
+        assert_eq!((both.requests, both.bytes, both.in_flight), (8, Some(30), 4));
+        assert_eq!(both.reasons, ["3 files", "5 files"]);
+        let unknown = together(periods.clone(), &[stream(3, Some(10), 4), stream(5, None, 2)]);
+        assert_eq!(unknown.bytes, None, "bytes of which a part is not known are not known");
     }
 
     #[tokio::test]
