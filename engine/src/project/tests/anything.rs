@@ -116,8 +116,23 @@ const BITS: &[&str] = &[
 
 /// Short files, so that the end is near whatever happens.
 const SHORT: &[&str] = &[
-    "a: {{ b }}", "- {{ x }}/y", "a: [1, {{ y }}]", "a: 012", "a: 1\na: 2", "a: &x {b: 1}\nc: *x", "a: {<<: *x}", "a: |\n  b", "a:\tb", "? {a: 1}\n: b", "'a': \"ä\"",
-    "frazil: 1\nid: a\nsteps: {b: {uses: read}}", "frazil: 2", "frazil: 1\nsteps:\n  a: { uses: rd, timeout: 10, pool: chd }", "", "\u{feff}a: 1", "--- a\n--- b",
+    "a: {{ b }}",
+    "- {{ x }}/y",
+    "a: [1, {{ y }}]",
+    "a: 012",
+    "a: 1\na: 2",
+    "a: &x {b: 1}\nc: *x",
+    "a: {<<: *x}",
+    "a: |\n  b",
+    "a:\tb",
+    "? {a: 1}\n: b",
+    "'a': \"ä\"",
+    "frazil: 1\nid: a\nsteps: {b: {uses: read}}",
+    "frazil: 2",
+    "frazil: 1\nsteps:\n  a: { uses: rd, timeout: 10, pool: chd }",
+    "",
+    "\u{feff}a: 1",
+    "--- a\n--- b",
 ];
 
 /// A change of a text, by places counted in thousandths of it.
@@ -166,7 +181,9 @@ fn changed(text: &str, changes: &[Change]) -> String {
             Change::Cut(at) => text.truncate(place(at)),
             Change::Bare(at) => {
                 let from = place(at);
-                let next = |from: usize, text: &[char]| text[from..].iter().position(|c| "\"'{}[]".contains(*c)).map(|n| from + n);
+                let next = |from: usize, text: &[char]| {
+                    text[from..].iter().position(|c| "\"'{}[]".contains(*c)).map(|n| from + n)
+                };
                 if let Some(open) = next(from, &text) {
                     let mark = text.remove(open);
                     let close = match mark {
