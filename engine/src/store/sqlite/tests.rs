@@ -192,3 +192,42 @@ async fn what_was_opened_to_be_read_is_not_written() {
     let error = read.remove(&"order".parse().unwrap()).await.unwrap_err();
     assert!(matches!(error, RunStoreError::Unusable { doing: "write", .. }), "{error}");
 }
+
+/// Transactions in the log that SQLite keeps beside the file: the last frame of each says how many
+/// pages there are.
+fn transactions(place: &Path) -> usize {
+    let mut log = place.as_os_str().to_owned();
+    log.push("-wal");
+    let bytes = std::fs::read(PathBuf::from(log)).unwrap();
+    let number = |at: usize| u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap());
+    let frame = 24 + number(8) as usize;
+    let frames = (32..).step_by(frame).take_while(|at| at + frame <= bytes.len());
+    // Frames of an earlier round of the log have another salt.
+    frames.filter(|at| bytes[at + 8..at + 16] == bytes[16..24] && number(at + 4) > 0).count()
+}
+
+/// What waits while a transaction is synced is synced together.
+#[tokio::test]
+async fn what_waits_is_one_transaction() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().join(tables::FILE);
+    let store = SqliteStore::open(folder.path()).await.unwrap();
+    conformance::check(&store).await.unwrap();
+    let first = store.load(&"order".parse().unwrap()).await.unwrap().remove(0);
+    // Somebody else is at work, so that the writer cannot go on yet.
+    let other = Connection::open(&place).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let before = transactions(&place);
+    let runs: Vec<RunId> = (0..40).map(|n| format!("together-{n}").parse().unwrap()).collect();
+    let events = [first];
+    let mut creates: Vec<_> = runs.iter().map(|run| store.create(run, &events)).collect();
+    for create in &mut creates {
+        assert!(futures::poll!(create).is_pending());
+    }
+    other.execute_batch("ROLLBACK").unwrap();
+    for created in futures::future::join_all(creates).await {
+        created.unwrap();
+    }
+    // The first of them may have been taken before the others came.
+    assert!(transactions(&place) - before <= 2, "{}", transactions(&place) - before);
+}
