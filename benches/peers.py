@@ -11,6 +11,7 @@ Needs: icechunk 2, zarr 3, xarray, rasterio, rioxarray, numcodecs, numpy.
 """
 
 import argparse
+import datetime
 import json
 import os
 import pathlib
@@ -34,9 +35,7 @@ TRIES = 3
 
 
 def day(n):
-    import numpy
-
-    return numpy.datetime64(DAY0) + numpy.timedelta64(n, "D")
+    return datetime.date.fromisoformat(DAY0) + datetime.timedelta(days=n)
 
 
 def name(n):
@@ -44,7 +43,13 @@ def name(n):
 
 
 def make_inputs(folder, count, rows, columns):
+    """In a process of its own: a child's peak memory is never less than its parent's, so this one stays small."""
+    run_worker("inputs", folder=str(folder), count=count, rows=rows, columns=columns)
+
+
+def inputs(folder, count, rows, columns):
     """Rain-like fields: float32, −9999 without a NoData tag, tiled, deflate with predictor 3."""
+    folder = pathlib.Path(folder)
     import numpy
     import rasterio
     from rasterio.transform import from_origin
@@ -93,12 +98,17 @@ def least(measured, tries=TRIES):
     return min((measured() for _ in range(tries)), key=lambda result: result["cpu"])
 
 
+def run_worker(what, **settings):
+    """One of the functions below, in a process of its own."""
+    return measure([sys.executable, __file__, "--worker", what, json.dumps(settings)])
+
+
 def worker(what, target, tries=TRIES, **settings):
     """A run of a worker on a `target` that is not there before."""
 
     def once():
         shutil.rmtree(target, ignore_errors=True)
-        return measure([sys.executable, __file__, "--worker", what, json.dumps(settings | {"target": str(target)})])
+        return run_worker(what, **settings, target=str(target))
 
     return least(once, tries)
 
@@ -133,7 +143,7 @@ def ingest_python(url, count, target, chunk):
         field = rioxarray.open_rasterio(f"{url}/{name(n)}").squeeze("band", drop=True)
         field = field.where(field != -9999).astype("float32")
         rows, columns = field.shape
-        cube = field.expand_dims(time=[day(n).astype("datetime64[ns]")]).to_dataset(name="precip")
+        cube = field.expand_dims(time=[numpy.datetime64(day(n), "ns")]).to_dataset(name="precip")
         cube.precip.attrs.clear()
         cube.precip.encoding.clear()
         session = repository.writable_session("main")
@@ -192,30 +202,35 @@ def monthly_python(source, target):
 
 
 def monthly_floor(days, rows, columns, chunk, target, input):
-    """zstd decode of all chunks, encode of the sums, write. The chunks are made before."""
+    """Read and decode all chunks, add up, encode the sums, write. The chunks are made before."""
     import numpy
     import rasterio
     from numcodecs import Zstd
 
-    zstd, chunks, held = Zstd(3), [], []
+    os.makedirs(target)
+    zstd, chunks, held = Zstd(3), 0, []
     for n in range(days):
         with rasterio.open(f"{input}/{name(n)}") as raster:
             field = raster.read(1)
         field[field == -9999] = numpy.nan
         held.append(field)
         if len(held) == chunk or n == days - 1:
-            chunks.append(zstd.encode(numpy.stack(held)))
-            held = []
-    os.makedirs(target)
+            with open(f"{target}/{chunks}", "wb") as file:
+                file.write(zstd.encode(numpy.stack(held)))
+            chunks, held = chunks + 1, []
     begun = used()
-    out = None
-    for encoded in chunks:
-        # Decoding into the same place costs no memory traffic that is not needed.
-        plain = zstd.decode(encoded)
-        out = numpy.frombuffer(plain, "float32")[: rows * columns]
-    months = numpy.repeat(out[None], 12, axis=0)
-    with open(f"{target}/0", "wb") as file:
-        file.write(zstd.encode(numpy.ascontiguousarray(months)))
+    # Added up in float64 as they come, 30 days a month; that a cell without any number stays missing is left out.
+    total, seen, months = numpy.zeros(rows * columns), 0, 0
+    for n in range(chunks):
+        with open(f"{target}/{n}", "rb") as file:
+            fields = numpy.frombuffer(zstd.decode(file.read()), "float32").reshape(-1, rows * columns)
+        for field in fields:
+            numpy.add(total, field, out=total)
+            seen += 1
+            if seen == 30:
+                with open(f"{target}/month-{months}", "wb") as file:
+                    file.write(zstd.encode(total.astype("float32")))
+                total, seen, months = numpy.zeros(rows * columns), 0, months + 1
     return used() - begun
 
 
@@ -308,7 +323,7 @@ def append_floor(target, count, size):
 
 WORKERS = {
     w.__name__: w
-    for w in (ingest_python, ingest_floor, monthly_python, monthly_floor, append_python, append_floor)
+    for w in (inputs, ingest_python, ingest_floor, monthly_python, monthly_floor, append_python, append_floor)
 }
 
 
@@ -411,8 +426,8 @@ def bench_append(place, args, size=16):
             target = place / f"{what}-{count}"
             if not target.exists():
                 worker(what, target, tries=1, **settings)
-            command = [sys.executable, __file__, "--worker", what, json.dumps(settings | {"target": str(target)})]
-            best = min((measure(command) for _ in range(TRIES)), key=lambda result: result["work"])
+            tries = (run_worker(what, **settings, target=str(target)) for _ in range(TRIES))
+            best = min(tries, key=lambda result: result["work"])
             cells.append(f"work {best['work'] * 1000:.0f} ms, {best['rss']:.0f} MiB")
         ours = append_ours(place, args, count, size) if args.frazil else "–"
         row(f"+1 period onto {count:,}", *cells, ours)
