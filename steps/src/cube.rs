@@ -7,6 +7,7 @@ mod admit;
 mod attempt;
 mod attributes;
 mod change;
+mod chunk;
 mod codec;
 mod commit;
 mod confirm;
@@ -31,7 +32,7 @@ mod unit;
 mod values;
 mod write;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use frazil_engine::{
     context::Scope,
@@ -52,6 +53,7 @@ pub use write::BatchWriter;
 
 use codec::ChunkCodec;
 use document::{Nodes, not_a_cube};
+use repo::Place;
 
 /// One state of a dataset, open for reading.
 #[derive(Debug)]
@@ -65,6 +67,8 @@ pub struct Cube {
     template: Template,
     axis: TimeIndex,
     provenance: Provenance,
+    /// The folder of a local repository.
+    folder: Option<PathBuf>,
 }
 
 impl Cube {
@@ -118,7 +122,12 @@ impl Cube {
             .map_err(fault::icechunk(&what))?;
         let nodes = read::nodes(&session, &what).await?;
         let loaded = read::contents(&session, &nodes, time.frequency(), &what).await?;
+        let folder = match Place::of(&info.location)? {
+            Place::Local(folder) => Some(folder),
+            Place::S3 { .. } | Place::Http(_) => None,
+        };
         Ok(Self {
+            folder,
             snapshot: repo::snapshot(info, Some(SnapshotId(id.to_string()))),
             provenance: Provenance::read(&about.metadata),
             template: loaded.template,

@@ -1,6 +1,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+// Numbers lie in memory as they are stored: nothing is turned on the way.
+const _: () = assert!(cfg!(target_endian = "little"), "frazil is made for little-endian machines");
+
 macro_rules! values {
     ($($variant:ident $name:literal $rust:ty),* $(,)?) => {
         /// The number type of a variable, by its Zarr name.
@@ -68,36 +71,21 @@ macro_rules! values {
                 match self { $(Self::$variant(v) => v[at] as f64),* }
             }
 
-            /// `len` numbers whose little-endian bytes `write` fills in; they are zero before.
-            ///
-            /// # Errors
-            /// Those of `write`.
-            pub fn written<E>(
-                dtype: DType,
-                len: usize,
-                write: impl FnOnce(&mut [u8]) -> Result<(), E>,
-            ) -> Result<Self, E> {
-                Ok(match dtype {
-                    $(DType::$variant => {
-                        let mut numbers = vec![<$rust>::default(); len];
-                        write(bytemuck::cast_slice_mut(&mut numbers))?;
-                        if cfg!(target_endian = "big") {
-                            numbers.iter_mut().for_each(|n| *n = <$rust>::from_le_bytes(n.to_ne_bytes()));
-                        }
-                        Self::$variant(numbers)
-                    }),*
-                })
+            /// So many zeros.
+            #[must_use]
+            pub fn zeros(dtype: DType, len: usize) -> Self {
+                match dtype { $(DType::$variant => Self::$variant(vec![<$rust>::default(); len])),* }
             }
 
             /// The numbers as little-endian bytes.
             #[must_use]
-            pub fn to_le_bytes(&self) -> Vec<u8> {
-                match self {
-                    $(Self::$variant(v) if cfg!(target_endian = "big") => {
-                        v.iter().flat_map(|n| n.to_le_bytes()).collect()
-                    })*
-                    $(Self::$variant(v) => bytemuck::cast_slice(v).to_vec(),)*
-                }
+            pub fn bytes(&self) -> &[u8] {
+                match self { $(Self::$variant(v) => bytemuck::cast_slice(v)),* }
+            }
+
+            /// The numbers as little-endian bytes, to be written over.
+            pub fn bytes_mut(&mut self) -> &mut [u8] {
+                match self { $(Self::$variant(v) => bytemuck::cast_slice_mut(v)),* }
             }
         }
         $(
@@ -130,11 +118,9 @@ impl Values {
         if !bytes.len().is_multiple_of(dtype.size()) {
             return None;
         }
-        Self::written(dtype, bytes.len() / dtype.size(), |to| {
-            to.copy_from_slice(bytes);
-            Ok::<(), std::convert::Infallible>(())
-        })
-        .ok()
+        let mut values = Self::zeros(dtype, bytes.len() / dtype.size());
+        values.bytes_mut().copy_from_slice(bytes);
+        Some(values)
     }
 }
 
@@ -162,7 +148,7 @@ mod tests {
                     continue;
                 };
                 prop_assert_eq!((values.dtype(), values.len()), (dtype, bytes.len() / size));
-                prop_assert_eq!(values.to_le_bytes(), &bytes[..]);
+                prop_assert_eq!(values.bytes(), &bytes[..]);
                 if dtype.is_float() || size < 8 {
                     // A NaN's payload is its own.
                     let own: Vec<u8> = (0..values.len()).flat_map(|at| dtype.le_bytes(values.get(at))).collect();

@@ -234,7 +234,7 @@ async fn vector(
 ) -> Result<(), StepError> {
     let codec = super::read::codec(nodes, name, what)?;
     let (length, size) = (codec.numbers().max(1), codec.dtype.size());
-    let all = values.to_le_bytes();
+    let all = values.bytes();
     for chunk in from / length..values.len().div_ceil(length) {
         let part = &all[chunk * length * size..all.len().min((chunk + 1) * length * size)];
         let mut block = part.to_vec();

@@ -1,6 +1,6 @@
 use std::{num::NonZeroU64, sync::Arc};
 
-use frazil_engine::data::DType;
+use frazil_engine::data::{DType, Values};
 use serde_json::Value;
 use zarrs::{
     array::{
@@ -20,6 +20,8 @@ pub(super) struct ChunkCodec {
     pub(super) shape: Vec<NonZeroU64>,
     /// The number type.
     pub(super) dtype: DType,
+    /// Whether chunks are little-endian numbers through zstd and nothing else.
+    zstd: bool,
 }
 
 /// A chunk that cannot be encoded or decoded, or metadata that say not how.
@@ -54,6 +56,7 @@ impl ChunkCodec {
             data_type: array.data_type().clone(),
             fill_value: array.fill_value().clone(),
             dtype,
+            zstd: is_zstd(&document["codecs"]),
         })
     }
 
@@ -93,6 +96,11 @@ impl ChunkCodec {
 
     /// Decodes a whole chunk. Blocks.
     pub(super) fn decode(&self, bytes: &[u8]) -> Result<Vec<u8>, CodecError> {
+        if self.zstd {
+            let mut out = vec![0; self.numbers() * self.dtype.size()];
+            self.unzstd(bytes, &mut out)?;
+            return Ok(out);
+        }
         let bad = |error: &dyn std::fmt::Display| CodecError::Decode(error.to_string());
         self.chain
             .decode(bytes.into(), &self.shape, &self.data_type, &self.fill_value, &options())
@@ -101,9 +109,39 @@ impl ChunkCodec {
             .map(|bytes| bytes.into_owned())
             .map_err(|e| bad(&e))
     }
+
+    /// The numbers of a whole chunk, or fill where it is not stored. Blocks.
+    pub(super) fn values(&self, stored: Option<&[u8]>) -> Result<Values, CodecError> {
+        let cut = || CodecError::Decode("it is cut short".to_owned());
+        let Some(bytes) = stored else {
+            return Values::from_le_bytes(self.dtype, &self.filled(self.numbers())).ok_or_else(cut);
+        };
+        if self.zstd {
+            let mut values = Values::zeros(self.dtype, self.numbers());
+            self.unzstd(bytes, values.bytes_mut())?;
+            return Ok(values);
+        }
+        Values::from_le_bytes(self.dtype, &self.decode(bytes)?).ok_or_else(cut)
+    }
+
+    /// Decompresses into its place: through zarrs it would be written, and its memory asked for, three times.
+    fn unzstd(&self, bytes: &[u8], out: &mut [u8]) -> Result<(), CodecError> {
+        match zstd::bulk::decompress_to_buffer(bytes, out) {
+            Ok(length) if length == out.len() => Ok(()),
+            Ok(length) => Err(CodecError::Decode(format!("it holds {length} bytes, not {}", out.len()))),
+            Err(error) => Err(CodecError::Decode(error.to_string())),
+        }
+    }
 }
 
 /// One thread for each chunk: whoever calls has many chunks and bounds the threads.
 fn options() -> CodecOptions {
     CodecOptions::default().with_concurrent_target(1)
+}
+
+/// Whether these are the codecs that frazil writes.
+fn is_zstd(codecs: &Value) -> bool {
+    let Some([bytes, zstd]) = codecs.as_array().map(Vec::as_slice) else { return false };
+    let big = bytes["configuration"]["endian"] == "big";
+    bytes["name"] == "bytes" && !big && zstd["name"] == "zstd"
 }

@@ -51,6 +51,7 @@ pub(super) async fn grown(
             ..before.snapshot.clone()
         },
         repository: Arc::clone(&before.repository),
+        folder: before.folder.clone(),
         codecs: before.codecs.clone(),
         axis: axis.clone(),
         session,

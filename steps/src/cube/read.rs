@@ -5,22 +5,18 @@ use frazil_engine::{
     step::{ErrorKind, StepError},
 };
 use futures::{StreamExt, TryStreamExt, stream};
-use icechunk::{
-    format::{ByteRange, ChunkIndices, snapshot::NodeData},
-    session::Session,
-};
+use icechunk::{format::snapshot::NodeData, session::Session};
 use serde_json::Value;
 
 use super::{
-    Cube,
-    codec::{ChunkCodec, CodecError},
+    Cube, chunk,
+    codec::ChunkCodec,
     document,
     document::{Nodes, not_a_cube},
     fault, path,
     template::Template,
     time::TimeIndex,
 };
-use crate::compute::compute;
 
 /// Chunks that are fetched and decoded at a time by one read: two keep two cores busy while a
 /// third is on its way; more would only hold memory.
@@ -141,49 +137,25 @@ pub(super) async fn vector(
     if !nodes.contains_key(name) {
         return Ok(None);
     }
-    let codec = Arc::new(codec(nodes, name, what)?);
+    let codec = codec(nodes, name, what)?;
     let node = session.get_array(&path(name)?).await.map_err(fault::icechunk(what))?;
     let NodeData::Array { shape, .. } = node.node_data else { return Ok(None) };
     let length = shape.get(0).map_or(0, |d| usize::try_from(d.array_length()).unwrap_or(usize::MAX));
-    let chunk = codec.numbers().max(1);
-    let begin = from.min(length) / chunk * chunk;
+    let length_of_chunk = codec.numbers().max(1);
+    let begin = from.min(length) / length_of_chunk * length_of_chunk;
     let size = codec.dtype.size();
     let mut bytes = Vec::with_capacity((length - begin) * size);
-    for at in begin / chunk..length.div_ceil(chunk) {
-        bytes.extend(match stored(session, name, &[at], what).await? {
-            None => codec.filled(chunk),
-            Some(encoded) => decoded(&codec, encoded, what).await?,
+    for at in begin / length_of_chunk..length.div_ceil(length_of_chunk) {
+        // At most 64 KiB: not worth a thread.
+        bytes.extend(match chunk::fetched(session, name, &[at], what).await? {
+            None => codec.filled(length_of_chunk),
+            Some(encoded) => {
+                codec.decode(&encoded).map_err(|error| not_a_cube(format!("{what}: {name}: {error}")))?
+            }
         });
     }
     bytes.truncate((length - begin) * size);
     Ok(Values::from_le_bytes(codec.dtype, &bytes).map(|values| (begin, values)))
-}
-
-/// The bytes of a chunk as they are stored; none where it is not stored.
-pub(super) async fn stored(
-    session: &Session,
-    name: &str,
-    chunk: &[usize],
-    what: &str,
-) -> Result<Option<bytes::Bytes>, StepError> {
-    let at = ChunkIndices(chunk.iter().map(|i| u32::try_from(*i).unwrap_or(u32::MAX)).collect());
-    let reader =
-        session.get_chunk_reader(&path(name)?, &at, &ByteRange::ALL).await.map_err(fault::icechunk(what))?;
-    match reader {
-        None => Ok(None),
-        Some(read) => read.await.map(Some).map_err(fault::icechunk(what)),
-    }
-}
-
-/// Decodes a chunk on a thread that may block.
-pub(super) async fn decoded(
-    codec: &Arc<ChunkCodec>,
-    encoded: bytes::Bytes,
-    what: &str,
-) -> Result<Vec<u8>, StepError> {
-    let codec = Arc::clone(codec);
-    let decoded = compute("decoding a chunk", move || codec.decode(&encoded)).await?;
-    decoded.map_err(|error| not_a_cube(format!("{what}: {error}")))
 }
 
 impl Cube {
@@ -210,31 +182,28 @@ impl Cube {
         if let [chunk] = chunks.as_slice()
             && Block::of_chunk(chunk, &codec.lengths()) == target
         {
-            let encoded = stored(&self.session, &name, chunk, &what).await?;
-            return whole_chunk(codec, encoded, &what).await;
+            let codec = Arc::clone(codec);
+            return self.chunk(&name, chunk, &what, move |bytes| codec.values(bytes)).await;
         }
         let mut pending = stream::iter(chunks)
             .map(|chunk| {
-                let (name, what) = (&name, &what);
+                let (name, what, codec) = (&name, &what, Arc::clone(codec));
                 async move {
-                    let bytes = match stored(&self.session, name, &chunk, what).await? {
-                        None => None,
-                        Some(encoded) => Some(decoded(codec, encoded, what).await?),
-                    };
+                    let decode =
+                        move |bytes: Option<&[u8]>| bytes.map(|bytes| codec.decode(bytes)).transpose();
+                    let bytes = self.chunk(name, &chunk, what, decode).await?;
                     Ok::<_, StepError>((chunk, bytes))
                 }
             })
             .buffered(CHUNKS_AT_A_TIME);
         // The chunks cover all of it: each byte is written once.
-        let mut out = vec![0; target.numbers() * codec.dtype.size()];
+        let mut out = Values::zeros(codec.dtype, target.numbers());
         while let Some((chunk, bytes)) = pending.try_next().await? {
             let source = Block::of_chunk(&chunk, &codec.lengths());
             let bytes = bytes.unwrap_or_else(|| codec.filled(codec.numbers()));
-            copy(&source, &bytes, &target, &mut out, codec.dtype.size());
+            copy(&source, &bytes, &target, out.bytes_mut(), codec.dtype.size());
         }
-        let dtype = codec.dtype;
-        let made = compute("putting chunks together", move || Values::from_le_bytes(dtype, &out)).await?;
-        made.ok_or_else(|| not_a_cube(format!("{what}: a chunk is cut short")))
+        Ok(out)
     }
 
     fn block(&self, time: Range<usize>, window: Option<&Window>) -> Result<Block, String> {
@@ -246,24 +215,6 @@ impl Cube {
         }
         Ok(Block { ranges: [time, y, x] })
     }
-}
-
-/// The numbers of a chunk, decoded and turned on one thread, while its bytes are near.
-async fn whole_chunk(
-    codec: &Arc<ChunkCodec>,
-    encoded: Option<bytes::Bytes>,
-    what: &str,
-) -> Result<Values, StepError> {
-    let codec = Arc::clone(codec);
-    let made = compute("decoding a chunk", move || {
-        let bytes = match encoded {
-            None => codec.filled(codec.numbers()),
-            Some(encoded) => codec.decode(&encoded)?,
-        };
-        Ok::<_, CodecError>(Values::from_le_bytes(codec.dtype, &bytes))
-    });
-    let values = made.await?.map_err(|error| not_a_cube(format!("{what}: {error}")))?;
-    values.ok_or_else(|| not_a_cube(format!("{what}: a chunk is cut short")))
 }
 
 /// A block of an array: a range of each dimension.

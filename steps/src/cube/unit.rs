@@ -17,7 +17,7 @@ use super::{
     codec::ChunkCodec,
     document::not_a_cube,
     fault, path,
-    read::{Block, copy, decoded, stored},
+    read::{Block, copy},
     reference::{ChunkRecord, Object, UnitRecord},
     template::{Template, TemplateVariable},
 };
@@ -88,11 +88,12 @@ impl Unit {
                 let Some(payload) = payload else { continue };
                 unit.before[at].insert(place, Object::of(&payload));
                 let index = [chunk as usize, place[0] as usize, place[1] as usize];
-                if let Some(encoded) = stored(&cube.session, &name, &index, &what).await? {
-                    let codec = &plan.codecs[at];
-                    let bytes = decoded(codec, encoded, &what).await?;
-                    let source = Block::of_chunk(&[0, index[1], index[2]], &codec.lengths());
-                    copy(&source, &bytes, &whole, &mut unit.numbers[at], codec.dtype.size());
+                let codec = Arc::clone(&plan.codecs[at]);
+                let size = codec.dtype.size();
+                let source = Block::of_chunk(&[0, index[1], index[2]], &codec.lengths());
+                let decode = move |bytes: Option<&[u8]>| bytes.map(|bytes| codec.decode(bytes)).transpose();
+                if let Some(bytes) = cube.chunk(&name, &index, &what, decode).await? {
+                    copy(&source, &bytes, &whole, &mut unit.numbers[at], size);
                 }
             }
         }

@@ -17,7 +17,7 @@ pub(super) fn stored(field: &Field, variable: &TemplateVariable) -> Result<Vec<u
         values
             if same && (variable.dtype.is_float() || field.fill.is_none() || field.fill == variable.fill) =>
         {
-            Ok(values.to_le_bytes())
+            Ok(values.bytes().to_vec())
         }
         // The source's numbers may be finer than the dataset declares: each is rounded once.
         Values::Float64(values) if variable.dtype == DType::Float32 && !variable.is_packed() => {

@@ -31,7 +31,7 @@ impl Mosaic {
             self.values = Some(part);
             return;
         }
-        let whole = self.values.get_or_insert_with(|| room(&part, rows * columns));
+        let whole = self.values.get_or_insert_with(|| Values::zeros(part.dtype(), rows * columns));
         pairs!(whole, &part; to, from => {
             for (row, line) in tile.y.clone().zip(from.chunks_exact(tile.x.len().max(1))) {
                 let at = row * columns + tile.x.start;
@@ -44,16 +44,6 @@ impl Mosaic {
     pub(super) fn finish(self) -> Option<Values> {
         self.values
     }
-}
-
-/// Zeros of the type of `like`.
-fn room(like: &Values, cells: usize) -> Values {
-    macro_rules! zeros {
-        ($($name:ident)*) => {
-            match like { $(Values::$name(_) => Values::$name(vec![Default::default(); cells])),* }
-        };
-    }
-    zeros!(Int8 UInt8 Int16 UInt16 Int32 UInt32 Int64 UInt64 Float32 Float64)
 }
 
 #[cfg(test)]

@@ -144,7 +144,7 @@ impl Accumulator {
             Method::Sum | Method::Mean => State::Total(vec![0.0; cells]),
             Method::Count => State::Counted,
             Method::Min | Method::Max | Method::First | Method::Last => {
-                State::Picked(zeros(encoding.dtype, cells))
+                State::Picked(Values::zeros(encoding.dtype, cells))
             }
         };
         Self { method, encoding, state, seen: vec![0; cells], weights: None }
@@ -205,21 +205,6 @@ impl Accumulator {
             n if method == Method::Mean => sum[at] / weights.as_ref().map_or(f64::from(n), |w| w[at]),
             _ => sum[at],
         })
-    }
-}
-
-fn zeros(dtype: DType, cells: usize) -> Values {
-    match dtype {
-        DType::Int8 => vec![0i8; cells].into(),
-        DType::UInt8 => vec![0u8; cells].into(),
-        DType::Int16 => vec![0i16; cells].into(),
-        DType::UInt16 => vec![0u16; cells].into(),
-        DType::Int32 => vec![0i32; cells].into(),
-        DType::UInt32 => vec![0u32; cells].into(),
-        DType::Int64 => vec![0i64; cells].into(),
-        DType::UInt64 => vec![0u64; cells].into(),
-        DType::Float32 => vec![0f32; cells].into(),
-        DType::Float64 => vec![0f64; cells].into(),
     }
 }
 

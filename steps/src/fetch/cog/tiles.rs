@@ -61,7 +61,9 @@ pub(super) fn decode(
     band: usize,
 ) -> Result<Values, String> {
     let cells = rows.axis.centres.len() * columns.axis.centres.len();
-    Values::written(layout.dtype, cells, |out| fill(out, layout, blocks, rows, columns, band))
+    let mut values = Values::zeros(layout.dtype, cells);
+    fill(values.bytes_mut(), layout, blocks, rows, columns, band)?;
+    Ok(values)
 }
 
 /// Fills in the bytes of the picked cells, low bytes first.

@@ -1,0 +1,111 @@
+//! Stored chunks on their way to numbers.
+
+use std::{
+    fs::File,
+    io::{self, Read, Seek, SeekFrom},
+    ops::Range,
+    path::PathBuf,
+};
+
+use bytes::Bytes;
+use frazil_engine::step::{ErrorKind, StepError};
+use icechunk::{
+    format::{
+        ByteRange, ChunkIndices,
+        manifest::{ChunkPayload, ChunkRef},
+    },
+    session::Session,
+};
+
+use super::{Cube, codec::CodecError, document::not_a_cube, fault, path};
+use crate::compute::compute;
+
+/// A chunk as it is stored.
+enum Stored {
+    /// It is not: it holds nothing but fill.
+    Nothing,
+    /// It came.
+    Here(Bytes),
+    /// A part of a file of this machine, not read yet.
+    File(PathBuf, Range<u64>),
+}
+
+impl Stored {
+    /// Its bytes. Blocks.
+    fn bytes(self) -> io::Result<Option<Bytes>> {
+        let (path, range) = match self {
+            Self::Nothing => return Ok(None),
+            Self::Here(bytes) => return Ok(Some(bytes)),
+            Self::File(path, range) => (path, range),
+        };
+        let mut file = File::open(path)?;
+        if range.start > 0 {
+            file.seek(SeekFrom::Start(range.start))?;
+        }
+        let length = range.end.saturating_sub(range.start);
+        let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or_default());
+        file.take(length).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 == length {
+            Ok(Some(bytes.into()))
+        } else {
+            Err(io::ErrorKind::UnexpectedEof.into())
+        }
+    }
+}
+
+impl Cube {
+    /// What `then` makes of the bytes of a chunk, which it gets on a thread for such work; none where
+    /// the chunk is not stored.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or `then` fails.
+    pub(super) async fn chunk<T: Send + 'static>(
+        &self,
+        name: &str,
+        at: &[usize],
+        what: &str,
+        then: impl FnOnce(Option<&[u8]>) -> Result<T, CodecError> + Send + 'static,
+    ) -> Result<T, StepError> {
+        let stored = self.look_up(name, at, what).await?;
+        let made = compute("reading a chunk", move || Ok::<_, io::Error>(then(stored.bytes()?.as_deref())));
+        let made = made.await?.map_err(|error| {
+            StepError::permanent(ErrorKind::Store, format!("{what}: chunk {at:?} of {name}: {error}"))
+        })?;
+        made.map_err(|error| not_a_cube(format!("{what}: {error}")))
+    }
+
+    /// Chunks of a local repository are read as the files that they are (`chunks/ID`, Icechunk
+    /// specification): through the store every 8 KiB of them would change threads.
+    async fn look_up(&self, name: &str, at: &[usize], what: &str) -> Result<Stored, StepError> {
+        if let Some(folder) = &self.folder {
+            let payload = self.session.get_chunk_ref(&path(name)?, &indices(at)).await;
+            match payload.map_err(fault::icechunk(what))? {
+                None => return Ok(Stored::Nothing),
+                Some(ChunkPayload::Ref(ChunkRef { id, offset, length })) => {
+                    let path = folder.join("chunks").join(id.to_string());
+                    return Ok(Stored::File(path, offset..offset.saturating_add(length)));
+                }
+                Some(_) => {}
+            }
+        }
+        Ok(fetched(&self.session, name, at, what).await?.map_or(Stored::Nothing, Stored::Here))
+    }
+}
+
+/// The bytes of a chunk as they are stored; none where it is not stored.
+pub(super) async fn fetched(
+    session: &Session,
+    name: &str,
+    at: &[usize],
+    what: &str,
+) -> Result<Option<Bytes>, StepError> {
+    let reader = session.get_chunk_reader(&path(name)?, &indices(at), &ByteRange::ALL).await;
+    match reader.map_err(fault::icechunk(what))? {
+        None => Ok(None),
+        Some(read) => read.await.map(Some).map_err(fault::icechunk(what)),
+    }
+}
+
+fn indices(at: &[usize]) -> ChunkIndices {
+    ChunkIndices(at.iter().map(|i| u32::try_from(*i).unwrap_or(u32::MAX)).collect())
+}
