@@ -163,12 +163,15 @@ mod tests {
         let helpers = Helpers::default();
         assert_eq!(helpers.crs("EPSG:32629").await.unwrap().code.as_deref(), Some("EPSG:32629"));
         assert_eq!(helpers.idle.lock().unwrap().len(), 1);
-        let mut lease = helpers.take();
         let question = Request::Crs { definition: "EPSG:4326".to_owned() };
-        // Polled once: the question is on its way, and nobody waits for the answer.
-        let asked = futures::poll!(std::pin::pin!(lease.ask(&question, "f")));
-        assert!(asked.is_pending());
-        drop(lease);
+        // Polled once: the question is on its way, and nobody waits for the answer. On a busy machine
+        // the answer may be there by the end of that poll, so again until it is not.
+        loop {
+            let mut lease = helpers.take();
+            if futures::poll!(std::pin::pin!(lease.ask(&question, "f"))).is_pending() {
+                break;
+            }
+        }
         assert!(helpers.idle.lock().unwrap().is_empty());
         assert!(helpers.crs("EPSG:999999").await.unwrap_err().to_string().contains("EPSG:999999"));
         assert_eq!(helpers.idle.lock().unwrap().len(), 1);

@@ -23,13 +23,13 @@ use super::{
 
 /// Numbers that may wait to be encoded while the next unit is gathered: enough to keep two cores
 /// busy with small units; a larger unit is encoded before the next one is begun.
-const AHEAD: usize = 64 << 20;
+const AHEAD: usize = 16 << 20;
 
 /// Chunks of a manifest along `time`; see docs/decisions for how it was measured.
 pub(super) const CHUNKS_PER_MANIFEST: u32 = 1_024;
 
 /// Writes the periods of one batch as chunk objects that nothing refers to yet. Holds one write
-/// unit (steps of a chunk or shard × bytes of a period), or up to 64 MiB of smaller ones.
+/// unit (steps of a chunk or shard × bytes of a period), or up to 16 MiB of smaller ones.
 #[derive(Debug)]
 pub struct BatchWriter {
     info: Arc<DatasetInfo>,
