@@ -155,8 +155,8 @@ fn words(event: &Event) -> Option<String> {
             let id = snapshot.id.as_ref().map_or_else(String::new, |id| format!(" as {id}"));
             format!("{unit}: batch {} is committed{id}", index + 1)
         }
-        Event::Discarded { unit, first, why } => {
-            format!("{unit}: stops before batch {}: {why}", first + 1)
+        Event::Discarded { unit, why, .. } => {
+            format!("{unit}: goes no further: {why}")
         }
         Event::Relisted { unit, error, .. } => format!("{unit}: its work is listed again: {error}"),
         Event::Ended { unit, error: Some(StepError::Cancelled), .. } => format!("{unit} is stopped"),
