@@ -1,6 +1,6 @@
 use std::{
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
@@ -11,6 +11,9 @@ use crate::store::RunStoreError;
 /// Longest wait for another process's transaction. They last milliseconds; a disk that syncs
 /// slowly under load may take seconds.
 const BUSY: Duration = Duration::from_secs(30);
+
+/// Until opening is tried again.
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// What brings the tables from one version to the next, from none on. The version stands in
 /// `user_version`. What was released is never changed: a new version is a new text at the end.
@@ -52,14 +55,21 @@ pub(super) fn open(place: &Path) -> Result<Connection, RunStoreError> {
     let open = || {
         let mut connection = Connection::open(place)?;
         connection.busy_timeout(BUSY)?;
-        known(&connection)?;
+        look(&connection)?;
         connection.pragma_update(None, "journal_mode", "wal")?;
         connection.pragma_update(None, "synchronous", "full")?;
         connection.pragma_update(None, "foreign_keys", true)?;
         migrate(&mut connection)?;
         Ok(connection)
     };
-    open().map_err(|failed: Failed| failed.at("open", place))
+    let began = Instant::now();
+    loop {
+        match open() {
+            // Where several turn a new file into one with a log SQLite answers at once, whatever its timeout.
+            Err(Failed::Sql(error)) if is_busy(&error) && began.elapsed() < BUSY => std::thread::sleep(PAUSE),
+            opened => return opened.map_err(|failed: Failed| failed.at("open", place)),
+        }
+    }
 }
 
 /// Opens a connection that writes nothing, not even the files that SQLite keeps beside the history,
@@ -70,7 +80,7 @@ pub(super) fn open_to_read(place: &Path) -> Result<Option<Connection>, RunStoreE
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
         let connection = Connection::open_with_flags(uri, flags)?;
         connection.busy_timeout(BUSY)?;
-        let version = known(&connection)?;
+        let version = look(&connection)?;
         Ok((version > 0).then_some(connection))
     };
     let opened = match open(uri(place, "mode=ro")) {
@@ -79,6 +89,10 @@ pub(super) fn open_to_read(place: &Path) -> Result<Option<Connection>, RunStoreE
         opened => opened,
     };
     opened.map_err(|failed: Failed| failed.at("read", place))
+}
+
+fn is_busy(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
 }
 
 fn is_shut(error: &rusqlite::Error) -> bool {
@@ -109,6 +123,12 @@ fn whole(place: &Path) -> Result<(), RunStoreError> {
 }
 
 /// The version of the tables; 0 where there are none.
+fn look(connection: &Connection) -> Result<i64, Failed> {
+    // In one transaction: somebody else may be making the tables.
+    known(&*connection.unchecked_transaction()?)
+}
+
+/// As [`look`], inside a transaction.
 fn known(connection: &Connection) -> Result<i64, Failed> {
     let found = version(connection)?;
     if found > SCHEMA {

@@ -231,3 +231,20 @@ async fn what_waits_is_one_transaction() {
     // The first of them may have been taken before the others came.
     assert!(transactions(&place) - before <= 2, "{}", transactions(&place) - before);
 }
+
+#[test]
+fn many_open_a_new_history_at_once() {
+    for _ in 0..20 {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join(tables::FILE);
+        let ready = std::sync::Barrier::new(8);
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    ready.wait();
+                    open::open(&place).unwrap();
+                });
+            }
+        });
+    }
+}
