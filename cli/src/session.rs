@@ -137,6 +137,7 @@ impl Session {
             params: Arc::new(params),
             secrets: Arc::<EnvSecrets>::clone(&self.secrets),
             memory: self.project.config.memory,
+            stand_in: None,
         }
     }
 }

@@ -233,6 +233,7 @@ fn scope(root: &Path) -> Done<Scope> {
         params: Arc::default(),
         secrets: Arc::new(EnvSecrets::default()),
         memory: 1 << 30,
+        stand_in: None,
     })
 }
 

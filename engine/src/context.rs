@@ -40,6 +40,9 @@ pub struct Scope {
     pub secrets: Arc<dyn Secrets>,
     /// The most that the run may take, in bytes.
     pub memory: u64,
+    /// Tests: the server on this machine that answers in the place of all sources, as
+    /// `http://127.0.0.1:1234`; it is asked for scheme, host and path of the source as its path.
+    pub stand_in: Option<String>,
 }
 
 impl Scope {

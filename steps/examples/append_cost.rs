@@ -145,6 +145,7 @@ fn bench(root: &std::path::Path) -> Done<(DatasetInfo, Context)> {
         params: Arc::default(),
         secrets: Arc::new(EnvSecrets::default()),
         memory: 1 << 30,
+        stand_in: None,
     };
     let cx = Context {
         scope,

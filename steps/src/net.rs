@@ -8,7 +8,7 @@ mod local;
 mod object;
 mod place;
 
-use std::{ops::Range, path::Path, sync::Arc};
+use std::{borrow::Cow, ops::Range, path::Path, sync::Arc};
 
 use bytes::Bytes;
 use frazil_engine::{
@@ -59,7 +59,7 @@ impl Net {
     /// When the TLS library cannot be set up.
     pub(crate) fn new(access: Access, cx: &Context) -> Result<Self, StepError> {
         Ok(Self {
-            client: http::client(!access.headers.is_empty())?,
+            client: http::client(!access.headers.is_empty(), cx.scope.stand_in.is_some())?,
             access: Arc::new(access),
             buckets: Arc::default(),
             scope: cx.scope.clone(),
@@ -73,7 +73,7 @@ impl Net {
     /// Anything but an answer to that; a server that ignores ranges is read whole when the file
     /// is small enough, else refused.
     pub(crate) async fn part(&self, place: &Place, range: Range<u64>) -> Result<Option<Part>, StepError> {
-        let part = match place {
+        let part = match &*self.asked(place)? {
             Place::Http(url) => self.http_part(place, url, range).await?,
             Place::S3 { bucket, key } => self.object_part(place, bucket, key, range).await?,
             Place::File(path) => local::part(place, path.clone(), range).await?,
@@ -89,7 +89,7 @@ impl Net {
     /// # Errors
     /// When that could not be found out.
     pub(crate) async fn exists(&self, place: &Place) -> Result<bool, StepError> {
-        match place {
+        match &*self.asked(place)? {
             Place::Http(url) => self.http_exists(place, url).await,
             Place::S3 { bucket, key } => self.object_exists(place, bucket, key).await,
             Place::File(path) => local::exists(place, path).await,
@@ -101,7 +101,7 @@ impl Net {
     /// # Errors
     /// Anything but an answer to that.
     pub(crate) async fn listing(&self, place: &Place) -> Result<Option<String>, StepError> {
-        match place {
+        match &*self.asked(place)? {
             Place::Http(url) => self.http_listing(place, url).await,
             Place::File(path) => local::text(place, path).await,
             Place::S3 { .. } => {
@@ -117,7 +117,7 @@ impl Net {
     /// # Errors
     /// Anything but an answer to that; `to` may then hold a part.
     pub(crate) async fn download(&self, place: &Place, to: &Path) -> Result<Option<u64>, StepError> {
-        let length = match place {
+        let length = match &*self.asked(place)? {
             Place::Http(url) => self.http_download(place, url, to).await?,
             Place::S3 { bucket, key } => self.object_download(place, bucket, key, to).await?,
             Place::File(path) => local::copy(place, path, to).await?,
@@ -139,6 +139,14 @@ impl Net {
         // As they are written, secrets by their names.
         let access = format!("{:?}", self.access);
         blake3::hash(format!("{asked}\n{access}").as_bytes()).to_hex().to_string()
+    }
+
+    /// Where it is asked for: in tests of a server that stands in for all sources.
+    fn asked<'a>(&self, place: &'a Place) -> Result<Cow<'a, Place>, StepError> {
+        match &self.scope.stand_in {
+            Some(server) => place.at_stand_in(server).map(Cow::Owned),
+            None => Ok(Cow::Borrowed(place)),
+        }
     }
 
     fn empty(&self, place: &Place) -> StepError {

@@ -52,6 +52,7 @@ pub(crate) fn context(root: &Path, datasets: Datasets) -> Context {
         params: Arc::default(),
         secrets: Arc::new(EnvSecrets::default()),
         memory: 1 << 30,
+        stand_in: None,
     };
     Context {
         scope,

@@ -13,9 +13,11 @@ use url::Url;
 
 use super::{FILE_AT_MOST, LISTING_AT_MOST, Net, Part, Place, WHOLE_AT_MOST, answer::missing};
 
-/// A client for one step. `headers`: whether requests carry headers that only their host may see.
-pub(super) fn client(headers: bool) -> Result<Client, StepError> {
-    Client::builder()
+/// A client for one step. `headers`: whether requests carry headers that only their host may see;
+/// `near`: whether all go to a server on this machine, past any proxy.
+pub(super) fn client(headers: bool, near: bool) -> Result<Client, StepError> {
+    let builder = if near { Client::builder().no_proxy() } else { Client::builder() };
+    builder
         .user_agent(concat!("frazil/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(Duration::from_secs(30))
         .redirect(Policy::custom(move |attempt| redirect(attempt, headers)))

@@ -61,6 +61,25 @@ impl Place {
     }
 }
 
+impl Place {
+    /// Where a server that stands in for all sources is asked for it: `http://h/a?b` as the path
+    /// `/http/h/a?b`. A file of this machine stays where it is.
+    ///
+    /// # Errors
+    /// When `server` is no URL.
+    pub(super) fn at_stand_in(&self, server: &str) -> Result<Self, StepError> {
+        let meant = match self {
+            Self::Http(url) => url.as_str().replacen("://", "/", 1),
+            Self::S3 { bucket, key } => format!("s3/{bucket}/{key}"),
+            Self::File(_) => return Ok(self.clone()),
+        };
+        let url = format!("{server}/{meant}").parse().map_err(|error| {
+            StepError::permanent(ErrorKind::Internal, format!("`{server}` cannot stand in: {error}"))
+        })?;
+        Ok(Self::Http(url))
+    }
+}
+
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -87,6 +106,20 @@ impl fmt::Debug for Place {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_stand_in_is_asked_for_what_was_meant() {
+        let asked = |text: &str| {
+            let Place::Http(url) = Place::parse(text, Path::new("/p"))?.at_stand_in("http://127.0.0.1:9")?
+            else {
+                return Ok("a file".to_owned());
+            };
+            Ok::<_, StepError>(url.to_string())
+        };
+        assert_eq!(asked("https://h:8/a/x.tif?q=1&r").unwrap(), "http://127.0.0.1:9/https/h:8/a/x.tif?q=1&r");
+        assert_eq!(asked("s3://b/a/x y.nc").unwrap(), "http://127.0.0.1:9/s3/b/a/x%20y.nc");
+        assert_eq!(asked("data/x.tif").unwrap(), "a file");
+    }
 
     #[test]
     fn urls_and_paths_are_places() {

@@ -109,6 +109,7 @@ pub(super) fn scope() -> Scope {
         params: Arc::new(Map::new()),
         secrets: Arc::new(EnvSecrets::default()),
         memory: 1 << 30,
+        stand_in: None,
     }
 }
 

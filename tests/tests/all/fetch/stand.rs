@@ -166,6 +166,7 @@ fn context(root: &Path, clock: &Arc<ManualClock>, block: Value) -> Context {
             params: Arc::default(),
             secrets: Arc::new(EnvSecrets::new(root.to_owned(), secrets)),
             memory: 1 << 30,
+            stand_in: None,
         },
         run: "r".parse().unwrap(),
         node: "slices".parse().unwrap(),

@@ -209,6 +209,7 @@ fn context(bench: &Bench, scratch: &Path) -> Context {
             params: Arc::default(),
             secrets: Arc::new(EnvSecrets::default()),
             memory: project.memory,
+            stand_in: None,
             project: Arc::new(project),
         },
         run: "r".parse().unwrap(),
