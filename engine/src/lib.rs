@@ -25,4 +25,5 @@ pub mod scheduler;
 pub mod schema;
 pub mod step;
 pub mod store;
+pub mod suite;
 pub mod template;

@@ -13,9 +13,11 @@ mod tests;
 mod unused;
 
 pub use cascade::{Cascade, Selection, Stage, Unknown};
+pub(crate) use check::read;
 pub(crate) use config::{absolute, bad_name, decode, is_crs, is_name};
 pub(crate) use datasets::Blocks;
 pub use files::{Checked, LoadOptions, load};
+pub(crate) use files::{collect_tests, nearest, shown, text_of, unreadable};
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 

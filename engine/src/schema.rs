@@ -8,7 +8,7 @@ pub(crate) mod shape;
 use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
-use crate::{pipeline::PipelineFile, project::ProjectFile, registry::Registry};
+use crate::{pipeline::PipelineFile, project::ProjectFile, registry::Registry, suite::SuiteFile};
 
 /// Where the definitions of settings stand: under names of their own, since expressions may stand
 /// in settings and nowhere else.
@@ -66,6 +66,12 @@ pub fn pipeline(registry: &Registry) -> Value {
 #[must_use]
 pub fn project() -> Value {
     root::<ProjectFile>("frazil project, version 1", "project.v1.json")
+}
+
+/// The schema of a test file.
+#[must_use]
+pub fn suite() -> Value {
+    root::<SuiteFile>("frazil tests, version 1", "test.v1.json")
 }
 
 fn generator() -> SchemaGenerator {

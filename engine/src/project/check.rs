@@ -97,7 +97,12 @@ pub(super) fn check(
 }
 
 /// Reads one file and judges its shape; none when nothing can be said of what it holds.
-fn read(source: usize, sources: &Sources, schema: &Value, out: &mut Vec<Diagnostic>) -> Option<Node> {
+pub(crate) fn read(
+    source: usize,
+    sources: &Sources,
+    schema: &Value,
+    out: &mut Vec<Diagnostic>,
+) -> Option<Node> {
     let text = sources.0.get(source).map_or("", |s| &s.text);
     let (node, problems) = document::read(source, text);
     let broken = !problems.is_empty();

@@ -93,7 +93,7 @@ pub fn load(options: &LoadOptions, registry: &Registry) -> Checked {
 
 /// What stands in a file; never more than is read of one, and nothing of what is no file, since a
 /// pipe would be waited for.
-fn text_of(path: &Path) -> io::Result<String> {
+pub(crate) fn text_of(path: &Path) -> io::Result<String> {
     let file = |message| io::Error::other(message);
     if !fs::metadata(path)?.is_file() {
         return Err(file("it is no file"));
@@ -133,7 +133,7 @@ fn enough(problems: &mut Vec<Diagnostic>) {
     }
 }
 
-fn unreadable(name: &str, error: &io::Error) -> Diagnostic {
+pub(crate) fn unreadable(name: &str, error: &io::Error) -> Diagnostic {
     let why = match error.kind() {
         io::ErrorKind::NotFound => "it is not there".to_owned(),
         io::ErrorKind::InvalidData => "it is not UTF-8 text".to_owned(),
@@ -192,14 +192,22 @@ fn groups(options: &LoadOptions, problems: &mut Vec<Diagnostic>) -> BTreeMap<Pat
     groups
 }
 
-/// `*.yaml` under a folder, but neither tests nor project files.
+/// `*.yaml` under a folder, but no tests.
 fn collect(folder: &Path, found: &mut Vec<PathBuf>, problems: &mut Vec<Diagnostic>) {
+    let wanted =
+        |name: &str| (name.ends_with(".yaml") || name.ends_with(".yml")) && !name.ends_with(".test.yaml");
     // A link may lead back to where it lies.
-    inside(folder, &mut BTreeSet::new(), found, problems);
+    inside(folder, &wanted, &mut BTreeSet::new(), found, problems);
+}
+
+/// `*.test.yaml` under a folder.
+pub(crate) fn collect_tests(folder: &Path, found: &mut Vec<PathBuf>, problems: &mut Vec<Diagnostic>) {
+    inside(folder, &|name| name.ends_with(".test.yaml"), &mut BTreeSet::new(), found, problems);
 }
 
 fn inside(
     folder: &Path,
+    wanted: &dyn Fn(&str) -> bool,
     seen: &mut BTreeSet<PathBuf>,
     found: &mut Vec<PathBuf>,
     problems: &mut Vec<Diagnostic>,
@@ -217,8 +225,8 @@ fn inside(
         let name = path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
         if name.starts_with('.') {
         } else if path.is_dir() {
-            inside(&path, seen, found, problems);
-        } else if (name.ends_with(".yaml") || name.ends_with(".yml")) && !name.ends_with(".test.yaml") {
+            inside(&path, wanted, seen, found, problems);
+        } else if wanted(&name) {
             found.push(path);
         }
     }
@@ -233,7 +241,7 @@ fn is_project_file(path: &Path) -> bool {
 }
 
 /// The folder of the nearest `frazil.yaml`, from `folder` upwards.
-fn nearest(folder: &Path) -> Option<PathBuf> {
+pub(crate) fn nearest(folder: &Path) -> Option<PathBuf> {
     normal(folder).ancestors().find(|a| a.join("frazil.yaml").is_file()).map(Path::to_owned)
 }
 
@@ -256,7 +264,7 @@ fn normal(path: &Path) -> PathBuf {
     out
 }
 
-fn shown(path: &Path, folder: &Path) -> String {
+pub(crate) fn shown(path: &Path, folder: &Path) -> String {
     path.strip_prefix(normal(folder)).unwrap_or(path).to_string_lossy().into_owned()
 }
 

@@ -29,6 +29,7 @@ fn the_schemas_on_disk_are_current() {
     let pretty = |schema: &Value| format!("{}\n", serde_json::to_string_pretty(schema).unwrap());
     current("schemas/pipeline.v1.json", &pretty(&schema::pipeline(&frazil_steps::registry())));
     current("schemas/project.v1.json", &pretty(&schema::project()));
+    current("schemas/test.v1.json", &pretty(&schema::suite()));
 }
 
 const HEAD: &str = "frazil: 1\nid: a\ndatasets:\n  d: { title: D, time: { step: P1D, start: \"2024\" }, variables: { v: { units: mm } } }\n";
