@@ -10,6 +10,7 @@ mod run;
 mod runs;
 mod schema;
 mod show;
+mod test;
 
 use std::{io, path::PathBuf};
 
@@ -46,6 +47,9 @@ pub(crate) enum Command {
     /// Says why a dataset is as it is: made from what, stale by what, waiting for what
     #[command(after_long_help = examples::EXPLAIN)]
     Explain(explain::Explain),
+    /// Runs the tests of pipelines: `*.test.yaml` beside them
+    #[command(after_long_help = examples::TEST)]
+    Test(test::Test),
     /// Draws pipelines and what hangs from them
     #[command(after_long_help = examples::GRAPH)]
     Graph(graph::Graph),
@@ -64,6 +68,7 @@ impl Command {
             Self::Runs(command) => command.run(globals),
             Self::Show(command) => command.run(globals),
             Self::Explain(command) => command.run(globals),
+            Self::Test(command) => command.run(globals),
             Self::Graph(command) => command.run(globals),
             Self::Schema(command) => command.run(globals),
         }

@@ -7,6 +7,7 @@ pub mod cube;
 mod derived_resample;
 mod enumerate_periods;
 pub mod fetch;
+pub mod given;
 mod net;
 mod open_dataset;
 mod publish_stac;

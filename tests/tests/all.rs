@@ -43,5 +43,7 @@ mod real_pipelines;
 mod reference;
 #[path = "all/schema.rs"]
 mod schema;
+#[path = "all/suites.rs"]
+mod suites;
 #[path = "all/two_writers.rs"]
 mod two_writers;

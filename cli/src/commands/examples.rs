@@ -47,6 +47,14 @@ pub(super) const EXPLAIN: &str = "Examples:
   frazil explain chirps3_monthly --period 2026-03    why March is there, is not, or is preliminary
   frazil explain chirps3_daily --period 2026-03 --format json | jq -r 'select(.status == null) | .period'";
 
+pub(super) const TEST: &str = "Examples:
+  frazil test                           all tests of the project around this folder
+  frazil test pipelines/chirps3.test.yaml --only month
+  frazil test --format junit > report.xml
+
+Each test has a clock, stores and answers of sources of its own, in a temporary folder; nothing else is
+reached but files of this machine. `frazil schema test` prints what a test file may say.";
+
 pub(super) const GRAPH: &str = "Examples:
   frazil graph                          all pipelines and datasets of the project, as Mermaid
   frazil graph --datasets               datasets alone, and which is made from which

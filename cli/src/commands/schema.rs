@@ -11,7 +11,7 @@ use crate::{
 /// Prints the JSON Schema of the files, or a part of it.
 #[derive(Debug, Args)]
 pub(crate) struct SchemaCommand {
-    /// `project`, `steps` (the step types), `steps.fetch` (its settings), or keys of a pipeline
+    /// `project`, `test` (a test file), `steps` (the step types), `steps.fetch` (its settings), or keys of a pipeline
     /// file: `datasets.time.available`
     path: Option<String>,
 }
@@ -24,6 +24,7 @@ impl SchemaCommand {
         let shown = match parts.next() {
             None => schema::pipeline(&registry),
             Some("project") => part(&schema::project(), "", parts)?,
+            Some("test") => part(&schema::suite(), "", parts)?,
             Some("steps") => match parts.next() {
                 None => {
                     let lines: Vec<String> =

@@ -1,0 +1,123 @@
+//! Cubes that hold one number everywhere: what a test of a pipeline begins with.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use frazil_engine::{
+    context::Context,
+    data::{
+        Action, Arrival, Axis, DType, DatasetId, Field, Grid, Item, Period, PeriodRange, Periods, Slice,
+        Slices, Status, Values,
+    },
+    dataset::{DatasetInfo, GridBlock, TimeAxis, Variable},
+    step::{Batch, ErrorKind, Outcome, Sink, StepError},
+};
+use futures::{StreamExt, stream};
+
+use crate::{append_commit::AppendCommit, crs, cube::Cube};
+
+/// Periods that are put in place, and what stands in them.
+#[derive(Debug, Clone, Copy)]
+pub struct Given<'a> {
+    /// The dataset.
+    pub dataset: &'a DatasetId,
+    /// Ascending ranges of its periods.
+    pub ranges: &'a [PeriodRange],
+    /// What is known of them.
+    pub status: Status,
+    /// Where the cells lie, in EPSG:4326.
+    pub grid: &'a GridBlock,
+}
+
+/// Appends periods to a dataset in one commit, by the same code as `append-commit`; every cell of a
+/// variable holds the number that `value` gives for its name.
+///
+/// # Errors
+/// When a variable has no number, or as `append-commit`.
+pub async fn give(
+    given: Given<'_>,
+    value: impl Fn(&str) -> Option<f64> + Send,
+    cx: &Context,
+) -> Result<(), StepError> {
+    let info = Arc::clone(cx.scope.dataset(given.dataset)?);
+    let TimeAxis::Regular(time) = &info.block.time else { return Ok(()) };
+    let action = |cube: Option<&Cube>, period: Period| match cube.and_then(|c| c.axis().status(period)) {
+        None => Action::Add,
+        Some(Status::Gap | Status::Incomplete) => Action::Fill,
+        Some(_) => Action::Revise,
+    };
+    let cube = Cube::open(&info, &cx.scope).await?;
+    let first = given.ranges.first().map(|range| range.first);
+    let action = first.map_or(Action::Add, |first| action(cube.as_ref(), first));
+    let periods = Periods {
+        dataset: info.id.clone(),
+        step: time.frequency(),
+        base: cube.as_ref().map(Cube::id),
+        items: given.ranges.iter().map(|range| Item { range: *range, action }).collect(),
+        batches: vec![given.ranges.to_vec()],
+        source: None,
+    };
+    let grid = Arc::new(grid(given.grid, &info));
+    let fields = if given.status.has_values() { fields(&info, cx, &grid, value)? } else { Vec::new() };
+    let slices = given.ranges.iter().flat_map(PeriodRange::iter).map(|period| {
+        let (grid, fields) = (Arc::clone(&grid), fields.clone());
+        Ok(Arrival::Slice(Slice { period, status: given.status, context: false, grid, fields }))
+    });
+    let slices = Slices(stream::iter(slices.collect::<Vec<_>>()).boxed());
+    let sink = AppendCommit { dataset: info.id.clone() };
+    let written = whole(sink.write(Batch { index: 0, periods }, slices, cx).await)?;
+    whole(sink.commit(vec![written], cx).await).map(drop)
+}
+
+fn whole<T>(outcome: Outcome<T>) -> Result<T, StepError> {
+    match outcome {
+        Outcome { output: Some(output), error: None } => Ok(output),
+        Outcome { error: Some(error), .. } => Err(error),
+        Outcome { .. } => Err(StepError::permanent(ErrorKind::Internal, "a step gave nothing")),
+    }
+}
+
+fn grid(block: &GridBlock, info: &DatasetInfo) -> Grid {
+    let declared = info.block.grid.as_ref().and_then(|grid| grid.names.clone());
+    let [y, x] = block.names.clone().or(declared).unwrap_or_else(|| ["y".to_owned(), "x".to_owned()]);
+    let [rows, columns] = block.shape.map(|n| usize::try_from(n).unwrap_or(usize::MAX));
+    Grid {
+        crs: crs::epsg(4326).unwrap_or_else(|| unreachable!()),
+        y: Axis::regular(&y, block.origin[1], block.cell[1], rows),
+        x: Axis::regular(&x, block.origin[0], block.cell[0], columns),
+    }
+}
+
+/// The variables of a dataset, or of what it is derived from.
+fn variables(info: &DatasetInfo, cx: &Context) -> BTreeMap<String, Variable> {
+    let mut info = info;
+    // A checked graph has no circles, and is no deeper than it has datasets.
+    for _ in 0..cx.scope.datasets.len() {
+        let source = info.source.as_ref().and_then(|id| cx.scope.datasets.get(id));
+        match source.filter(|_| info.block.variables.is_empty()) {
+            Some(source) => info = source,
+            None => break,
+        }
+    }
+    info.block.variables.clone()
+}
+
+fn fields(
+    info: &DatasetInfo,
+    cx: &Context,
+    grid: &Grid,
+    value: impl Fn(&str) -> Option<f64>,
+) -> Result<Vec<Field>, StepError> {
+    let field = |(name, variable): (String, Variable)| {
+        let number = value(&name).ok_or_else(|| {
+            let message = format!("nothing is given for `{name}` of `{}`", info.id);
+            StepError::permanent(ErrorKind::Data, message)
+                .help(format!("write `value: {{ {name}: … }}`, or one number for all variables"))
+        })?;
+        let packed = variable.scale_factor.is_some() || variable.add_offset.is_some();
+        let dtype = if packed { DType::Float64 } else { variable.dtype.unwrap_or(DType::Float32) };
+        let bytes = dtype.le_bytes(number).repeat(grid.cells());
+        let values = Values::from_le_bytes(dtype, &bytes).unwrap_or_else(|| Values::zeros(dtype, 0));
+        Ok(Field { name, values, fill: variable.fill, units: variable.units })
+    };
+    variables(info, cx).into_iter().map(field).collect()
+}

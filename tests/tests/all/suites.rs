@@ -1,0 +1,206 @@
+//! `frazil test`: what is shipped passes, and what is wrong is told.
+
+use frazil_tests::{
+    programs::{frazil, root, succeeded},
+    sandbox::Sandbox,
+};
+use serde_json::Value;
+
+const PROJECT: &str =
+    "frazil: 1\nid: t\nextent: { bbox: [0, 0, 2, 2] }\nsecrets: { key: { env: FRAZIL_NO_SUCH_KEY } }\n";
+
+const PIPELINE: &str = "frazil: 1
+id: rain
+params:
+  end: { type: period, default: latest }
+datasets:
+  rain_days:
+    title: Days
+    time: { step: P1D, start: \"2024-01-01\" }
+    variables: { rain: { units: mm, cell: total, dtype: float32 } }
+  rain_months: { title: Months, time: { step: P1M } }
+steps:
+  missing: { uses: enumerate-periods, with: { dataset: rain_days, start: \"2024-01-01\", end: \"{{ params.end }}\" } }
+  slices:
+    uses: fetch
+    needs: missing
+    with: { source: cog, url: \"https://rain.example.org/{{ period | date('%Y%m%d') }}.tif\", variables: { rain: { band: 1 } }, headers: { X-Key: \"{{ secrets.key }}\" } }
+  daily: { uses: append-commit, needs: slices, with: { dataset: rain_days } }
+  monthly: { uses: derived-resample, needs: daily, with: { dataset: rain_months, method: sum } }
+";
+
+/// A second file that hangs from the first.
+const YEARS: &str = "frazil: 1
+id: years
+datasets:
+  rain_years: { title: Years, time: { step: P1Y } }
+triggers: [{ dataset: rain_months }]
+steps:
+  months: { uses: open-dataset, with: { dataset: rain_months } }
+  yearly: { uses: derived-resample, needs: months, with: { dataset: rain_years, method: sum } }
+";
+
+fn project(cases: &str) -> Sandbox {
+    let tests = format!("frazil: 1\ncases:\n{cases}");
+    Sandbox::new(&[
+        ("frazil.yaml", PROJECT),
+        ("pipelines/rain.yaml", PIPELINE),
+        ("pipelines/years.yaml", YEARS),
+        ("pipelines/rain.test.yaml", &tests),
+    ])
+}
+
+fn case(name: &str, more: &str) -> String {
+    format!("  {name}:\n    now: \"2024-02-01T06:00:00Z\"\n{more}")
+}
+
+#[test]
+fn what_is_shipped_passes() {
+    for folder in [root(), root().join("examples/rainfall")] {
+        let output = frazil().current_dir(&folder).args(["test", "--format", "json"]).output().unwrap();
+        let text = succeeded(&format!("frazil test in {}", folder.display()), &output);
+        let last: Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+        assert!(last["passed"].as_u64().unwrap() >= 3, "{text}");
+        assert!(!folder.join("cubes").exists() || folder == root(), "a test wrote into the project");
+    }
+}
+
+#[test]
+fn a_cascade_through_files_is_tested_from_what_is_given() {
+    let whole = case(
+        "year",
+        "    run: [rain_days+]
+    params: { rain.end: 2024-12-31 }
+    given:
+      rain_days: [{ periods: 2024-01-01/2024-11-30, value: 1 }, { periods: 2024-12-01/2024-12-30, value: { rain: 2 } }]
+    http: [{ url: \"https://rain.example.org/20241231.tif\", raster: 4 }]
+    expect:
+      commits:
+        rain_days: [2024-12-31]
+        rain_months: [2024-01/2024-12]
+        rain_years: [\"2024\"]
+      cascade: [rain_days, rain_months, rain_years]
+      values: { rain_months: { 2024-02: 29, 2024-12: 64 }, rain_years: { 2024: 399 } }
+",
+    );
+    let sandbox = project(&whole.replace("2024-02-01T", "2025-01-01T"));
+    let text = sandbox.succeed(&["test"]);
+    assert!(text.starts_with("ok     pipelines/rain.test.yaml: year ("), "{text}");
+    for folder in ["cubes", ".frazil", "stac"] {
+        assert!(!sandbox.path(folder).exists(), "a test made {folder} in the project");
+    }
+}
+
+#[test]
+fn what_is_not_as_expected_is_told() {
+    let wrong = case(
+        "wrong",
+        "    run: [rain]
+    params: { end: 2024-01-31 }
+    given: { rain_days: [{ periods: 2024-01-01/2024-01-29, value: 1 }] }
+    http: [{ url: \"*20240130.tif\", raster: 2 }]
+    expect:
+      commits: { rain_days: [2024-01-30/2024-01-31], rain_months: [2024-01] }
+      cascade: [rain_days, rain_months]
+      values: { rain_days: { 2024-01-30: 3 }, rain_months: { 2024-01: 33 } }
+      requests: 0
+",
+    );
+    let fails = case(
+        "fails",
+        "    run: [rain_days]
+    params: { end: 2024-01-01 }
+    http: [{ url: \"*.tif\", status: 403 }]
+    expect: { commits: {} }
+",
+    );
+    let passes = case(
+        "passes",
+        "    run: [rain]\n    params: { end: 2024-01-01 }\n    http: [{ url: \"*\", status: 403 }]\n    expect: { status: failed, error: \"403\", commits: {} }\n",
+    );
+    let sandbox = project(&format!("{wrong}{fails}{passes}"));
+    let (text, errors) = sandbox.fail(1, &["test"]);
+    for line in [
+        "FAILED pipelines/rain.test.yaml: wrong",
+        "commits of `rain_days`: expected [2024-01-30/2024-01-31]; made [2024-01-30]",
+        "commits of `rain_months`: expected [2024-01]; made none",
+        "cascade: expected rain_days → rain_months; changed rain_days",
+        "values of `rain_days` 2024-01-30, `rain`: expected 3; found 2",
+        "values of `rain_months` 2024-01: the period is not there",
+        "requests: expected 0; sources were asked",
+        "https://rain.example.org/20240131.tif",
+        "FAILED pipelines/rain.test.yaml: fails",
+        "status: expected successful; the run was failed",
+        "403",
+        "ok     pipelines/rain.test.yaml: passes",
+    ] {
+        assert!(text.contains(line), "{line}\n{text}");
+    }
+    assert!(errors.contains("1 passed, 2 failed"), "{errors}");
+    assert!(!text.contains("secret-key"), "{text}");
+
+    let (xml, _) = sandbox.fail(1, &["test", "--format", "junit"]);
+    for part in [
+        "<testsuites name=\"frazil\" tests=\"3\" failures=\"2\"",
+        "<testsuite name=\"pipelines/rain.test.yaml\" tests=\"3\" failures=\"2\"",
+        "name=\"passes\"",
+        "<failure message=\"status: expected successful; the run was failed\">",
+    ] {
+        assert!(xml.contains(part), "{part}\n{xml}");
+    }
+    let (lines, _) = sandbox.fail(1, &["test", "--format", "json", "--only", "fails"]);
+    let lines: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!((lines[0]["test"].as_str(), lines[0]["status"].as_str()), (Some("fails"), Some("failed")));
+    assert_eq!((lines[1]["passed"].as_u64(), lines[1]["failed"].as_u64()), (Some(0), Some(1)));
+}
+
+#[test]
+fn test_files_are_checked_like_pipelines() {
+    let bad = case(
+        "bad",
+        "    run: [rains]
+    params: { ende: 2024-01-31 }
+    given: { rain_day: [{ periods: 2024-01-01, value: 1 }], rain_days: [{ periods: 2024-01, value: 1 }] }
+    http: [{ url: \"*\" }, { url: \"*\", file: nothing.tif }]
+    expect: { commits: { rain_months: [2024-01-01] } }
+",
+    );
+    let unknown = case("unknown", "    run: [rain]\n    expects: {}\n    expect: { statuss: failed }\n");
+    let when = case("when", "    run: [rain]\n    params: { ende: 2024-01-31 }\n    expect: {}\n")
+        .replace("2024-02-01T06:00:00Z", "noon");
+    let param = case("param", "    run: [rain]\n    params: { ende: 2024-01-31 }\n    expect: {}\n");
+    let sandbox = project(&format!("{bad}{unknown}{when}{param}"));
+    let (_, errors) = sandbox.fail(1, &["test"]);
+    for part in [
+        "there is no pipeline or dataset `rains` to run here",
+        "did you mean `rain`?",
+        "there is no dataset `rain_day` in this project",
+        "did you mean `rain_days`?",
+        "an answer is exactly one of `raster`, `file`, `text` and `status`",
+        "nothing.tif",
+        "did you mean `expect`?",
+        "did you mean `status`?",
+        "`noon` is not an instant",
+        "nothing that is run has a parameter `ende`",
+        "did you mean `end`?",
+        "error[FZ108]",
+        "pipelines/rain.test.yaml:5:11",
+    ] {
+        assert!(errors.contains(part), "{part}\n{errors}");
+    }
+    assert_eq!(errors.matches("error[FZ108]").count(), 2, "{errors}");
+}
+
+#[test]
+fn without_tests_it_says_where_they_are_looked_for() {
+    let sandbox = Sandbox::new(&[("frazil.yaml", PROJECT), ("pipelines/rain.yaml", PIPELINE)]);
+    let (_, errors) = sandbox.fail(64, &["test"]);
+    assert!(errors.contains("*.test.yaml"), "{errors}");
+    sandbox.write("pipelines/rain.yaml", &PIPELINE.replace("append-commit", "append-comit"));
+    sandbox.write(
+        "pipelines/rain.test.yaml",
+        &format!("frazil: 1\ncases:\n{}", case("a", "    run: [rain]\n    expect: {}\n")),
+    );
+    let (_, errors) = sandbox.fail(1, &["test"]);
+    assert!(errors.contains("append-commit"), "{errors}");
+}
