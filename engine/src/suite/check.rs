@@ -38,6 +38,8 @@ pub struct TestCase {
     pub cascade: Option<Vec<DatasetId>>,
     /// Numbers that stand in every cell afterwards.
     pub values: Vec<(DatasetId, Period, Constant)>,
+    /// What is known of periods afterwards.
+    pub statuses: Vec<(DatasetId, Vec<PeriodRange>, Status)>,
 }
 
 /// Periods of a dataset that are put in place.
@@ -93,12 +95,25 @@ impl Judge<'_> {
             names.filter_map(|(at, name)| self.dataset(name, self.node.place(&place(at)))).collect()
         });
         let values = self.values(&case);
+        let statuses = self.statuses(&case);
         if self.out.len() > before {
             return None;
         }
         let grid = case.grid.clone().unwrap_or_else(|| corner(self.project));
         let name = name.to_owned();
-        Some(TestCase { name, now: now?, stages, grid, given, answers, commits, cascade, values, case })
+        Some(TestCase {
+            name,
+            now: now?,
+            stages,
+            grid,
+            given,
+            answers,
+            commits,
+            cascade,
+            values,
+            statuses,
+            case,
+        })
     }
 
     fn now(&mut self, case: &Case) -> Option<DateTime<Utc>> {
@@ -266,6 +281,20 @@ impl Judge<'_> {
             }
         }
         values
+    }
+
+    fn statuses(&mut self, case: &Case) -> Vec<(DatasetId, Vec<PeriodRange>, Status)> {
+        let mut statuses = Vec::new();
+        for (name, periods) in &case.expect.statuses {
+            let Some((dataset, step)) = self.axis(name, &["expect", "statuses"]) else { continue };
+            for (text, status) in periods {
+                let map = self.node.get("expect").and_then(|e| e.get("statuses")).and_then(|s| s.get(name));
+                let place = map.and_then(|map| map.entry(text)).map_or(self.key, |entry| entry.key_span);
+                let Some(ranges) = self.ranges(text, step, place) else { continue };
+                statuses.push((dataset.clone(), ranges, *status));
+            }
+        }
+        statuses
     }
 
     /// A dataset that is named as a key under `path`, with the step of its time axis.

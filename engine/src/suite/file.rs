@@ -114,6 +114,9 @@ pub struct Expect {
     /// Numbers in every cell afterwards, by dataset and period.
     #[serde(default)]
     pub values: BTreeMap<String, BTreeMap<String, Constant>>,
+    /// What is known of periods afterwards, by dataset and range of periods.
+    #[serde(default)]
+    pub statuses: BTreeMap<String, BTreeMap<String, Status>>,
     /// How many requests sources were asked.
     pub requests: Option<u64>,
 }

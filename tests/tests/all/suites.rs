@@ -92,6 +92,35 @@ fn a_cascade_through_files_is_tested_from_what_is_given() {
 }
 
 #[test]
+fn provisional_days_make_a_provisional_month() {
+    let month = case(
+        "month",
+        "    run: [rain]
+    params: { end: 2024-01-31 }
+    given: { rain_days: [{ periods: 2024-01-01/2024-01-29, value: 1 }, { periods: 2024-01-30/2024-01-31, value: 2, status: provisional }] }
+    http: [{ url: \"*\", status: 404 }]
+    expect:
+      commits: { rain_months: [2024-01] }
+      statuses: { rain_days: { 2024-01-01/2024-01-29: final, 2024-01-30: provisional }, rain_months: { 2024-01: provisional } }
+      values: { rain_months: { 2024-01: 33 } }
+",
+    );
+    let sandbox = project(&month);
+    sandbox.succeed(&["test"]);
+    let tests = std::fs::read_to_string(sandbox.path("pipelines/rain.test.yaml")).unwrap();
+    sandbox.write(
+        "pipelines/rain.test.yaml",
+        &tests.replace("2024-01: provisional }", "2024-01: final, 2024-02: final }"),
+    );
+    let (text, _) = sandbox.fail(1, &["test"]);
+    assert!(text.contains("status of `rain_months` 2024-01: expected final; it is provisional"), "{text}");
+    assert!(
+        text.contains("status of `rain_months` 2024-02: expected final; the period is not there"),
+        "{text}"
+    );
+}
+
+#[test]
 fn what_is_not_as_expected_is_told() {
     let wrong = case(
         "wrong",

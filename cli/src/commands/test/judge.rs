@@ -54,6 +54,17 @@ pub(super) async fn judge(
     for (dataset, period, value) in &case.values {
         failures.extend(numbers(cubes.get(dataset), dataset, *period, value).await?);
     }
+    for (dataset, ranges, status) in &case.statuses {
+        let axis = cubes.get(dataset).map(Cube::axis);
+        for period in ranges.iter().flat_map(PeriodRange::iter) {
+            let found = axis.and_then(|axis| axis.status(period));
+            if found != Some(*status) {
+                let found = found
+                    .map_or("the period is not there".to_owned(), |found| format!("it is {}", found.name()));
+                failures.push(format!("status of `{dataset}` {period}: expected {}; {found}", status.name()));
+            }
+        }
+    }
     let requests = bench.server.requests();
     if let Some(expected) = case.case.expect.requests.filter(|expected| *expected != requests) {
         failures.push(format!("requests: expected {expected}; sources were asked {requests} times"));
