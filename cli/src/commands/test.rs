@@ -68,6 +68,7 @@ impl Test {
                     let failures = runtime.block_on(bench::run(project, &registry, case));
                     let result = Done {
                         file: file.name.clone(),
+                        line: tests.sources.position((case.place.source, case.place.from)).line,
                         case: case.name.clone(),
                         // What stopped a test is no result of it, but the others are still worth running.
                         failures: failures.unwrap_or_else(|error| vec![bench::words(&error)]),

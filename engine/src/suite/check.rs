@@ -15,11 +15,16 @@ use crate::{
     project::{Cascade, Project, Selection, Stage, decode},
 };
 
+/// The most rows or columns of a grid that a test makes up.
+const SIDE_AT_MOST: u64 = 1_024;
+
 /// A test that was checked: names are known, periods are those of their datasets.
 #[derive(Debug, Clone)]
 pub struct TestCase {
     /// Its name.
     pub name: String,
+    /// Where its name stands.
+    pub place: Span,
     /// As it is written.
     pub case: Case,
     /// The instant of its runs.
@@ -96,6 +101,7 @@ impl Judge<'_> {
         });
         let values = self.values(&case);
         let statuses = self.statuses(&case);
+        self.grid(&case);
         if self.out.len() > before {
             return None;
         }
@@ -103,6 +109,7 @@ impl Judge<'_> {
         let name = name.to_owned();
         Some(TestCase {
             name,
+            place: self.key,
             now: now?,
             stages,
             grid,
@@ -281,6 +288,20 @@ impl Judge<'_> {
             }
         }
         values
+    }
+
+    fn grid(&mut self, case: &Case) {
+        let Some(grid) = &case.grid else { return };
+        if grid.shape.iter().any(|n| *n == 0 || *n > SIDE_AT_MOST) {
+            let message = format!("a grid of a test has 1 to {SIDE_AT_MOST} rows and columns");
+            let problem = Diagnostic::error(codes::RANGE, self.node.place("/grid/shape"), message);
+            self.out.push(problem.help("a few cells show as much as many"));
+        }
+        if grid.cell[0] <= 0.0 || grid.cell[1] >= 0.0 {
+            let message = "a grid of a test has its north-west cell first";
+            let problem = Diagnostic::error(codes::RANGE, self.node.place("/grid/cell"), message);
+            self.out.push(problem.help("write a positive width and a negative height: `cell: [0.5, -0.5]`"));
+        }
     }
 
     fn statuses(&mut self, case: &Case) -> Vec<(DatasetId, Vec<PeriodRange>, Status)> {

@@ -66,6 +66,28 @@ fn what_is_shipped_passes() {
 }
 
 #[test]
+fn test_files_that_are_shipped_fit_the_schema_of_editors() {
+    let schema = frazil_engine::schema::suite();
+    let validator = jsonschema::draft202012::new(&schema).unwrap();
+    let errors = |text: &str| {
+        let value = frazil_engine::schema::instance(text).unwrap();
+        validator.iter_errors(&value).map(|error| error.to_string()).collect::<Vec<_>>()
+    };
+    let mut count = 0;
+    for folder in ["pipelines", "examples/rainfall/pipelines"] {
+        for path in std::fs::read_dir(root().join(folder)).unwrap().map(|entry| entry.unwrap().path()) {
+            if path.to_string_lossy().ends_with(".test.yaml") {
+                let text = std::fs::read_to_string(&path).unwrap();
+                assert!(errors(&text).is_empty(), "{}: {:?}", path.display(), errors(&text));
+                assert!(!errors(&text.replacen("    expect:", "    expects:", 1)).is_empty());
+                count += 1;
+            }
+        }
+    }
+    assert!(count >= 3);
+}
+
+#[test]
 fn a_cascade_through_files_is_tested_from_what_is_given() {
     let whole = case(
         "year",
@@ -85,7 +107,7 @@ fn a_cascade_through_files_is_tested_from_what_is_given() {
     );
     let sandbox = project(&whole.replace("2024-02-01T", "2025-01-01T"));
     let text = sandbox.succeed(&["test"]);
-    assert!(text.starts_with("ok     pipelines/rain.test.yaml: year ("), "{text}");
+    assert!(text.starts_with("ok     pipelines/rain.test.yaml:3: year ("), "{text}");
     for folder in ["cubes", ".frazil", "stac"] {
         assert!(!sandbox.path(folder).exists(), "a test made {folder} in the project");
     }
@@ -150,7 +172,7 @@ fn what_is_not_as_expected_is_told() {
     let sandbox = project(&format!("{wrong}{fails}{passes}"));
     let (text, errors) = sandbox.fail(1, &["test"]);
     for line in [
-        "FAILED pipelines/rain.test.yaml: wrong",
+        "FAILED pipelines/rain.test.yaml:3: wrong",
         "commits of `rain_days`: expected [2024-01-30/2024-01-31]; made [2024-01-30]",
         "commits of `rain_months`: expected [2024-01]; made none",
         "cascade: expected rain_days → rain_months; changed rain_days",
@@ -158,10 +180,10 @@ fn what_is_not_as_expected_is_told() {
         "values of `rain_months` 2024-01: the period is not there",
         "requests: expected 0; sources were asked",
         "https://rain.example.org/20240131.tif",
-        "FAILED pipelines/rain.test.yaml: fails",
+        "FAILED pipelines/rain.test.yaml:14: fails",
         "status: expected successful; the run was failed",
         "403",
-        "ok     pipelines/rain.test.yaml: passes",
+        "ok     pipelines/rain.test.yaml:20: passes",
     ] {
         assert!(text.contains(line), "{line}\n{text}");
     }
@@ -198,7 +220,11 @@ fn test_files_are_checked_like_pipelines() {
     let when = case("when", "    run: [rain]\n    params: { ende: 2024-01-31 }\n    expect: {}\n")
         .replace("2024-02-01T06:00:00Z", "noon");
     let param = case("param", "    run: [rain]\n    params: { ende: 2024-01-31 }\n    expect: {}\n");
-    let sandbox = project(&format!("{bad}{unknown}{when}{param}"));
+    let grid = case(
+        "grid",
+        "    run: [rain]\n    grid: { origin: [0, 2], cell: [0.5, 0.5], shape: [0, 2] }\n    expect: {}\n",
+    );
+    let sandbox = project(&format!("{bad}{unknown}{when}{param}{grid}"));
     let (_, errors) = sandbox.fail(1, &["test"]);
     for part in [
         "there is no pipeline or dataset `rains` to run here",
@@ -213,6 +239,8 @@ fn test_files_are_checked_like_pipelines() {
         "nothing that is run has a parameter `ende`",
         "did you mean `end`?",
         "error[FZ108]",
+        "has 1 to 1024 rows and columns",
+        "has its north-west cell first",
         "pipelines/rain.test.yaml:5:11",
     ] {
         assert!(errors.contains(part), "{part}\n{errors}");

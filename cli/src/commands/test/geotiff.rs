@@ -5,12 +5,9 @@ use frazil_engine::dataset::GridBlock;
 /// Rows and columns of a tile are multiples of this (TIFF 6.0, section 15).
 const TILE: u64 = 16;
 
-/// The most rows or columns of a raster that a test makes up.
-pub(super) const SIDE_AT_MOST: u64 = 1_024;
-
 /// The bytes of the file: header, directory, tag values, the tile.
 pub(super) fn constant(grid: &GridBlock, value: f64) -> Vec<u8> {
-    let [rows, columns] = grid.shape.map(|n| n.clamp(1, SIDE_AT_MOST));
+    let [rows, columns] = grid.shape;
     let (height, width) = (rows.next_multiple_of(TILE), columns.next_multiple_of(TILE));
     #[expect(clippy::cast_possible_truncation, reason = "the number is stored as float32")]
     let tile = (value as f32).to_le_bytes().repeat((height * width) as usize);

@@ -9,6 +9,8 @@ use serde_json::json;
 pub(super) struct Done {
     /// Its file, as people write it.
     pub(super) file: String,
+    /// Where it begins there, from 1.
+    pub(super) line: usize,
     /// Its name.
     pub(super) case: String,
     /// What was not as expected; nothing where it passed.
@@ -22,7 +24,8 @@ fn failed(done: &[Done]) -> usize {
 
 pub(super) fn human(done: &Done) -> String {
     let mark = if done.failures.is_empty() { "ok    " } else { "FAILED" };
-    let mut text = format!("{mark} {}: {} ({:.2} s)\n", done.file, done.case, done.took.as_secs_f64());
+    let mut text =
+        format!("{mark} {}:{}: {} ({:.2} s)\n", done.file, done.line, done.case, done.took.as_secs_f64());
     for failure in &done.failures {
         text.push_str(&format!("       {}\n", failure.replace('\n', "\n       ")));
     }
@@ -36,7 +39,7 @@ pub(super) fn summary(done: &[Done]) -> String {
 
 pub(super) fn json(done: &Done) -> String {
     let line = json!({
-        "frazil": 1, "type": "test", "file": done.file, "test": done.case,
+        "frazil": 1, "type": "test", "file": done.file, "line": done.line, "test": done.case,
         "status": if done.failures.is_empty() { "passed" } else { "failed" },
         "failures": done.failures,
         "seconds": done.took.as_secs_f64(),
@@ -75,8 +78,10 @@ pub(super) fn junit(done: &[Done]) -> String {
             seconds(&own),
         ));
         for done in own {
-            let (case, took) = (escaped(&done.case), done.took.as_secs_f64());
-            let head = format!("    <testcase classname=\"{name}\" name=\"{case}\" time=\"{took:.3}\"");
+            let (case, line, took) = (escaped(&done.case), done.line, done.took.as_secs_f64());
+            let head = format!(
+                "    <testcase classname=\"{name}\" name=\"{case}\" file=\"{name}\" line=\"{line}\" time=\"{took:.3}\""
+            );
             let Some(first) = done.failures.first() else {
                 text.push_str(&format!("{head}/>\n"));
                 continue;
@@ -119,6 +124,7 @@ mod tests {
     fn a_report_is_xml_whatever_the_names_hold() {
         let done = |case: &str, failures: &[&str]| Done {
             file: "a&b.test.yaml".to_owned(),
+            line: 3,
             case: case.to_owned(),
             failures: failures.iter().map(|f| (*f).to_owned()).collect(),
             took: Duration::from_millis(1_250),
@@ -127,8 +133,8 @@ mod tests {
         let expected = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>
 <testsuites name=\"frazil\" tests=\"2\" failures=\"1\" time=\"2.500\">
   <testsuite name=\"a&amp;b.test.yaml\" tests=\"2\" failures=\"1\" errors=\"0\" time=\"2.500\">
-    <testcase classname=\"a&amp;b.test.yaml\" name=\"one\" time=\"1.250\"/>
-    <testcase classname=\"a&amp;b.test.yaml\" name=\"two\" time=\"1.250\">
+    <testcase classname=\"a&amp;b.test.yaml\" name=\"one\" file=\"a&amp;b.test.yaml\" line=\"3\" time=\"1.250\"/>
+    <testcase classname=\"a&amp;b.test.yaml\" name=\"two\" file=\"a&amp;b.test.yaml\" line=\"3\" time=\"1.250\">
       <failure message=\"&lt;no&gt; &quot;x&quot;\u{fffd}[0m\">&lt;no&gt; &quot;x&quot;\u{fffd}[0m\nmore\nthird</failure>
     </testcase>
   </testsuite>
