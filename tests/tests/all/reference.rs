@@ -260,7 +260,14 @@ fn reference(registry: &Registry) -> String {
         .push_str("\n## The project file\n\n`frazil.yaml`; every field has a default but `frazil: 1`.\n\n");
     project_pages.table(&project);
     project_pages.rest();
-    format!("{}{}{EXIT_CODES}", pages.text, project_pages.text)
+    let tests = schema::suite();
+    let mut test_pages = Pages::new(&tests);
+    test_pages.text.push_str(
+        "\n## The test file\n\n`*.test.yaml` beside pipelines; `frazil test` runs them. Keys at the top that begin with `x-` are free.\n\n",
+    );
+    test_pages.table(&tests);
+    test_pages.rest();
+    format!("{}{}{}{EXIT_CODES}", pages.text, project_pages.text, test_pages.text)
 }
 
 /// The families of codes, by their first digit.
