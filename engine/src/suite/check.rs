@@ -249,6 +249,11 @@ impl Judge<'_> {
                 let problem = Diagnostic::error(codes::SETTINGS, place, message);
                 self.out.push(problem.help("write `raster: 1` for a GeoTIFF of ones"));
             }
+            if answer.status.is_some_and(|status| !(200..600).contains(&status)) {
+                let place = self.node.place(&format!("/http/{at}/status"));
+                let problem = Diagnostic::error(codes::RANGE, place, "this is not the status of an answer");
+                self.out.push(problem.help("write one from 200 to 599, such as 404 or 503"));
+            }
             let path = answer.file.as_ref().map(|file| self.folder.join(file));
             if let Some(path) = path.as_ref().filter(|path| !path.is_file()) {
                 let message = format!("there is no file {}", path.display());

@@ -212,7 +212,7 @@ fn test_files_are_checked_like_pipelines() {
         "    run: [rains]
     params: { ende: 2024-01-31 }
     given: { rain_day: [{ periods: 2024-01-01, value: 1 }], rain_days: [{ periods: 2024-01, value: 1 }] }
-    http: [{ url: \"*\" }, { url: \"*\", file: nothing.tif }]
+    http: [{ url: \"*\" }, { url: \"*\", file: nothing.tif }, { url: \"*\", status: 20 }]
     expect: { commits: { rain_months: [2024-01-01] } }
 ",
     );
@@ -233,6 +233,7 @@ fn test_files_are_checked_like_pipelines() {
         "did you mean `rain_days`?",
         "an answer is exactly one of `raster`, `file`, `text` and `status`",
         "nothing.tif",
+        "this is not the status of an answer",
         "did you mean `expect`?",
         "did you mean `status`?",
         "`noon` is not an instant",
