@@ -85,9 +85,10 @@ fn needed(what: &str, found: Option<PathBuf>) -> Option<PathBuf> {
 /// When the script fails, with what it said.
 #[must_use]
 pub fn ask_python(script: &str, args: &[&str]) -> Option<Value> {
-    let script = root().join("tests/python").join(script);
-    let output = Command::new(python()?).arg(&script).args(args).output().expect("python starts");
-    let text = succeeded(&format!("{}", script.display()), &output);
+    let scripts = root().join("tests/python");
+    let mut command = Command::new(python()?);
+    command.arg(scripts.join("run.py")).arg(scripts.join(script)).args(args);
+    let text = succeeded(script, &command.output().expect("python starts"));
     Some(serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}")))
 }
 

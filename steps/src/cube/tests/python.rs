@@ -14,8 +14,10 @@ fn read(bench: &Bench) -> Option<Value> {
         println!("skipped: FRAZIL_PYTHON names no interpreter (`make test` sets it)");
         return None;
     };
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/python/read_cube.py");
-    let output = Command::new(python).arg(script).arg(&bench.info.location.url).output().unwrap();
+    let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/python");
+    let mut command = Command::new(python);
+    command.arg(scripts.join("run.py")).arg(scripts.join("read_cube.py")).arg(&bench.info.location.url);
+    let output = command.output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     Some(serde_json::from_slice(&output.stdout).unwrap())
 }
