@@ -11,6 +11,7 @@ mod runs;
 mod schema;
 mod show;
 mod test;
+mod status;
 
 use std::{io, path::PathBuf};
 
@@ -38,6 +39,9 @@ pub(crate) enum Command {
     /// Asks a run to stop; what is whole is kept
     #[command(after_long_help = examples::CANCEL)]
     Cancel(cancel::Cancel),
+    /// Shows how each dataset stands against its calendar, and how its last run ended
+    #[command(after_long_help = examples::STATUS)]
+    Status(status::Status),
     /// Lists runs
     #[command(after_long_help = examples::RUNS)]
     Runs(runs::Runs),
@@ -65,6 +69,7 @@ impl Command {
             Self::Plan(command) => command.run(globals),
             Self::Run(command) => command.run(globals),
             Self::Cancel(command) => command.run(globals),
+            Self::Status(command) => command.run(globals),
             Self::Runs(command) => command.run(globals),
             Self::Show(command) => command.run(globals),
             Self::Explain(command) => command.run(globals),

@@ -9,7 +9,7 @@ use frazil_engine::step::{ErrorKind, StepError};
 pub(crate) enum Exit {
     /// Done.
     Done,
-    /// Something failed, or `check` found problems.
+    /// Something failed, `check` found problems, or `status --late` late datasets.
     Failed,
     /// `plan --exit-code`: there is work.
     Work,
@@ -40,7 +40,7 @@ impl Exit {
     const fn meaning(self) -> &'static str {
         match self {
             Self::Done => "done",
-            Self::Failed => "something failed, or `check` found problems",
+            Self::Failed => "something failed, `check` found problems, or `status --late` late datasets",
             Self::Work => "`plan --exit-code`: there is work",
             Self::Refused => "refused: the plan is stale, or somebody else is at work",
             Self::Unreachable => "a store, the network or credentials",

@@ -34,6 +34,11 @@ pub(super) const CANCEL: &str = "Examples:
   frazil cancel r20261120-115246030-9682d7
   frazil cancel r20261120-115246030-9682d7 --reason 'the source asked us to'";
 
+pub(super) const STATUS: &str = "Examples:
+  frazil status                         all datasets: newest period, what it should be, the last run
+  frazil status --late                  what is older than its `late` allows; ends with 1 where anything is
+  frazil status chirps3_daily --format json | jq .missing";
+
 pub(super) const RUNS: &str = "Examples:
   frazil runs
   frazil runs --format json | jq -r 'select(.status == \"failed\") | .run'";

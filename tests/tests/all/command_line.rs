@@ -6,6 +6,8 @@ mod plans;
 mod signals;
 #[path = "command_line/state.rs"]
 mod state;
+#[path = "command_line/status.rs"]
+mod status;
 #[path = "command_line/stores.rs"]
 mod stores;
 

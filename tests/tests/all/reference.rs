@@ -24,7 +24,7 @@ const EXIT_CODES: &str = "
 | code | means |
 |---|---|
 | 0 | done |
-| 1 | something failed, or `check` found problems |
+| 1 | something failed, `check` found problems, or `status --late` late datasets |
 | 2 | `plan --exit-code`: there is work |
 | 4 | refused: the plan is stale, or the pipeline is busy |
 | 5 | a store, the network or credentials failed |
