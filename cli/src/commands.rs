@@ -5,6 +5,7 @@ mod check;
 mod examples;
 mod explain;
 mod graph;
+mod next;
 mod plan;
 mod run;
 mod runs;
@@ -42,6 +43,9 @@ pub(crate) enum Command {
     /// Shows how each dataset stands against its calendar, and how its last run ended
     #[command(after_long_help = examples::STATUS)]
     Status(status::Status),
+    /// Lists when cron triggers fire next, and what clock changes do to them
+    #[command(after_long_help = examples::NEXT)]
+    Next(next::Next),
     /// Lists runs
     #[command(after_long_help = examples::RUNS)]
     Runs(runs::Runs),
@@ -70,6 +74,7 @@ impl Command {
             Self::Run(command) => command.run(globals),
             Self::Cancel(command) => command.run(globals),
             Self::Status(command) => command.run(globals),
+            Self::Next(command) => command.run(globals),
             Self::Runs(command) => command.run(globals),
             Self::Show(command) => command.run(globals),
             Self::Explain(command) => command.run(globals),

@@ -27,3 +27,4 @@ pub mod step;
 pub mod store;
 pub mod suite;
 pub mod template;
+pub mod trigger;

@@ -39,6 +39,11 @@ pub(super) const STATUS: &str = "Examples:
   frazil status --late                  what is older than its `late` allows; ends with 1 where anything is
   frazil status chirps3_daily --format json | jq .missing";
 
+pub(super) const NEXT: &str = "Examples:
+  frazil next                           the next ten instants of all pipelines
+  frazil next chirps3 --limit 100 --format json | jq -r 'select(.\"clock-change\") | .local'
+  frazil next --as-of 2026-03-28T00:00:00Z";
+
 pub(super) const RUNS: &str = "Examples:
   frazil runs
   frazil runs --format json | jq -r 'select(.status == \"failed\") | .run'";

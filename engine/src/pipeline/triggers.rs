@@ -1,20 +1,15 @@
 //! What is wrong with triggers: cron lines, time zones, parameters.
 
-use chrono::{Datelike, LocalResult, NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeZone};
+use chrono::{LocalResult, NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeZone};
 use chrono_tz::Tz;
-use croner::{
-    Cron, Weekday,
-    parser::{CronParser, Seconds},
-};
+use croner::Cron;
 
 use super::{Trigger, draft::Draft};
 use crate::{
     diagnostic::{Diagnostic, Span, codes, nearest},
     document::Node,
+    trigger::{ROUND, fits, parse, times},
 };
-
-/// The longest cron line that is looked at.
-const MAX_LINE: usize = 200;
 
 /// The year by whose clock changes lines are judged; a check knows no clock.
 const YEAR: i32 = 2026;
@@ -105,14 +100,7 @@ fn zone(trigger: &Trigger, node: &Node, out: &mut Vec<Diagnostic>) -> Option<Tz>
 
 /// Judges a cron line: its form, whether it ever fires, and what clock changes do to it.
 fn line(cron: &str, trigger: &Trigger, zone: Option<Tz>, place: Span, out: &mut Vec<Diagnostic>) {
-    let parser = CronParser::builder().seconds(Seconds::Disallowed).build();
-    // The reader is asked for nothing that nobody writes.
-    let parsed = if cron.len() > MAX_LINE {
-        Err("it is too long".to_owned())
-    } else {
-        parser.parse(cron).map_err(|e| e.to_string())
-    };
-    let parsed = match parsed {
+    let parsed = match parse(cron) {
         Ok(found) => found,
         Err(error) => {
             let help = "five fields: minute (0-59), hour (0-23), day of the month (1-31), month (1-12), day of the week (0-7)";
@@ -136,17 +124,10 @@ fn line(cron: &str, trigger: &Trigger, zone: Option<Tz>, place: Span, out: &mut 
     }
 }
 
-/// Whether any day fits. Weekdays and leap days come round in 28 years.
+/// Whether any day fits.
 fn fires(line: &Cron) -> bool {
-    let days =
-        NaiveDate::from_ymd_opt(2000, 1, 1).into_iter().flat_map(|first| first.iter_days().take(28 * 366));
+    let days = NaiveDate::from_ymd_opt(2000, 1, 1).into_iter().flat_map(|first| first.iter_days().take(ROUND));
     days.into_iter().any(|day| fits(line, day))
-}
-
-fn fits(line: &Cron, day: NaiveDate) -> bool {
-    let weekday = Weekday::from_days_from_sunday(day.weekday().num_days_from_sunday());
-    line.pattern.month_match(day.month()).unwrap_or(true)
-        && line.pattern.day_match(day.year(), day.month(), day.day(), weekday).unwrap_or(true)
 }
 
 /// The first instant that the line names and that a clock change skips or doubles. Lines that fire in
@@ -162,11 +143,7 @@ fn moved(line: &Cron, zone: Tz) -> Option<(NaiveDateTime, &'static str)> {
         if offset(day) == offset(next) || !fits(line, day) {
             continue;
         }
-        for minute in 0..24 * 60 {
-            let (hour, minute) = (minute / 60, minute % 60);
-            let fires = line.pattern.hour_match(hour).unwrap_or(false)
-                && line.pattern.minute_match(minute).unwrap_or(false);
-            let Some(at) = day.and_hms_opt(hour, minute, 0).filter(|_| fires) else { continue };
+        for at in times(line, day) {
             match zone.from_local_datetime(&at) {
                 LocalResult::Single(_) => {}
                 LocalResult::None => return Some((at, "never")),

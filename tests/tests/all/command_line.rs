@@ -1,5 +1,7 @@
 //! The command line as people and scripts meet it: exit codes, refusals and what they say.
 
+#[path = "command_line/next.rs"]
+mod next;
 #[path = "command_line/plans.rs"]
 mod plans;
 #[path = "command_line/signals.rs"]
