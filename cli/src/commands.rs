@@ -5,6 +5,7 @@ mod check;
 mod examples;
 mod explain;
 mod graph;
+mod logs;
 mod next;
 mod plan;
 mod run;
@@ -52,6 +53,9 @@ pub(crate) enum Command {
     /// Shows one run
     #[command(after_long_help = examples::SHOW)]
     Show(show::Show),
+    /// Prints what happened in a run, a line each, and what happens
+    #[command(after_long_help = examples::LOGS)]
+    Logs(logs::Logs),
     /// Says why a dataset is as it is: made from what, stale by what, waiting for what
     #[command(after_long_help = examples::EXPLAIN)]
     Explain(explain::Explain),
@@ -77,6 +81,7 @@ impl Command {
             Self::Next(command) => command.run(globals),
             Self::Runs(command) => command.run(globals),
             Self::Show(command) => command.run(globals),
+            Self::Logs(command) => command.run(globals),
             Self::Explain(command) => command.run(globals),
             Self::Test(command) => command.run(globals),
             Self::Graph(command) => command.run(globals),

@@ -231,3 +231,8 @@ pub(crate) async fn history(session: &Session) -> anyhow::Result<Option<SqliteSt
 pub(crate) fn run_id(text: &str) -> anyhow::Result<RunId> {
     text.parse().map_err(|_| Usage(format!("`{text}` is not the name of a run")).into())
 }
+
+/// Says that there is no such run here.
+pub(crate) fn no_run(run: &str) -> Usage {
+    Usage(format!("no run `{run}` here\nhelp: `frazil runs` lists them"))
+}

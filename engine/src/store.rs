@@ -33,6 +33,12 @@ pub trait RunStore: Debug + Send + Sync {
     /// The whole log.
     async fn load(&self, run: &RunId) -> Result<Vec<RunEvent>, RunStoreError>;
 
+    /// What follows the first `after` events of a log: for those who watch it grow.
+    async fn load_after(&self, run: &RunId, after: usize) -> Result<Vec<RunEvent>, RunStoreError> {
+        let mut events = self.load(run).await?;
+        Ok(events.split_off(after.min(events.len())))
+    }
+
     /// Runs, newest first.
     async fn list(&self, query: &RunQuery) -> Result<Vec<RunSummary>, RunStoreError>;
 

@@ -10,9 +10,9 @@ use serde_json::json;
 use super::run::LOOK;
 use crate::{
     Format, FormatArg, Globals,
-    exit::{Exit, Usage},
+    exit::Exit,
     render,
-    session::{Session, history, run_id, runtime},
+    session::{Session, history, no_run, run_id, runtime},
 };
 
 /// Asks a run to stop.
@@ -67,7 +67,7 @@ impl Cancel {
 }
 
 async fn found(session: &Session, name: &str) -> anyhow::Result<RunSummary> {
-    let none = || Usage(format!("no run `{name}` here\nhelp: `frazil runs` lists them"));
+    let none = || no_run(name);
     let store = history(session).await?.ok_or_else(none)?;
     let runs = store.list(&RunQuery::default()).await.map_err(StepError::from)?;
     Ok(runs.into_iter().find(|run| run.run.as_str() == name).ok_or_else(none)?)

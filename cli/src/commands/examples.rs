@@ -52,6 +52,11 @@ pub(super) const SHOW: &str = "Examples:
   frazil show r20261120-115246030-9682d7
   frazil show r20261120-115246030-9682d7 --format json";
 
+pub(super) const LOGS: &str = "Examples:
+  frazil logs r20261120-115246030-9682d7
+  frazil logs -f r20261120-115246030-9682d7      until it has finished
+  frazil logs r20261120-115246030-9682d7 --format json | jq -r .event";
+
 pub(super) const EXPLAIN: &str = "Examples:
   frazil explain chirps3_monthly                     from what it is made, whether it is stale, what a run would do
   frazil explain chirps3_monthly --period 2026-03    why March is there, is not, or is preliminary

@@ -8,9 +8,9 @@ use serde_json::json;
 
 use crate::{
     Format, FormatArg, Globals,
-    exit::{Exit, Usage},
+    exit::Exit,
     render::{self, table},
-    session::{Session, history, run_id, runtime},
+    session::{Session, history, no_run, run_id, runtime},
 };
 
 /// Shows one run.
@@ -28,7 +28,7 @@ impl Show {
         let session = Session::open(globals)?;
         let run = run_id(&self.run)?;
         let events = runtime()?.block_on(async {
-            let none = || Usage(format!("no run `{run}` here\nhelp: `frazil runs` lists them"));
+            let none = || no_run(run.as_str());
             let store = history(&session).await?.ok_or_else(none)?;
             match store.load(&run).await {
                 Err(RunStoreError::NoRun(_)) => Err(none().into()),

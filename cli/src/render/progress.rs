@@ -12,12 +12,12 @@ use frazil_engine::{
     event::{Event, RunEvent, RunState},
     executor::Watch,
     scheduler::Run,
-    step::{Document, StepError},
+    step::Document,
 };
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::{note, out};
+use super::{event, note, out};
 use crate::Format;
 
 /// Shows how far runs are.
@@ -86,13 +86,13 @@ impl Watch for Progress {
     fn event(&self, event: &RunEvent, _: &RunState) {
         let mut shown = self.shown();
         if self.format == Format::Json {
-            drop(out(&format!("{}\n", line(&shown.run, event))));
+            drop(out(&format!("{}\n", event::json(&shown.run, event))));
             return;
         }
         match &event.event {
             Event::Started { unit, .. } => self.bar(&mut shown, unit),
             Event::Committed { unit, .. } => {
-                if let (Some(bar), Some(text)) = (shown.bars.get(unit), words(&event.event)) {
+                if let (Some(bar), Some(text)) = (shown.bars.get(unit), event::words(&event.event)) {
                     bar.set_message(text);
                     return;
                 }
@@ -107,7 +107,7 @@ impl Watch for Progress {
             }
             _ => {}
         }
-        if let Some(text) = words(&event.event) {
+        if let Some(text) = event::words(&event.event) {
             self.say(&shown.pipeline, &text);
         }
     }
@@ -132,50 +132,4 @@ impl Watch for Progress {
             Tick::Bytes(_) => {}
         }
     }
-}
-
-/// An event as a line of JSON, without what only the sink understands.
-fn line(run: &str, event: &RunEvent) -> Value {
-    let mut body = serde_json::to_value(&event.event).unwrap_or(Value::Null);
-    if let Some(written) = body.pointer_mut("/written/written").and_then(Value::as_object_mut) {
-        written.remove("body");
-    }
-    json!({ "frazil": 1, "type": "event", "run": run, "at": event.at, "event": body })
-}
-
-/// What is worth a line for people.
-fn words(event: &Event) -> Option<String> {
-    Some(match event {
-        Event::Started { unit, attempt } if *attempt > 1 => format!("{unit} starts again"),
-        Event::Retrying { unit, error, wait, .. } => {
-            let seconds = std::time::Duration::from_millis(*wait).as_secs_f64();
-            format!("{unit}: {error}; trying again in {seconds:.1} s")
-        }
-        Event::Committed { unit, index, snapshot: Some(snapshot) } => {
-            let id = snapshot.id.as_ref().map_or_else(String::new, |id| format!(" as {id}"));
-            format!("{unit}: batch {} is committed{id}", index + 1)
-        }
-        Event::Discarded { unit, why, .. } => {
-            format!("{unit}: goes no further: {why}")
-        }
-        Event::Relisted { unit, error, .. } => format!("{unit}: its work is listed again: {error}"),
-        Event::Ended { unit, error: Some(StepError::Cancelled), .. } => format!("{unit} is stopped"),
-        Event::Ended { unit, error: Some(error), .. } => format!("{unit} failed: {error}"),
-        Event::Ended { unit, output, error: None, .. } => match output {
-            Some(Document::Periods(periods)) => {
-                let s = if periods.count() == 1 { "" } else { "s" };
-                let batches = match periods.batches.len() {
-                    0 | 1 => String::new(),
-                    more => format!(" in {more} batches"),
-                };
-                format!("{unit}: {} period{s} to do{batches}", periods.count())
-            }
-            _ => format!("{unit} done"),
-        },
-        Event::Skipped { unit, because } => {
-            let lacks: Vec<_> = because.iter().map(|id| format!("`{id}`")).collect();
-            format!("{unit} skipped: nothing came from {}", lacks.join(", "))
-        }
-        _ => return None,
-    })
 }

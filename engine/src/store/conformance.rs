@@ -71,7 +71,12 @@ async fn logs_keep_their_order(store: &dyn RunStore) -> Result<(), String> {
         store.append(&run, all.len(), &events).await.map_err(text)?;
         all.extend(events);
         ensure!(store.load(&run).await.map_err(text)? == all);
+        for after in [0, 1, all.len() / 2, all.len(), all.len() + 3] {
+            let rest = store.load_after(&run, after).await.map_err(text)?;
+            ensure!(rest == all[after.min(all.len())..]);
+        }
     }
+    ensure!(matches!(store.load_after(&id("none")?, 3).await, Err(RunStoreError::NoRun(_))));
     Ok(())
 }
 

@@ -122,8 +122,12 @@ impl RunStore for SqliteStore {
     }
 
     async fn load(&self, run: &RunId) -> Result<Vec<RunEvent>, RunStoreError> {
+        self.load_after(run, 0).await
+    }
+
+    async fn load_after(&self, run: &RunId, after: usize) -> Result<Vec<RunEvent>, RunStoreError> {
         let run = run.clone();
-        self.read(move |connection| tables::load(connection, &run)).await
+        self.read(move |connection| tables::load(connection, &run, after)).await
     }
 
     async fn list(&self, query: &RunQuery) -> Result<Vec<RunSummary>, RunStoreError> {

@@ -147,11 +147,14 @@ pub(super) fn remove(connection: &Connection, run: &RunId) -> Result<(), Failed>
     }
 }
 
-pub(super) fn load(connection: &Connection, run: &RunId) -> Result<Vec<RunEvent>, Failed> {
-    let mut select = connection.prepare_cached("SELECT line FROM events WHERE run = ?1 ORDER BY place")?;
-    let lines = select.query_map([run.as_str()], |row| row.get::<_, String>(0))?;
+/// Events of a log from the place `after` on.
+pub(super) fn load(connection: &Connection, run: &RunId, after: usize) -> Result<Vec<RunEvent>, Failed> {
+    let mut select = connection
+        .prepare_cached("SELECT line FROM events WHERE run = ?1 AND place >= ?2 ORDER BY place")?;
+    let from = i64::try_from(after).unwrap_or(i64::MAX);
+    let lines = select.query_map(params![run.as_str(), from], |row| row.get::<_, String>(0))?;
     let mut events = Vec::new();
-    for (place, line) in lines.enumerate() {
+    for (place, line) in (after..).zip(lines) {
         let line = line?;
         let event = serde_json::from_str(&line).map_err(|error| match version(&line) {
             Some(found) if found > VERSION.into() => Failed::Newer { found, known: VERSION.into() },
@@ -160,7 +163,11 @@ pub(super) fn load(connection: &Connection, run: &RunId) -> Result<Vec<RunEvent>
         events.push(event);
     }
     if events.is_empty() {
-        return Err(Failed::Known(RunStoreError::NoRun(run.clone())));
+        // A log holds one event at least; where none follows, it may be that there is no log.
+        let mut select = connection.prepare_cached("SELECT 1 FROM runs WHERE run = ?1")?;
+        if after == 0 || !select.exists([run.as_str()])? {
+            return Err(Failed::Known(RunStoreError::NoRun(run.clone())));
+        }
     }
     Ok(events)
 }

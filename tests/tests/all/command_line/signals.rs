@@ -12,7 +12,7 @@ const SLOW: &str = "/2024/rain.2024.01.20.tif";
 const RUN: [&str; 4] = ["run", "rainfall", "-p", "end=2024-01-31"];
 
 /// A run that waits for the twentieth day.
-fn waiting() -> (Rainfall, Child) {
+pub(super) fn waiting() -> (Rainfall, Child) {
     let rainfall = Rainfall::of_days(31);
     let path = rainfall.sandbox.path("pipelines/rainfall.yaml");
     let text = std::fs::read_to_string(&path).unwrap();

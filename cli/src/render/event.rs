@@ -1,0 +1,86 @@
+//! Events of a run as lines.
+
+use chrono::SecondsFormat;
+use frazil_engine::{
+    data::PeriodRange,
+    event::{Event, RunEvent},
+    step::{Document, StepError},
+};
+use serde_json::{Value, json};
+
+/// An event as a line of JSON, without what only the sink understands.
+pub(crate) fn json(run: &str, event: &RunEvent) -> Value {
+    let mut body = serde_json::to_value(&event.event).unwrap_or(Value::Null);
+    if let Some(written) = body.pointer_mut("/written/written").and_then(Value::as_object_mut) {
+        written.remove("body");
+    }
+    json!({ "frazil": 1, "type": "event", "run": run, "at": event.at, "event": body })
+}
+
+/// What is worth a line for people who wait for a run.
+pub(crate) fn words(event: &Event) -> Option<String> {
+    Some(match event {
+        Event::Started { unit, attempt } if *attempt > 1 => format!("{unit} starts again"),
+        Event::Retrying { unit, error, wait, .. } => {
+            let seconds = std::time::Duration::from_millis(*wait).as_secs_f64();
+            format!("{unit}: {error}; trying again in {seconds:.1} s")
+        }
+        Event::Committed { unit, index, snapshot: Some(snapshot) } => {
+            let id = snapshot.id.as_ref().map_or_else(String::new, |id| format!(" as {id}"));
+            format!("{unit}: batch {} is committed{id}", index + 1)
+        }
+        Event::Discarded { unit, why, .. } => {
+            format!("{unit}: goes no further: {why}")
+        }
+        Event::Relisted { unit, error, .. } => format!("{unit}: its work is listed again: {error}"),
+        Event::Ended { unit, error: Some(StepError::Cancelled), .. } => format!("{unit} is stopped"),
+        Event::Ended { unit, error: Some(error), .. } => format!("{unit} failed: {error}"),
+        Event::Ended { unit, output, error: None, .. } => match output {
+            Some(Document::Periods(periods)) => {
+                let s = if periods.count() == 1 { "" } else { "s" };
+                let batches = match periods.batches.len() {
+                    0 | 1 => String::new(),
+                    more => format!(" in {more} batches"),
+                };
+                format!("{unit}: {} period{s} to do{batches}", periods.count())
+            }
+            _ => format!("{unit} done"),
+        },
+        Event::Skipped { unit, because } => {
+            let lacks: Vec<_> = because.iter().map(|id| format!("`{id}`")).collect();
+            format!("{unit} skipped: nothing came from {}", lacks.join(", "))
+        }
+        _ => return None,
+    })
+}
+
+/// What is worth a line for people who read the whole log.
+pub(crate) fn told(event: &Event) -> String {
+    if let Some(text) = words(event) {
+        return text;
+    }
+    match event {
+        Event::Accepted(accepted) => {
+            let units: Vec<&str> = accepted.units.iter().map(|head| head.unit.as_str()).collect();
+            let params = Value::Object(accepted.params.clone());
+            format!(
+                "{} is accepted as of {}: {}; parameters {params}",
+                accepted.pipeline,
+                accepted.instant.to_rfc3339_opts(SecondsFormat::Secs, true),
+                units.join(", ")
+            )
+        }
+        Event::Opened { process } => format!("process {process} works on it"),
+        Event::Started { unit, .. } => format!("{unit} starts"),
+        Event::Written { unit, written } => {
+            let periods = PeriodRange::collect(written.labels.iter().map(|label| label.period.first));
+            let periods: Vec<String> = periods.iter().map(ToString::to_string).collect();
+            let what = if periods.is_empty() { "nothing".to_owned() } else { periods.join(", ") };
+            format!("{unit}: batch {} is written: {what}", written.index + 1)
+        }
+        Event::Committed { unit, index, .. } => format!("{unit}: batch {} held nothing to commit", index + 1),
+        Event::Cancelling { reason } => format!("is to stop: {reason}"),
+        Event::Finished { status } => status.name().to_owned(),
+        other => other.name().to_owned(),
+    }
+}
