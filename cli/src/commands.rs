@@ -8,6 +8,7 @@ mod graph;
 mod logs;
 mod next;
 mod plan;
+mod retry;
 mod run;
 mod runs;
 mod schema;
@@ -38,6 +39,9 @@ pub(crate) enum Command {
     /// Runs pipelines, or what a plan lists
     #[command(after_long_help = examples::RUN)]
     Run(run::Run),
+    /// Runs again what failed in a run
+    #[command(after_long_help = examples::RETRY)]
+    Retry(retry::Retry),
     /// Asks a run to stop; what is whole is kept
     #[command(after_long_help = examples::CANCEL)]
     Cancel(cancel::Cancel),
@@ -76,6 +80,7 @@ impl Command {
             Self::Check(command) => command.run(globals),
             Self::Plan(command) => command.run(globals),
             Self::Run(command) => command.run(globals),
+            Self::Retry(command) => command.run(globals),
             Self::Cancel(command) => command.run(globals),
             Self::Status(command) => command.run(globals),
             Self::Next(command) => command.run(globals),

@@ -30,6 +30,13 @@ pub(super) const RUN: &str = "Examples:
 
 Killed at any moment, the next run goes on where it was. Ctrl-C settles whole periods first.";
 
+pub(super) const RETRY: &str = "Examples:
+  frazil retry r20261120-115246030-9682d7                   what failed, and what was not done because of it
+  frazil retry r20261120-115246030-9682d7 --step monthly    that step alone, with what it needs
+
+It is a run of its own, with the parameters and the instant of the one that failed: what is there by
+now is not done again.";
+
 pub(super) const CANCEL: &str = "Examples:
   frazil cancel r20261120-115246030-9682d7
   frazil cancel r20261120-115246030-9682d7 --reason 'the source asked us to'";

@@ -43,7 +43,8 @@ impl Next {
     pub(crate) fn run(self, globals: &Globals) -> anyhow::Result<Exit> {
         let session = Session::open(globals)?;
         let after = self.as_of.unwrap_or_else(Utc::now);
-        if let Some(name) = self.pipeline.as_ref().filter(|name| !session.project.pipelines.contains_key(name.as_str()))
+        if let Some(name) =
+            self.pipeline.as_ref().filter(|name| !session.project.pipelines.contains_key(name.as_str()))
         {
             return Err(session.unknown("pipeline", name).into());
         }
@@ -55,7 +56,7 @@ impl Next {
                 coming.extend(ticks.into_iter().flatten().map(|tick| Coming { pipeline, trigger, tick }));
             }
         }
-        coming.sort_by(|a, b| (a.tick.at, a.pipeline).cmp(&(b.tick.at, b.pipeline)));
+        coming.sort_by_key(|one: &Coming<'_>| (one.tick.at, one.pipeline));
         coming.truncate(self.limit);
         if coming.is_empty() && self.limit > 0 {
             render::note("no `cron` trigger here fires\n")?;

@@ -8,6 +8,7 @@ use frazil_engine::{
     context::Scope,
     data::{Period, PipelineId},
     dataset::{DatasetInfo, Due, TimeAxis},
+    pipeline::PipelineNode,
     step::StepError,
     store::{RunQuery, RunStore, RunSummary},
 };
@@ -115,12 +116,13 @@ async fn standings(
     let mut standings = Vec::new();
     for info in infos {
         let stored = stored(info, &scope).await;
-        let due = stored.as_ref().ok().and_then(|(newest, _)| {
-            Due::of(info, &session.project.datasets, *newest, instant)
-        });
+        let due = stored
+            .as_ref()
+            .ok()
+            .and_then(|(newest, _)| Due::of(info, &session.project.datasets, *newest, instant));
         let pipeline = session.project.pipelines.values().find(|pipeline| {
-            let writes = pipeline.nodes.iter().filter_map(|node| node.step.writes());
-            writes.into_iter().any(|write| *write.dataset() == info.id)
+            let writes = |node: &PipelineNode| node.step.writes().is_some_and(|w| *w.dataset() == info.id);
+            pipeline.nodes.iter().any(writes)
         });
         let pipeline = pipeline.map(|pipeline| pipeline.id.clone());
         let run = pipeline.as_ref().and_then(|id| runs.get(id)).cloned();
@@ -139,9 +141,7 @@ async fn stored(info: &DatasetInfo, scope: &Scope) -> Result<(Option<Period>, bo
 }
 
 /// The newest run of each pipeline.
-async fn newest_runs(
-    session: &Session,
-) -> anyhow::Result<BTreeMap<PipelineId, (RunSummary, &'static str)>> {
+async fn newest_runs(session: &Session) -> anyhow::Result<BTreeMap<PipelineId, (RunSummary, &'static str)>> {
     let mut newest = BTreeMap::new();
     let Some(store) = history(session).await? else { return Ok(newest) };
     for id in session.project.pipelines.keys() {

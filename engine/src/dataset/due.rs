@@ -44,9 +44,7 @@ impl Due {
                 last,
             })
             .filter(|missing| !missing.is_empty());
-        let old = |missing: PeriodRange| {
-            time.late.is_some_and(|late| late.after(missing.first.end()) <= now)
-        };
+        let old = |missing: PeriodRange| time.late.is_some_and(|late| late.after(missing.first.end()) <= now);
         Some(Self {
             expected,
             missing,
@@ -182,7 +180,10 @@ mod tests {
         );
         // Its own word comes first.
         assert_eq!(text(due("eager", None, now)), told("2024-02", "2024-01/2024-02", false));
-        assert_eq!(text(due("dekads", None, "2024-03-12T00:00:00Z")), told("2024-03-D1", "2024-01-D2/2024-03-D1", false));
+        assert_eq!(
+            text(due("dekads", None, "2024-03-12T00:00:00Z")),
+            told("2024-03-D1", "2024-01-D2/2024-03-D1", false)
+        );
         // Of one that does not say where it begins the newest alone is asked for.
         assert_eq!(text(due("open", None, now)), told("2024-03-08", "2024-03-08", false));
         assert_eq!(due("map", None, now), None);

@@ -126,7 +126,8 @@ fn line(cron: &str, trigger: &Trigger, zone: Option<Tz>, place: Span, out: &mut 
 
 /// Whether any day fits.
 fn fires(line: &Cron) -> bool {
-    let days = NaiveDate::from_ymd_opt(2000, 1, 1).into_iter().flat_map(|first| first.iter_days().take(ROUND));
+    let days =
+        NaiveDate::from_ymd_opt(2000, 1, 1).into_iter().flat_map(|first| first.iter_days().take(ROUND));
     days.into_iter().any(|day| fits(line, day))
 }
 

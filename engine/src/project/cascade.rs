@@ -8,7 +8,7 @@ use std::{
 
 use super::Project;
 use crate::{
-    data::DatasetId,
+    data::{DatasetId, NodeId, PipelineId},
     graph::Graph,
     pipeline::{Pipeline, PipelineNode, Unit},
 };
@@ -247,6 +247,31 @@ impl<'a> Cascade<'a> {
             }
         }
         Stage { pipeline: Arc::clone(self.pipelines[pipeline]), units: places.into_iter().collect() }
+    }
+
+    /// Units of a pipeline, by their names, with all that they need in its file and what of `among`
+    /// hangs from them there.
+    ///
+    /// # Errors
+    /// The first name that is not there.
+    pub fn units(&self, id: &PipelineId, names: &[NodeId], among: &[NodeId]) -> Result<Stage, Unknown> {
+        let at = self.pipelines.iter().position(|pipeline| pipeline.id == *id);
+        let at = at.ok_or_else(|| Unknown(id.to_string()))?;
+        let name = |unit: usize| {
+            let (pipeline, found) = self.unit(unit);
+            &pipeline.nodes[found.node()].id
+        };
+        let of_pipeline = || (0..self.units.len()).filter(|unit| self.units[*unit].0 == at);
+        let find = |wanted: &NodeId| {
+            of_pipeline().find(|unit| name(*unit) == wanted).ok_or_else(|| Unknown(wanted.to_string()))
+        };
+        let mut chosen: BTreeSet<usize> = names.iter().map(find).collect::<Result<_, _>>()?;
+        let graph = Graph::new(self.units.len(), self.carries.iter().copied());
+        let below: Vec<usize> = chosen.iter().flat_map(|unit| graph.below(*unit)).collect();
+        chosen.extend(
+            below.into_iter().filter(|unit| self.units[*unit].0 == at && among.contains(name(*unit))),
+        );
+        Ok(self.stage(at, &chosen))
     }
 
     /// The datasets that are made from `dataset`, at once or through others, nearest first.

@@ -6,6 +6,8 @@ mod logs;
 mod next;
 #[path = "command_line/plans.rs"]
 mod plans;
+#[path = "command_line/retry.rs"]
+mod retry;
 #[path = "command_line/signals.rs"]
 mod signals;
 #[path = "command_line/state.rs"]

@@ -149,8 +149,8 @@ pub(super) fn remove(connection: &Connection, run: &RunId) -> Result<(), Failed>
 
 /// Events of a log from the place `after` on.
 pub(super) fn load(connection: &Connection, run: &RunId, after: usize) -> Result<Vec<RunEvent>, Failed> {
-    let mut select = connection
-        .prepare_cached("SELECT line FROM events WHERE run = ?1 AND place >= ?2 ORDER BY place")?;
+    let mut select =
+        connection.prepare_cached("SELECT line FROM events WHERE run = ?1 AND place >= ?2 ORDER BY place")?;
     let from = i64::try_from(after).unwrap_or(i64::MAX);
     let lines = select.query_map(params![run.as_str(), from], |row| row.get::<_, String>(0))?;
     let mut events = Vec::new();

@@ -61,8 +61,7 @@ fn what_is_late_ends_with_1_and_a_run_that_failed_is_told() {
     let late = status(&rainfall, 1, &["--late", "--as-of", "2024-01-14T00:00:00Z"]);
     assert_eq!(late.len(), 1, "{late:?}");
     assert_eq!((&late[0]["dataset"], &late[0]["late"]), (&json!("rain_daily"), &json!(true)));
-    let (human, _) =
-        rainfall.sandbox.fail(1, &["status", "--late", "--as-of", "2024-01-14T00:00:00Z"]);
+    let (human, _) = rainfall.sandbox.fail(1, &["status", "--late", "--as-of", "2024-01-14T00:00:00Z"]);
     assert!(human.contains("late by 4 periods, for 3 d"), "{human}");
 
     // A file that is no raster.
