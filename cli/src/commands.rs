@@ -1,5 +1,6 @@
 //! One file per command.
 
+mod backfill;
 mod cancel;
 mod check;
 mod examples;
@@ -39,6 +40,9 @@ pub(crate) enum Command {
     /// Runs pipelines, or what a plan lists
     #[command(after_long_help = examples::RUN)]
     Run(run::Run),
+    /// Runs what lies in a range of periods, missing or all again
+    #[command(after_long_help = examples::BACKFILL)]
+    Backfill(backfill::Backfill),
     /// Runs again what failed in a run
     #[command(after_long_help = examples::RETRY)]
     Retry(retry::Retry),
@@ -80,6 +84,7 @@ impl Command {
             Self::Check(command) => command.run(globals),
             Self::Plan(command) => command.run(globals),
             Self::Run(command) => command.run(globals),
+            Self::Backfill(command) => command.run(globals),
             Self::Retry(command) => command.run(globals),
             Self::Cancel(command) => command.run(globals),
             Self::Status(command) => command.run(globals),

@@ -138,6 +138,7 @@ impl Session {
             secrets: Arc::<EnvSecrets>::clone(&self.secrets),
             memory: self.project.config.memory,
             stand_in: None,
+            backfill: None,
         }
     }
 }

@@ -234,6 +234,7 @@ fn scope(root: &Path) -> Done<Scope> {
         secrets: Arc::new(EnvSecrets::default()),
         memory: 1 << 30,
         stand_in: None,
+        backfill: None,
     })
 }
 

@@ -16,7 +16,7 @@ pub use pool::{Permit, Pools, interval as pool_interval};
 pub use secrets::{EnvSecrets, Secret, Secrets};
 
 use crate::{
-    data::{DatasetId, Duration, NodeId, PipelineId, RunId},
+    data::{Backfill, DatasetId, Duration, NodeId, PipelineId, RunId},
     dataset::{DatasetInfo, Datasets},
     project::{ProjectConfig, Retry},
     step::{ErrorKind, StepError},
@@ -43,6 +43,8 @@ pub struct Scope {
     /// Tests: the server on this machine that answers in the place of all sources, as
     /// `http://127.0.0.1:1234`; it is asked for scheme, host and path of the source as its path.
     pub stand_in: Option<String>,
+    /// What of the work this run was asked for by name.
+    pub backfill: Option<Arc<Backfill>>,
 }
 
 impl Scope {

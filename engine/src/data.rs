@@ -1,5 +1,6 @@
 //! The vocabulary: identifiers, periods, and the documents and streams that steps exchange.
 
+mod backfill;
 mod duration;
 mod frequency;
 mod id;
@@ -10,6 +11,7 @@ mod snapshot;
 mod status;
 mod values;
 
+pub use backfill::{Backfill, Only};
 pub use duration::Duration;
 pub use frequency::Frequency;
 pub use id::{DatasetId, InvalidId, NodeId, PipelineId, RunId, SnapshotId};

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 pub use state::{BatchState, IllegalEvent, Phase, RunState, SegmentState, Stopped, UnitState};
 
 use crate::{
-    data::{NodeId, PipelineId, Snapshot},
+    data::{Backfill, NodeId, PipelineId, Snapshot},
     step::{Document, StepError, Written},
 };
 
@@ -145,6 +145,9 @@ pub struct Accepted {
     pub instant: DateTime<Utc>,
     /// The parameters; secrets never stand in them.
     pub params: Map<String, Value>,
+    /// What of the work it was asked for by name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backfill: Option<Backfill>,
     /// What it walks, in an order that its edges allow.
     pub units: Vec<UnitHead>,
 }

@@ -172,6 +172,7 @@ impl Run {
             digest: self.pipeline.digest.clone(),
             instant: self.scope.instant,
             params: (*self.scope.params).clone(),
+            backfill: self.scope.backfill.as_deref().cloned(),
             units: units.collect(),
         }
     }

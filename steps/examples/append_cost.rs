@@ -146,6 +146,7 @@ fn bench(root: &std::path::Path) -> Done<(DatasetInfo, Context)> {
         secrets: Arc::new(EnvSecrets::default()),
         memory: 1 << 30,
         stand_in: None,
+        backfill: None,
     };
     let cx = Context {
         scope,

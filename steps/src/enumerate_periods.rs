@@ -11,7 +11,7 @@ mod upstream;
 use chrono::{DateTime, Utc};
 use frazil_engine::{
     context::{Context, Scope},
-    data::{DatasetId, Duration, Period, Periods, Snapshot, Status, Upstream},
+    data::{DatasetId, Duration, Only, Period, Periods, Snapshot, Status, Upstream},
     dataset::{Dataset, DatasetInfo, Datasets, RegularTime, TimeAxis},
     plan::{Planned, PlannedDocument, PlannedSnapshot, Work},
     step::{All, ErrorKind, Finding, Node, Outcome, Step, StepError},
@@ -23,7 +23,7 @@ use crate::cube::Cube;
 use batches::Cut;
 use decide::{Decision, Request, decide};
 use frontier::{Files, Newest, Probe};
-use settings::{BatchSize, Bound, Lookback, Only};
+use settings::{BatchSize, Bound, Lookback};
 
 /// Lists the periods that a dataset should hold by the run's instant and does not, or may have
 /// newer, and cuts them into commits.
@@ -130,7 +130,7 @@ impl Node for EnumeratePeriods {
             PlannedDocument::Snapshot(snapshot) => Some(snapshot),
             _ => None,
         });
-        let (periods, reasons) = self.list(upstream.collect(), scope, None).await?;
+        let (periods, reasons) = self.asked(scope).list(upstream.collect(), scope, None).await?;
         Ok(Planned { document: PlannedDocument::Periods(periods), work: Work::default(), reasons })
     }
 
@@ -141,7 +141,7 @@ impl Node for EnumeratePeriods {
             work: Work::default(),
             reasons: Vec::new(),
         });
-        let listed = self.list(upstream.collect(), &cx.scope, Some(cx)).await;
+        let listed = self.asked(&cx.scope).list(upstream.collect(), &cx.scope, Some(cx)).await;
         if let Ok((periods, reasons)) = &listed {
             for reason in reasons {
                 tracing::info!(dataset = %self.dataset, "{reason}");
@@ -153,6 +153,17 @@ impl Node for EnumeratePeriods {
 }
 
 impl EnumeratePeriods {
+    /// The step as this run asks for it.
+    fn asked(&self, scope: &Scope) -> Self {
+        let mut asked = self.clone();
+        if let Some(backfill) = &scope.backfill {
+            asked.start = backfill.from.clone().map(Bound).or(asked.start);
+            asked.end = backfill.to.clone().map(Bound).or(asked.end);
+            asked.only = backfill.only.or(asked.only);
+        }
+        asked
+    }
+
     async fn list(
         &self,
         upstream: Vec<PlannedSnapshot>,

@@ -53,6 +53,7 @@ pub(crate) fn context(root: &Path, datasets: Datasets) -> Context {
         secrets: Arc::new(EnvSecrets::default()),
         memory: 1 << 30,
         stand_in: None,
+        backfill: None,
     };
     Context {
         scope,

@@ -30,9 +30,18 @@ pub(super) const RUN: &str = "Examples:
 
 Killed at any moment, the next run goes on where it was. Ctrl-C settles whole periods first.";
 
+pub(super) const BACKFILL: &str = "Examples:
+  frazil backfill chirps3 --from 1981 --to 1990             what is missing in these years, gaps of any age too
+  frazil backfill chirps3_daily --from 2024-03 --to 2024-03 --only all
+                                                            every day of March is asked for again
+  frazil backfill chirps3_daily+ --from 2024 --only all     and what hangs from it follows
+
+Values that are as they were make no commit.";
+
 pub(super) const RETRY: &str = "Examples:
   frazil retry r20261120-115246030-9682d7                   what failed, and what was not done because of it
   frazil retry r20261120-115246030-9682d7 --step monthly    that step alone, with what it needs
+  frazil retry r20261120-115246030-9682d7 --item 2024-03    of the periods only those of March
 
 It is a run of its own, with the parameters and the instant of the one that failed: what is there by
 now is not done again.";

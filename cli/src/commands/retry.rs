@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use clap::Args;
 use frazil_engine::{
-    data::{NodeId, RunId},
+    data::{Backfill, NodeId, PeriodText, RunId},
     event::{Accepted, Phase, RunState, UnitHead, UnitState},
     lock::{FileLock, run_lock},
     project::Cascade,
@@ -29,6 +29,9 @@ pub(crate) struct Retry {
     /// Only this step of it, with what it needs; may be repeated
     #[arg(long, value_name = "STEP")]
     step: Vec<String>,
+    /// Of the periods only this one, or those that lie in it
+    #[arg(long, value_name = "PERIOD")]
+    item: Option<String>,
     #[command(flatten)]
     manner: Manner,
 }
@@ -52,7 +55,14 @@ impl Retry {
         // What hangs from what failed was made without it, or not at all.
         let all = accepted.units.iter().filter(|_| self.step.is_empty());
         let among: Vec<NodeId> = all.map(|head| head.unit.clone()).collect();
-        let job = job(&session, accepted, &names, &among)?;
+        let mut job = job(&session, accepted, &names, &among)?;
+        let mut backfill = accepted.backfill.clone();
+        if let Some(item) = &self.item {
+            item.parse::<PeriodText>().map_err(|error| Usage(error.to_string()))?;
+            let only = backfill.and_then(|backfill| backfill.only);
+            backfill = Some(Backfill { from: self.item.clone(), to: self.item.clone(), only });
+        }
+        job.scope.backfill = backfill.map(Arc::new);
         self.manner.carry_out(&session, vec![job])
     }
 

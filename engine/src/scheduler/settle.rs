@@ -74,6 +74,7 @@ async fn settle(mut run: Run, services: &Services) -> Result<Option<Settled>, St
     let mut settled = Settled { run: run.id.clone(), committed: 0, discarded: Vec::new() };
     if let Some(accepted) = &log.state().accepted {
         run.scope.params = Arc::new(accepted.params.clone());
+        run.scope.backfill = accepted.backfill.clone().map(Arc::new);
     }
     let pending: Vec<(NodeId, Vec<Written>)> = log
         .state()

@@ -51,6 +51,7 @@ fn accepted(pipeline: &str, seconds: i64) -> Result<RunEvent, String> {
         digest: "digest".to_owned(),
         instant: at(seconds),
         params: Map::new(),
+        backfill: None,
         units: vec![UnitHead { unit: unit()?, nodes: vec![(unit()?, "fake".to_owned())] }],
     };
     Ok(RunEvent::new(at(seconds), Event::Accepted(accepted)))

@@ -2,14 +2,14 @@
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use frazil_engine::{
-    data::{Action, Duration, Item, Period, PeriodRange, Status},
+    data::{Action, Duration, Item, Only, Period, PeriodRange, Status},
     dataset::RegularTime,
     step::{ErrorKind, StepError},
 };
 
 use super::{
     batches::{self, Cut},
-    settings::{Lookback, Only},
+    settings::Lookback,
 };
 
 /// What should be there.

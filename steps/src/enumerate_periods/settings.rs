@@ -10,17 +10,6 @@ use serde_json::Value;
 #[serde(try_from = "Value")]
 pub(crate) struct Bound(pub(super) String);
 
-/// Which periods are listed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Only {
-    /// What holds no numbers: periods that are not on the axis, gaps and incomplete windows of any
-    /// age. Nothing is revised.
-    Missing,
-    /// Every period of the range, what is final too; but for what a person has withdrawn.
-    All,
-}
-
 /// How far back stored periods are asked for again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "Value")]

@@ -1,5 +1,7 @@
 //! The command line as people and scripts meet it: exit codes, refusals and what they say.
 
+#[path = "command_line/backfill.rs"]
+mod backfill;
 #[path = "command_line/logs.rs"]
 mod logs;
 #[path = "command_line/next.rs"]

@@ -120,6 +120,7 @@ impl<'a> Bench<'a> {
             secrets: Arc::new(Placeholders(self.config.secrets.keys().cloned().collect())),
             memory: self.config.memory,
             stand_in: Some(self.server.url()),
+            backfill: None,
         }
     }
 

@@ -110,6 +110,7 @@ pub(super) fn scope() -> Scope {
         secrets: Arc::new(EnvSecrets::default()),
         memory: 1 << 30,
         stand_in: None,
+        backfill: None,
     }
 }
 

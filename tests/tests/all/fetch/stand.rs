@@ -167,6 +167,7 @@ fn context(root: &Path, clock: &Arc<ManualClock>, block: Value) -> Context {
             secrets: Arc::new(EnvSecrets::new(root.to_owned(), secrets)),
             memory: 1 << 30,
             stand_in: None,
+            backfill: None,
         },
         run: "r".parse().unwrap(),
         node: "slices".parse().unwrap(),

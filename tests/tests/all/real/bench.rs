@@ -210,6 +210,7 @@ fn context(bench: &Bench, scratch: &Path) -> Context {
             secrets: Arc::new(EnvSecrets::default()),
             memory: project.memory,
             stand_in: None,
+            backfill: None,
             project: Arc::new(project),
         },
         run: "r".parse().unwrap(),

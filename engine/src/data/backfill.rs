@@ -1,0 +1,25 @@
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What of the work a run was asked for by name, instead of what its pipeline says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Backfill {
+    /// The first period, as people write it; where the pipeline begins if none is said.
+    pub from: Option<String>,
+    /// The last period, as people write it; where the pipeline ends if none is said.
+    pub to: Option<String>,
+    /// Which of them; what the pipeline says if none is said.
+    pub only: Option<Only>,
+}
+
+/// Which periods are listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Only {
+    /// What holds no numbers: periods that are not on the axis, gaps and incomplete windows of any
+    /// age. Nothing is revised.
+    Missing,
+    /// Every period of the range, what is final too; but for what a person has withdrawn.
+    All,
+}
