@@ -14,8 +14,8 @@ mod run;
 mod runs;
 mod schema;
 mod show;
-mod test;
 mod status;
+mod test;
 
 use std::{io, path::PathBuf};
 
