@@ -278,16 +278,7 @@ impl Sink for Settle {
                 Err(failed) => error = Some(failed),
             }
         }
-        let ended = match &error {
-            Some(StepError::Cancelled) => Ended::Cancelled,
-            Some(_) => Ended::Failed,
-            None if labels.len() < batch.periods.count() => Ended::Frontier,
-            None => Ended::Whole,
-        };
-        let (dataset, base) = (batch.periods.dataset, batch.periods.base);
-        let written =
-            Written { dataset, index: batch.index, base, labels, ended, source: None, body: Value::Null };
-        Outcome { output: Some(written), error }
+        written(batch, labels, error)
     }
 
     async fn commit(&self, written: Vec<Written>, _: &Context) -> Outcome<Snapshot> {
@@ -385,3 +376,17 @@ macro_rules! scripted {
 scripted!(Root, "fake-root", ());
 scripted!(One, "fake-one", Snapshot);
 scripted!(Many, "fake-many", Vec<Snapshot>);
+
+/// What a sink that came so far says of its batch.
+pub(super) fn written(batch: Batch, labels: Vec<PeriodLabel>, error: Option<StepError>) -> Outcome<Written> {
+    let ended = match &error {
+        Some(StepError::Cancelled) => Ended::Cancelled,
+        Some(_) => Ended::Failed,
+        None if labels.len() < batch.periods.count() => Ended::Frontier,
+        None => Ended::Whole,
+    };
+    let (dataset, base) = (batch.periods.dataset, batch.periods.base);
+    let written =
+        Written { dataset, index: batch.index, base, labels, ended, source: None, body: Value::Null };
+    Outcome { output: Some(written), error }
+}

@@ -1,19 +1,16 @@
 use futures::{StreamExt, stream};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::Value;
 
 use super::{
-    super::fake::{day, slice},
+    super::fake::{day, slice, written},
     world::{Shared, alive, lock, world},
 };
 use crate::{
     context::{Context, Scope},
     data::{Action, Arrival, Frequency, Item, Period, PeriodRange, Periods, Slices, Snapshot},
     plan::{Planned, PlannedDocument, PlannedSlices, PlannedSnapshot, Work},
-    step::{
-        Batch, Ended, ErrorKind, Node, Outcome, PeriodLabel, Sink, Source, Step, StepError, Write, Written,
-    },
+    step::{Batch, ErrorKind, Node, Outcome, PeriodLabel, Sink, Source, Step, StepError, Write, Written},
 };
 
 macro_rules! step {
@@ -167,16 +164,7 @@ impl Sink for Settle {
             }
         }
         alive(&world(&self.world)).await;
-        let ended = match &error {
-            Some(StepError::Cancelled) => Ended::Cancelled,
-            Some(_) => Ended::Failed,
-            None if labels.len() < batch.periods.count() => Ended::Frontier,
-            None => Ended::Whole,
-        };
-        let (dataset, base) = (batch.periods.dataset, batch.periods.base);
-        let written =
-            Written { dataset, index: batch.index, base, labels, ended, source: None, body: Value::Null };
-        Outcome { output: Some(written), error }
+        written(batch, labels, error)
     }
 
     async fn commit(&self, written: Vec<Written>, _: &Context) -> Outcome<Snapshot> {
