@@ -1,5 +1,7 @@
 //! What commands that look at runs have in common: the project, the selection, the state folder.
 
+mod terms;
+
 use std::{collections::BTreeMap, io, path::Path, sync::Arc};
 
 use anyhow::Context as _;
@@ -21,6 +23,8 @@ use crate::{
     exit::{Exit, Shown, Usage},
     render,
 };
+
+pub(crate) use terms::{Params, Terms};
 
 /// The version of plan files.
 const PLAN_VERSION: u64 = 1;
@@ -140,60 +144,6 @@ impl Session {
             stand_in: None,
             backfill: None,
         }
-    }
-}
-
-/// Parameters as they are given, `key=value` or `pipeline.key=value`.
-#[derive(Debug, Clone, Default, clap::Args)]
-pub(crate) struct Params {
-    /// A parameter of the run
-    #[arg(short, long = "param", value_name = "[PIPELINE.]KEY=VALUE")]
-    param: Vec<String>,
-}
-
-impl Params {
-    /// Whether any is given.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.param.is_empty()
-    }
-
-    /// Refuses those for a pipeline that is not selected: they would change nothing.
-    pub(crate) fn are_for(&self, selected: &[Selected]) -> anyhow::Result<()> {
-        let known: Vec<&str> = selected.iter().map(|one| one.pipeline.id.as_str()).collect();
-        for text in &self.param {
-            let key = text.split_once('=').map_or(text.as_str(), |(key, _)| key);
-            if let Some((of, _)) = key.split_once('.')
-                && !known.contains(&of)
-            {
-                let meant =
-                    did_you_mean(of, &known).map_or_else(String::new, |meant| format!("\nhelp: {meant}"));
-                return Err(Usage(format!("`{text}` is for `{of}`, which is not selected{meant}")).into());
-            }
-        }
-        Ok(())
-    }
-
-    /// Those for one pipeline. A key without a pipeline is for all that have such a parameter;
-    /// where none has, every pipeline is given it, and says that it has none.
-    pub(crate) fn of(
-        &self,
-        pipeline: &Pipeline,
-        selected: &[Selected],
-    ) -> anyhow::Result<BTreeMap<String, Value>> {
-        let has = |pipeline: &Pipeline, key: &str| pipeline.params.iter().any(|(name, _)| name == key);
-        let mut given = BTreeMap::new();
-        for text in &self.param {
-            let (key, value) =
-                text.split_once('=').ok_or_else(|| Usage(format!("`{text}` is not KEY=VALUE")))?;
-            let key = match key.split_once('.') {
-                Some((of, key)) if of == pipeline.id.as_str() => key,
-                Some(_) => continue,
-                None if !has(pipeline, key) && selected.iter().any(|one| has(&one.pipeline, key)) => continue,
-                None => key,
-            };
-            given.insert(key.to_owned(), Value::String(value.to_owned()));
-        }
-        Ok(given)
     }
 }
 

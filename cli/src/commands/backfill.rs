@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
 use clap::{Args, ValueEnum};
 use frazil_engine::data::{Only, PeriodText};
 
@@ -10,7 +9,7 @@ use super::run::{Job, Manner};
 use crate::{
     Globals,
     exit::{Exit, Usage},
-    session::{Params, Selected, Session},
+    session::{Selected, Session, Terms},
 };
 
 /// Runs what lies in a range of periods.
@@ -30,10 +29,7 @@ pub(crate) struct Backfill {
     #[arg(long, value_name = "WHICH", default_value = "missing")]
     only: Which,
     #[command(flatten)]
-    params: Params,
-    /// The instant that decides what exists by now
-    #[arg(long, value_name = "INSTANT")]
-    as_of: Option<DateTime<Utc>>,
+    terms: Terms,
     #[command(flatten)]
     manner: Manner,
 }
@@ -52,7 +48,6 @@ impl Backfill {
         let session = Session::open(globals)?;
         self.range()?;
         let selected = session.select(&self.select)?;
-        self.params.are_for(&selected)?;
         if !selected.iter().any(lists_periods) {
             return Err(Usage(
                 "nothing that is selected lists periods: what is derived follows what it is made of\nhelp: name the dataset that it is made of, as in `frazil backfill chirps3_daily+`".to_owned(),
@@ -68,14 +63,9 @@ impl Backfill {
             to: self.to.clone(),
             only: Some(only),
         });
-        let instant = self.as_of.unwrap_or_else(Utc::now);
-        let of = |one: &Selected| {
-            let params = self.params.of(&one.pipeline, &selected)?;
-            let mut scope = session.scope(&one.pipeline, &params, instant)?;
-            scope.backfill = Some(Arc::clone(&asked));
-            Ok(Job { selected: one.clone(), scope, plan: None })
-        };
-        let jobs = selected.iter().map(of).collect::<anyhow::Result<_>>()?;
+        let scopes = self.terms.scopes(&session, &selected, Some(&asked))?;
+        let of = |(selected, scope)| Job { selected, scope, plan: None };
+        let jobs = selected.into_iter().zip(scopes).map(of).collect();
         self.manner.carry_out(&session, jobs)
     }
 

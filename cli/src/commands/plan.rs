@@ -1,7 +1,6 @@
 use std::path::PathBuf;
 
 use anyhow::Context as _;
-use chrono::{DateTime, Utc};
 use clap::Args;
 use frazil_engine::{
     plan::{self, Foreseen, NodePlan, PipelinePlan, PlanFile, PlannedDocument},
@@ -12,7 +11,7 @@ use crate::{
     Format, FormatArg, Globals,
     exit::Exit,
     render::{self, table},
-    session::{Params, Session, runtime},
+    session::{Session, Terms, runtime},
 };
 
 /// What a run would do, and why.
@@ -23,10 +22,7 @@ pub(crate) struct Plan {
     #[arg(value_name = "SELECT")]
     select: Vec<String>,
     #[command(flatten)]
-    params: Params,
-    /// The instant that decides what exists by now
-    #[arg(long, value_name = "INSTANT")]
-    as_of: Option<DateTime<Utc>>,
+    terms: Terms,
     /// Exit with 2 when there is work
     #[arg(long)]
     exit_code: bool,
@@ -40,15 +36,14 @@ pub(crate) struct Plan {
 impl Plan {
     pub(crate) fn run(self, globals: &Globals) -> anyhow::Result<Exit> {
         let session = Session::open(globals)?;
-        let instant = self.as_of.unwrap_or_else(Utc::now);
         let selected = session.select(&self.select)?;
-        self.params.are_for(&selected)?;
+        let scopes = self.terms.scopes(&session, &selected, None)?;
+        let instant = scopes.first().map_or_else(|| self.terms.instant(), |scope| scope.instant);
         let runtime = runtime()?;
         let mut file = PlanFile { frazil_plan: 1, instant, pipelines: Vec::new() };
         let mut foreseen = Foreseen::default();
-        for one in &selected {
-            let scope = session.scope(&one.pipeline, &self.params.of(&one.pipeline, &selected)?, instant)?;
-            let walk = plan::walk(&one.pipeline, &one.units, &session.registry, &scope, &foreseen);
+        for (one, scope) in selected.iter().zip(&scopes) {
+            let walk = plan::walk(&one.pipeline, &one.units, &session.registry, scope, &foreseen);
             let nodes = runtime.block_on(walk);
             foreseen.note(&nodes);
             file.pipelines.push(PipelinePlan::of(&one.pipeline, &one.units, (*scope.params).clone(), nodes));

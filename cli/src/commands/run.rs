@@ -5,7 +5,6 @@ mod signals;
 
 use std::{path::Path, sync::Arc};
 
-use chrono::{DateTime, Utc};
 use clap::Args;
 use frazil_engine::{
     plan::PipelinePlan,
@@ -14,8 +13,8 @@ use frazil_engine::{
 
 use crate::{
     Globals,
-    exit::{Exit, Usage},
-    session::{Params, Selected, Session, read_plan},
+    exit::Exit,
+    session::{Selected, Session, Terms, read_plan},
 };
 
 pub(super) use manner::{Job, Manner};
@@ -29,10 +28,7 @@ pub(crate) struct Run {
     #[arg(value_name = "SELECT|PLAN", required = true)]
     select: Vec<String>,
     #[command(flatten)]
-    params: Params,
-    /// The instant that decides what exists by now, as of a run that came late; now where none is said
-    #[arg(long, value_name = "INSTANT")]
-    as_of: Option<DateTime<Utc>>,
+    terms: Terms,
     #[command(flatten)]
     manner: Manner,
 }
@@ -49,15 +45,7 @@ impl Run {
         if let [name] = self.select.as_slice()
             && is_plan(name)
         {
-            if !self.params.is_empty() {
-                let error = format!("the parameters are frozen in {name}; give them to `frazil plan`");
-                return Err(Usage(error).into());
-            }
-            if self.as_of.is_some() {
-                return Err(
-                    Usage(format!("the instant is frozen in {name}; give it to `frazil plan`")).into()
-                );
-            }
+            self.terms.refuse_beside(name)?;
             let file = read_plan(Path::new(name))?;
             let of = |plan: PipelinePlan| {
                 let gone = || {
@@ -73,14 +61,9 @@ impl Run {
             };
             return file.pipelines.into_iter().map(of).collect();
         }
-        let instant = self.as_of.unwrap_or_else(Utc::now);
         let selected = session.select(&self.select)?;
-        self.params.are_for(&selected)?;
-        let of = |one: &Selected| {
-            let params = self.params.of(&one.pipeline, &selected)?;
-            let scope = session.scope(&one.pipeline, &params, instant)?;
-            Ok(Job { selected: one.clone(), scope, plan: None })
-        };
-        selected.iter().map(of).collect()
+        let scopes = self.terms.scopes(session, &selected, None)?;
+        let of = |(selected, scope)| Job { selected, scope, plan: None };
+        Ok(selected.into_iter().zip(scopes).map(of).collect())
     }
 }
