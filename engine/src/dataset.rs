@@ -191,8 +191,8 @@ pub struct DatasetInfo {
     pub block: Dataset,
     /// Where its repository is.
     pub location: Location,
-    /// The dataset that it is derived from, where an edge says so.
-    pub source: Option<DatasetId>,
+    /// The datasets that it is derived from, where edges say so, each once, in the order of the edges.
+    pub sources: Vec<DatasetId>,
     /// Digest of its resolved definition: the values that matter and the revisions of the step
     /// types that make it.
     pub definition: String,

@@ -118,7 +118,7 @@ fn bench(root: &std::path::Path) -> Done<(DatasetInfo, Context)> {
         id: "rain".parse()?,
         block: serde_json::from_value(block)?,
         location: Location { url: root.join("rain").display().to_string(), ..Location::default() },
-        source: None,
+        sources: Vec::new(),
         definition: "d1".to_owned(),
     };
     let project = ProjectConfig {

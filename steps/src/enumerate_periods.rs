@@ -106,7 +106,7 @@ impl Step for EnumeratePeriods {
             found.extend(wrong.map(|message| finding(pointer, message, "or write `latest`")));
         }
         // One that is read from another dataset begins where that one does.
-        if self.start.is_none() && time.start.is_none() && info.source.is_none() {
+        if self.start.is_none() && time.start.is_none() && info.sources.is_empty() {
             let message = format!("nothing says where `{}` begins", self.dataset);
             found.push(finding("", message, "say `start` here, or `time: { start: … }` in the dataset"));
         }

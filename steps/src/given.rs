@@ -87,18 +87,14 @@ fn grid(block: &GridBlock, info: &DatasetInfo) -> Grid {
     }
 }
 
-/// The variables of a dataset, or of what it is derived from.
+/// The variables of a dataset, or of those that it is derived from.
 fn variables(info: &DatasetInfo, cx: &Context) -> BTreeMap<String, Variable> {
-    let mut info = info;
-    // A checked graph has no circles, and is no deeper than it has datasets.
-    for _ in 0..cx.scope.datasets.len() {
-        let source = info.source.as_ref().and_then(|id| cx.scope.datasets.get(id));
-        match source.filter(|_| info.block.variables.is_empty()) {
-            Some(source) => info = source,
-            None => break,
-        }
+    if !info.block.variables.is_empty() {
+        return info.block.variables.clone();
     }
-    info.block.variables.clone()
+    // A checked graph has no circles.
+    let sources = info.sources.iter().filter_map(|id| cx.scope.datasets.get(id));
+    sources.flat_map(|source| variables(source, cx)).collect()
 }
 
 fn fields(

@@ -122,7 +122,7 @@ async fn describe(
     Ok(Some(Published { id: name, collection: collection(&facts)?, thumbnail }))
 }
 
-/// How a dataset is drawn: as it says, or as the dataset that it is derived from does.
+/// How a dataset is drawn: as it says, or as the first dataset that it is derived from does.
 fn display_of<'a>(info: &'a DatasetInfo, scope: &'a Scope) -> Option<&'a Display> {
     let mut info = info;
     // A chain of sources is as long as there are datasets, unless somebody made a circle.
@@ -130,7 +130,7 @@ fn display_of<'a>(info: &'a DatasetInfo, scope: &'a Scope) -> Option<&'a Display
         if info.block.display.is_some() {
             return info.block.display.as_ref();
         }
-        info = scope.datasets.get(info.source.as_ref()?)?;
+        info = scope.datasets.get(info.sources.first()?)?;
     }
     None
 }

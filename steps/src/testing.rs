@@ -18,7 +18,7 @@ pub(crate) fn datasets(root: &Path, blocks: Value) -> Datasets {
             id: id.parse().unwrap(),
             block: serde_json::from_value(block.clone()).unwrap(),
             location: Location { url: root.join(id).display().to_string(), ..Location::default() },
-            source: None,
+            sources: Vec::new(),
             definition: "d1".to_owned(),
         };
         (info.id.clone(), Arc::new(info))

@@ -135,10 +135,10 @@ impl<'a> Drawing<'a> {
             for node in part.nodes.iter().map(|node| &part.pipeline.nodes[*node]) {
                 let Some(write) = node.step.writes() else { continue };
                 let made = write.dataset();
-                let source = self.project.datasets.get(made).and_then(|info| info.source.clone());
-                if let Some(from) = source.filter(|from| self.datasets.contains(from)) {
+                let sources = self.project.datasets.get(made).map_or(&[][..], |info| &info.sources);
+                for from in sources.iter().filter(|from| self.datasets.contains(*from)) {
                     let by = format!("{}.{}", part.pipeline.id, node.id);
-                    found.push(Derived { from, made: made.clone(), by });
+                    found.push(Derived { from: from.clone(), made: made.clone(), by });
                 }
             }
         }

@@ -22,7 +22,7 @@ pub struct Due {
 impl Due {
     /// Compares the newest period of a dataset with its calendar at `now`; none for a static dataset.
     ///
-    /// A derived dataset that says nothing of its own is due when its source is.
+    /// A derived dataset that says nothing of its own is due when its sources are.
     #[must_use]
     pub fn of(
         info: &DatasetInfo,
@@ -54,16 +54,21 @@ impl Due {
     }
 }
 
-/// The first period that there ever is: what is derived begins with the first whole window of its source.
+/// The first period that there ever is: what is derived begins with the first window that all its
+/// sources hold as a whole.
 fn first(info: &DatasetInfo, time: &RegularTime, datasets: &Datasets) -> Option<Period> {
     let step = time.frequency();
     if let Some(text) = &time.start {
         // The check refuses a start that is no period.
         return text.parse::<PeriodText>().ok().map(|text| text.first(step));
     }
-    let source = datasets.get(info.source.as_ref()?)?;
-    let TimeAxis::Regular(finer) = &source.block.time else { return None };
-    let begins = first(source, finer, datasets)?.start();
+    let begins = info.sources.iter().map(|id| {
+        let source = datasets.get(id)?;
+        let TimeAxis::Regular(finer) = &source.block.time else { return None };
+        Some(first(source, finer, datasets)?.start())
+    });
+    // It takes all of them.
+    let begins = begins.collect::<Option<Vec<_>>>()?.into_iter().max()?;
     let window = Period::containing(begins, step);
     Some(if window.start() < begins { window.plus(1) } else { window })
 }
@@ -77,14 +82,15 @@ fn available_at(
     datasets: &Datasets,
 ) -> DateTime<Utc> {
     let own = time.available_at(period);
-    let source = info.source.as_ref().filter(|_| time.available.is_none()).and_then(|id| datasets.get(id));
-    match source.map(|source| (source, &source.block.time)) {
-        Some((source, TimeAxis::Regular(finer))) => {
+    let sources = info.sources.iter().filter(|_| time.available.is_none()).filter_map(|id| datasets.get(id));
+    let of_source = sources.filter_map(|source| match &source.block.time {
+        TimeAxis::Regular(finer) => {
             let last = Period::containing(period.end() - Duration::seconds(1), finer.frequency());
-            own.max(available_at(source, finer, last, datasets))
+            Some(available_at(source, finer, last, datasets))
         }
-        _ => own,
-    }
+        TimeAxis::None => None,
+    });
+    of_source.fold(own, Ord::max)
 }
 
 #[cfg(test)]
@@ -94,13 +100,13 @@ mod tests {
     use super::*;
     use crate::data::Frequency;
 
-    fn dataset(id: &str, source: Option<&str>, time: &str) -> (crate::data::DatasetId, Arc<DatasetInfo>) {
+    fn dataset(id: &str, sources: &[&str], time: &str) -> (crate::data::DatasetId, Arc<DatasetInfo>) {
         let block = serde_json::from_str(&format!("{{ \"title\": \"x\", \"time\": {time} }}")).unwrap();
         let info = DatasetInfo {
             id: id.parse().unwrap(),
             block,
             location: crate::dataset::Location::default(),
-            source: source.map(|id| id.parse().unwrap()),
+            sources: sources.iter().map(|id| id.parse().unwrap()).collect(),
             definition: String::new(),
         };
         (info.id.clone(), Arc::new(info))
@@ -110,15 +116,16 @@ mod tests {
         [
             dataset(
                 "days",
-                None,
+                &[],
                 r#"{ "step": "P1D", "start": "2024-01-01", "available": { "lag": "10d", "whole": "month" }, "late": "60d" }"#,
             ),
-            dataset("months", Some("days"), r#"{ "step": "P1M" }"#),
-            dataset("eager", Some("days"), r#"{ "step": "P1M", "available": { "lag": "1d" } }"#),
-            dataset("middle", None, r#"{ "step": "P1D", "start": "2024-01-05" }"#),
-            dataset("dekads", Some("middle"), r#"{ "step": "dekad" }"#),
-            dataset("open", None, r#"{ "step": "P1D" }"#),
-            dataset("map", None, r#""none""#),
+            dataset("months", &["days"], r#"{ "step": "P1M" }"#),
+            dataset("eager", &["days"], r#"{ "step": "P1M", "available": { "lag": "1d" } }"#),
+            dataset("middle", &[], r#"{ "step": "P1D", "start": "2024-01-05" }"#),
+            dataset("dekads", &["middle"], r#"{ "step": "dekad" }"#),
+            dataset("both", &["days", "middle"], r#"{ "step": "P1M" }"#),
+            dataset("open", &[], r#"{ "step": "P1D" }"#),
+            dataset("map", &[], r#""none""#),
         ]
         .into()
     }
@@ -184,6 +191,9 @@ mod tests {
             text(due("dekads", None, "2024-03-12T00:00:00Z")),
             told("2024-03-D1", "2024-01-D2/2024-03-D1", false)
         );
+        // Of two sources the later one decides, at both ends.
+        assert_eq!(text(due("both", None, now)), told("", "", false));
+        assert_eq!(text(due("both", None, "2024-03-11T00:00:00Z")), told("2024-02", "2024-02", false));
         // Of one that does not say where it begins the newest alone is asked for.
         assert_eq!(text(due("open", None, now)), told("2024-03-08", "2024-03-08", false));
         assert_eq!(due("map", None, now), None);

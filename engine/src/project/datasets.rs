@@ -20,7 +20,7 @@ pub(crate) struct Block {
     pub(crate) block: Option<Dataset>,
     pub(crate) location: Location,
     /// What it is made from, by edges.
-    pub(crate) source: Option<DatasetId>,
+    pub(crate) sources: Vec<DatasetId>,
     /// The step that writes its values: draft and step.
     pub(crate) writer: Option<(usize, usize)>,
 }
@@ -63,7 +63,7 @@ pub(super) fn blocks(
                 location = place(&id, entry, block, project, out);
             }
             let key = entry.key_span;
-            blocks.entry(id).or_insert(Block { key, block, location, source: None, writer: None });
+            blocks.entry(id).or_insert(Block { key, block, location, sources: Vec::new(), writer: None });
         }
     }
     blocks
@@ -131,7 +131,7 @@ pub(super) fn infos(drafts: &[Draft<'_>], blocks: &Blocks) -> Datasets {
             id: id.clone(),
             block: block.block.clone()?,
             location: block.location.clone(),
-            source: block.source.clone(),
+            sources: block.sources.clone(),
             definition,
         };
         Some((id.clone(), Arc::new(info)))

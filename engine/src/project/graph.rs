@@ -37,7 +37,7 @@ pub(super) fn check(drafts: &[Draft<'_>], blocks: &mut Blocks, out: &mut Vec<Dia
                 continue;
             }
             block.writer = Some((at, n));
-            block.source = source(draft, n).filter(|source| *source != id);
+            block.sources = sources(draft, n).into_iter().filter(|source| *source != id).collect();
             if let Some(fetched) = block.block.as_ref().filter(|b| b.variables.is_empty())
                 && step.step_type.is_some_and(|t| t.input.kind == PortKind::Slices)
             {
@@ -69,24 +69,30 @@ pub(super) fn check(drafts: &[Draft<'_>], blocks: &mut Blocks, out: &mut Vec<Dia
     }
 }
 
-/// The dataset that a step is made from: that of the first Snapshot that it takes, or the one from
-/// which its slices are read.
-fn source(draft: &Draft<'_>, at: usize) -> Option<DatasetId> {
-    let mut reader = at;
-    for _ in 0..draft.steps.len() {
-        let kind = draft.steps[reader].step_type?;
-        match (kind.input.kind, kind.output) {
-            (PortKind::Slices, _) => reader = draft.steps[reader].needs.first()?.0,
-            (_, PortKind::Slices) => return draft.steps[reader].bound.as_ref()?.reads().into_iter().next(),
-            _ => return given(draft, at),
+/// The datasets that a step is made from, each once: those of the Snapshots that it takes, or those
+/// from which its slices are read.
+fn sources(draft: &Draft<'_>, at: usize) -> Vec<DatasetId> {
+    let mut found: Vec<DatasetId> = Vec::new();
+    let mut readers = vec![at];
+    let mut met = BTreeSet::new();
+    while let Some(reader) = readers.pop().filter(|reader| met.insert(*reader)) {
+        let step = &draft.steps[reader];
+        let Some(kind) = step.step_type else { continue };
+        let datasets = match (kind.input.kind, kind.output) {
+            (PortKind::Slices, _) => {
+                readers.extend(step.needs.iter().rev().map(|(need, _)| *need));
+                continue;
+            }
+            (_, PortKind::Slices) => step.bound.as_ref().map(|bound| bound.reads()).unwrap_or_default(),
+            _ => all_given(draft, reader),
+        };
+        for dataset in datasets {
+            if !found.contains(&dataset) {
+                found.push(dataset);
+            }
         }
     }
-    None
-}
-
-/// The dataset of the first Snapshot that a step takes.
-fn given(draft: &Draft<'_>, at: usize) -> Option<DatasetId> {
-    all_given(draft, at).into_iter().next()
+    found
 }
 
 /// The datasets of the Snapshots that a step takes.

@@ -69,7 +69,7 @@ fn a_good_file_becomes_a_graph() {
     assert_eq!(names, ["missing", "slices", "scaled", "daily", "monthly", "catalog"]);
     insta::assert_debug_snapshot!(pipeline.units);
     let monthly = &project.datasets["monthly_rain"];
-    assert_eq!(monthly.source.as_ref().unwrap().as_str(), "daily_rain");
+    assert_eq!(monthly.sources[0].as_str(), "daily_rain");
     assert_eq!(monthly.location.url, "/p/cubes/monthly_rain");
 }
 

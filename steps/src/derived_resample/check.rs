@@ -70,7 +70,7 @@ fn finding(
 pub(super) fn check(step: &DerivedResample, datasets: &Datasets) -> Vec<Finding> {
     let mut findings = settings(step);
     let Some(info) = datasets.get(&step.dataset) else { return findings };
-    let Some(source) = info.source.as_ref().and_then(|id| datasets.get(id)) else { return findings };
+    let Some(source) = info.sources.first().and_then(|id| datasets.get(id)) else { return findings };
     findings.extend(steps(step, &info.block, &source.block, &source.id));
     // A source that is derived itself may declare no variables: what it takes from its own source
     // is known once it exists, and is looked at then.

@@ -72,7 +72,7 @@ impl Facts {
             Some(cube) => cube.commits(|_| false).await?.into_iter().next(),
             None => None,
         };
-        let source = match info.source.as_ref().and_then(|id| session.project.datasets.get(id)) {
+        let source = match info.sources.first().and_then(|id| session.project.datasets.get(id)) {
             Some(source) => Some(Source::of(source, cube.as_ref(), &scope).await?),
             None => None,
         };
@@ -162,7 +162,7 @@ impl Facts {
     pub(super) fn human(&self) -> String {
         let mut lines = vec![format!("{}: {}", self.info.id, self.info.block.title)];
         let mut say = |what: &str, text: String| lines.push(format!("  {what:<11} {text}"));
-        match (&self.writer, &self.info.source) {
+        match (&self.writer, &self.info.sources.first()) {
             (Some((pipeline, node)), Some(source)) => {
                 say("made by", format!("{}.{} ({}) from {source}", pipeline.id, node.id, node.uses));
             }

@@ -12,7 +12,7 @@ pub(super) fn all(drawing: &Drawing<'_>) -> Value {
         .filter_map(|id| drawing.project.datasets.get(id))
         .map(|info| {
             json!({
-                "id": info.id, "title": info.block.title, "source": info.source,
+                "id": info.id, "title": info.block.title, "sources": info.sources,
                 "location": info.location.url, "external": info.location.read_only,
             })
         })

@@ -150,7 +150,7 @@ struct Sum {
 step! { Sum "sum"
     fn writes(&self) -> Option<Write> { Some(Write::Values(self.dataset.clone())) }
     fn check(&self, datasets: &Datasets) -> Vec<Finding> {
-        let source = datasets.get(&self.dataset).and_then(|d| datasets.get(d.source.as_ref()?));
+        let source = datasets.get(&self.dataset).and_then(|d| datasets.get(d.sources.first()?));
         let mean = source.is_some_and(|s| s.block.variables.values().any(|v| v.cell == Some(CellMethod::Mean)));
         mean.then(|| Finding {
             code: crate::diagnostic::codes::UNSUMMABLE,

@@ -45,7 +45,7 @@ pub(super) fn bench_at(folder: tempfile::TempDir, url: String, block: Value) -> 
         id: "rain".parse().unwrap(),
         block: serde_json::from_value(whole).unwrap(),
         location: Location { url, ..Location::default() },
-        source: None,
+        sources: Vec::new(),
         definition: "d1".to_owned(),
     };
     let cx = context(folder.path(), &info);

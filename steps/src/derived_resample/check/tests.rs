@@ -11,7 +11,7 @@ fn info(id: &str, source: Option<&str>, block: Value) -> (DatasetId, Arc<Dataset
         id: id.clone(),
         block: serde_json::from_value(block).unwrap(),
         location: Location::default(),
-        source: source.map(|s| s.parse().unwrap()),
+        sources: source.into_iter().map(|s| s.parse().unwrap()).collect(),
         definition: "d".to_owned(),
     };
     (id, Arc::new(info))

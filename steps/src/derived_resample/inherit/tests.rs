@@ -40,7 +40,7 @@ fn derive(variable: TemplateVariable, block: Value, method: Method) -> DatasetIn
         id: id.parse().unwrap(),
         block: serde_json::from_value(block).unwrap(),
         location: Location::default(),
-        source: None,
+        sources: Vec::new(),
         definition: String::new(),
     };
     let source = json!({ "title": "s", "time": { "step": "P1D" }, "display": { "colormap": "blues" } });

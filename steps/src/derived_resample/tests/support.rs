@@ -77,7 +77,7 @@ impl Desk {
         desk.register(desk.source.clone());
         desk.derive("monthly", "P1M", with);
         desk.register(DatasetInfo {
-            source: Some("daily".parse().unwrap()),
+            sources: vec!["daily".parse().unwrap()],
             ..(*desk.info("monthly")).clone()
         });
         desk
@@ -233,7 +233,7 @@ fn described(root: &std::path::Path, id: &str, source: Option<&str>, block: Valu
         id: id.parse().unwrap(),
         block: serde_json::from_value(block).unwrap(),
         location: Location { url: root.join(id).display().to_string(), ..Location::default() },
-        source: source.map(|s| s.parse().unwrap()),
+        sources: source.into_iter().map(|s| s.parse().unwrap()).collect(),
         definition: "d1".to_owned(),
     }
 }

@@ -153,7 +153,7 @@ fn context(root: &Path, clock: &Arc<ManualClock>, block: Value) -> Context {
         id: id.clone(),
         block: serde_json::from_value(block).unwrap(),
         location: Location::default(),
-        source: None,
+        sources: Vec::new(),
         definition: String::new(),
     };
     let clock: Arc<dyn Clock> = Arc::clone(clock) as Arc<dyn Clock>;

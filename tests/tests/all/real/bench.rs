@@ -181,7 +181,7 @@ fn context(bench: &Bench, scratch: &Path) -> Context {
         id: "d".parse().unwrap(),
         block: serde_json::from_value(block).unwrap(),
         location: Location::default(),
-        source: None,
+        sources: Vec::new(),
         definition: String::new(),
     };
     let project = ProjectConfig {
