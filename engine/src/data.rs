@@ -1,6 +1,7 @@
 //! The vocabulary: identifiers, periods, and the documents and streams that steps exchange.
 
 mod backfill;
+mod dimension;
 mod duration;
 mod frequency;
 mod id;
@@ -12,6 +13,7 @@ mod status;
 mod values;
 
 pub use backfill::{Backfill, Only};
+pub use dimension::{Dimension, Dimensions, Label, MOST_COMBINATIONS};
 pub use duration::Duration;
 pub use frequency::Frequency;
 pub use id::{DatasetId, InvalidId, NodeId, PipelineId, RunId, SnapshotId};

@@ -14,7 +14,7 @@ pub use due::Due;
 pub use time::{Available, RegularTime, TimeAxis, Whole};
 pub use variable::{CellMethod, Variable};
 
-use crate::data::DatasetId;
+use crate::data::{DatasetId, Dimensions};
 
 /// A dataset as its block says it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -55,9 +55,9 @@ pub struct Dataset {
     pub crs: Option<String>,
     /// The grid; that of the first slice where none is declared.
     pub grid: Option<GridBlock>,
-    /// Dimensions between time and y, with their labels.
+    /// Dimensions between time and y, with their labels, in the order in which they are stored.
     #[serde(default)]
-    pub dimensions: BTreeMap<String, Vec<Value>>,
+    pub dimensions: Dimensions,
     /// Its variables; a derived dataset takes them from its source.
     #[serde(default)]
     pub variables: BTreeMap<String, Variable>,

@@ -104,6 +104,7 @@ fn grid() -> Grid {
         crs: Crs { code: Some("EPSG:4326".to_owned()), wkt: String::new() },
         y: Axis::regular("y", 10.0, -0.05, 32),
         x: Axis::regular("x", -13.5, 0.05, 32),
+        extra: Default::default(),
     }
 }
 

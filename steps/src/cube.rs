@@ -1,4 +1,4 @@
-//! The cube: an Icechunk repository with Zarr arrays `time, y, x`, and what stands in it.
+//! The cube: an Icechunk repository with Zarr arrays `time, (further dimensions), y, x`, and what stands in it.
 //!
 //! The only code that names Icechunk or zarrs. Step types read through [`Cube`], write through
 //! [`BatchWriter`] and publish through [`commit()`].
@@ -17,6 +17,7 @@ mod fault;
 mod grid;
 mod history;
 mod kept;
+mod labels;
 mod layout;
 mod lock;
 mod read;

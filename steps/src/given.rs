@@ -84,6 +84,7 @@ fn grid(block: &GridBlock, info: &DatasetInfo) -> Grid {
         crs: crs::epsg(4326).unwrap_or_else(|| unreachable!()),
         y: Axis::regular(&y, block.origin[1], block.cell[1], rows),
         x: Axis::regular(&x, block.origin[0], block.cell[0], columns),
+        extra: info.block.dimensions.clone(),
     }
 }
 

@@ -56,6 +56,7 @@ def main(path):
         "time": [str(t)[:19] for t in dataset["time"].values],
         "status": plain(dataset["period_status"].values),
         "variables": {str(name): variable(array) for name, array in dataset.data_vars.items()},
+        "labels": {str(name): plain(dataset[name].values.tolist()) for name in dataset.sizes if name in dataset.coords and name != "time"},
         "y": plain(dataset[group.attrs["spatial:dimensions"][0]].values),
         "x": plain(dataset[group.attrs["spatial:dimensions"][1]].values),
         "spatial_ref": attributes(dataset["spatial_ref"]),

@@ -116,7 +116,7 @@ impl Source for Read {
     fn slices(&self, periods: Periods, _: u32, _: &Context) -> Slices {
         let axis = |name| Axis::regular(name, 0.0, 1.0, 1);
         let crs = Crs { code: None, wkt: String::new() };
-        let grid = Arc::new(Grid { crs, y: axis("y"), x: axis("x") });
+        let grid = Arc::new(Grid { crs, y: axis("y"), x: axis("x"), extra: Default::default() });
         let periods: Vec<Period> = periods.batches.iter().flatten().flat_map(PeriodRange::iter).collect();
         let slice = move |period| {
             let (grid, fields) = (Arc::clone(&grid), Vec::new());

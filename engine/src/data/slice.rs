@@ -2,7 +2,7 @@ use std::{fmt, sync::Arc};
 
 use futures::stream::BoxStream;
 
-use super::{Period, Status, Values};
+use super::{Dimensions, Period, Status, Values};
 use crate::step::StepError;
 
 /// A coordinate reference system.
@@ -48,7 +48,8 @@ impl Axis {
     }
 }
 
-/// Where the numbers of a slice lie: rows are `y`, columns `x`.
+/// Where the numbers of a slice lie: rows are `y`, columns `x`, one plane of them for each combination
+/// of further dimensions.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Grid {
     /// The coordinate reference system of both axes.
@@ -57,6 +58,9 @@ pub struct Grid {
     pub y: Axis,
     /// Columns.
     pub x: Axis,
+    /// Dimensions between time and y; usually none.
+    #[serde(default)]
+    pub extra: Dimensions,
 }
 
 impl Grid {
@@ -66,19 +70,38 @@ impl Grid {
         (self.y.centres.len(), self.x.centres.len())
     }
 
-    /// Cells of one period.
+    /// Cells of one period: of all planes.
     #[must_use]
     pub fn cells(&self) -> usize {
-        self.y.centres.len() * self.x.centres.len()
+        self.planes() * self.y.centres.len() * self.x.centres.len()
+    }
+
+    /// Combinations of the further dimensions: 1 where there are none.
+    #[must_use]
+    pub fn planes(&self) -> usize {
+        self.extra.combinations()
+    }
+
+    /// Lengths of all dimensions but time: the further ones, y, x.
+    #[must_use]
+    pub fn lengths(&self) -> Vec<usize> {
+        let (rows, columns) = self.shape();
+        self.extra.lengths().chain([rows, columns]).collect()
+    }
+
+    /// Names of all dimensions but time: the further ones, y, x.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let extra = self.extra.0.iter().map(|dimension| dimension.name.as_str());
+        extra.chain([self.y.name.as_str(), self.x.name.as_str()])
     }
 }
 
-/// The numbers of one variable in one period, shape (y, x).
+/// The numbers of one variable in one period, shape (further dimensions, y, x).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Field {
     /// The variable, as the dataset names it.
     pub name: String,
-    /// C order, y before x. What the source marks as missing is NaN in floats, `fill` in integers.
+    /// C order, x varies fastest. What the source marks as missing is NaN in floats, `fill` in integers.
     pub values: Values,
     /// What marks a missing number among integers.
     pub fill: Option<f64>,

@@ -113,7 +113,12 @@ mod tests {
 
     fn grid(len: usize, origin: f64) -> Arc<Grid> {
         let crs = Crs { code: None, wkt: String::new() };
-        Arc::new(Grid { crs, y: Axis::regular("y", 0.0, 1.0, 1), x: Axis::regular("x", origin, 1.0, len) })
+        Arc::new(Grid {
+            crs,
+            y: Axis::regular("y", 0.0, 1.0, 1),
+            x: Axis::regular("x", origin, 1.0, len),
+            extra: Default::default(),
+        })
     }
 
     fn slice(variable: &str, n: i64, status: Status) -> Slice {

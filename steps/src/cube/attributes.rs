@@ -207,6 +207,7 @@ mod tests {
             crs: crate::crs::epsg(32_633).unwrap(),
             y: Axis::regular("y", 7_000_000.0, -1000.0, 500),
             x: Axis::regular("x", 0.0, 1000.0, 1000),
+            extra: Default::default(),
         };
         let mut map = Map::new();
         space(&grid, &mut map);

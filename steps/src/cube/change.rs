@@ -22,7 +22,7 @@ use super::{
     Cube, attributes,
     codec::ChunkCodec,
     document::{Nodes, not_a_cube},
-    fault,
+    fault, labels,
     layout::ArrayDocument,
     path,
     reference::{ChunkRecord, Object, UnitRecord},
@@ -132,9 +132,11 @@ async fn create(change: &Change<'_>, session: &mut Session) -> Result<Nodes, Ste
         Err(_) => session.add_group(group, bytes(&root)).await,
     }
     .map_err(fault::icechunk(change.what))?;
+    let extra = grid.extra.0.iter().map(|dimension| (dimension.name.as_str(), labels::document(dimension)));
     let mut nodes: Nodes = coordinates(template)
-        .map(|(name, document)| (template.path(name), document))
         .into_iter()
+        .chain(extra)
+        .map(|(name, document)| (template.path(name), document))
         .chain(
             template
                 .variables
@@ -152,6 +154,10 @@ async fn create(change: &Change<'_>, session: &mut Session) -> Result<Nodes, Ste
     for axis in [&grid.y, &grid.x] {
         let values = Values::Float64(axis.centres.clone());
         vector(session, &nodes, &template.path(&axis.name), &values, 0, change.what).await?;
+    }
+    for dimension in &grid.extra.0 {
+        let name = template.path(&dimension.name);
+        labels::write(session, &nodes, &name, &dimension.labels, change.what).await?;
     }
     nodes.insert("/".to_owned(), root);
     Ok(nodes)
@@ -224,7 +230,7 @@ async fn resize(
 }
 
 /// Writes the chunks of a one-dimensional array from position `from` on.
-async fn vector(
+pub(super) async fn vector(
     session: &mut Session,
     nodes: &Nodes,
     name: &str,
@@ -270,7 +276,7 @@ async fn refer(change: &Change<'_>, session: &mut Session, unit: usize) -> Resul
         for (variable, chunks) in &record.chunks {
             let name = path(&change.template.path(variable))?;
             for chunk in chunks {
-                let at = ChunkIndices(vec![place, chunk.at[0], chunk.at[1]]);
+                let at = chunk.indices(place);
                 one(change, session, &name, at, chunk).await?;
             }
         }
@@ -285,7 +291,7 @@ pub(super) async fn stands(cube: &Cube, record: &UnitRecord, place: usize) -> Re
     for (variable, chunks) in &record.chunks {
         let name = path(&cube.template.path(variable))?;
         for chunk in chunks {
-            let at = ChunkIndices(vec![place, chunk.at[0], chunk.at[1]]);
+            let at = chunk.indices(place);
             let current = cube.session.get_chunk_ref(&name, &at).await.map_err(fault::icechunk(&what))?;
             if current.as_ref().map(Object::of) != chunk.object {
                 return Ok(false);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use frazil_engine::{
-    data::{Axis, Crs, DType, Frequency, Grid},
+    data::{Axis, Crs, DType, Dimensions, Frequency, Grid},
     dataset::CellMethod,
     step::{ErrorKind, StepError},
 };
@@ -25,18 +25,21 @@ pub(super) fn group(nodes: &Nodes) -> String {
     layout.and_then(|l| l[0]["asset"].as_str()).unwrap_or_default().to_owned()
 }
 
-/// What the stored documents say, with the coordinates of both axes and the step of the dataset.
+/// What the stored documents say, with the coordinates of all dimensions but time and the step of
+/// the dataset.
 pub(super) fn template(
     nodes: &Nodes,
     step: Frequency,
     y: Vec<f64>,
     x: Vec<f64>,
+    extra: Dimensions,
 ) -> Result<Template, StepError> {
     let group = group(nodes);
     let names = axes(nodes)?;
+    let between: Vec<&str> = extra.0.iter().map(|dimension| dimension.name.as_str()).collect();
     let variables = nodes
         .iter()
-        .filter(|(path, document)| is_variable(path, document, &group, &names))
+        .filter(|(path, document)| between_of(path, document, &group, &names).as_ref() == Some(&between))
         .map(|(path, document)| variable(path, document))
         .collect::<Result<Vec<_>, _>>()?;
     if variables.is_empty() {
@@ -51,6 +54,7 @@ pub(super) fn template(
         crs: crs(nodes, &group),
         y: axis(&names.0, y, stored.map(|[.., f, _, e]| (f, e))),
         x: axis(&names.1, x, stored.map(|[c, a, ..]| (c, a))),
+        extra,
     };
     Ok(Template { group, step, grid, variables })
 }
@@ -74,11 +78,34 @@ pub(super) fn axes(nodes: &Nodes) -> Result<(String, String), StepError> {
     declared.or_else(found).ok_or_else(|| not_a_cube("no array with dimensions time, y, x"))
 }
 
-fn is_variable(path: &str, document: &Value, group: &str, names: &(String, String)) -> bool {
+/// The dimensions between time and y of an array that is a variable.
+fn between_of<'a>(
+    path: &str,
+    document: &'a Value,
+    group: &str,
+    names: &(String, String),
+) -> Option<Vec<&'a str>> {
     let parent = path.rsplit_once('/').map_or("", |(parent, _)| parent).trim_start_matches('/');
     let dims: Vec<&str> =
         document["dimension_names"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-    parent == group && dims == ["time", names.0.as_str(), names.1.as_str()]
+    let ["time", between @ .., y, x] = dims.as_slice() else { return None };
+    (parent == group && *y == names.0 && *x == names.1).then(|| between.to_vec())
+}
+
+/// Names and lengths of the dimensions between time and y. What others wrote may have variables of
+/// several kinds: those without such dimensions come first, else those like the first one.
+pub(super) fn between(nodes: &Nodes) -> Result<Vec<(String, usize)>, StepError> {
+    let (group, names) = (group(nodes), axes(nodes)?);
+    let mut all = nodes
+        .iter()
+        .filter_map(|(path, document)| Some((between_of(path, document, &group, &names)?, document)));
+    let Some((first, document)) = all.next() else { return Ok(Vec::new()) };
+    if first.is_empty() || all.any(|(between, _)| between.is_empty()) {
+        return Ok(Vec::new());
+    }
+    let length = |at: usize| document["shape"][at].as_u64().and_then(|n| usize::try_from(n).ok());
+    let named = |(at, name): (usize, &str)| (name.to_owned(), length(at + 1).unwrap_or_default());
+    Ok(first.into_iter().enumerate().map(named).collect())
 }
 
 fn variable(path: &str, document: &Value) -> Result<TemplateVariable, StepError> {
@@ -104,17 +131,17 @@ fn variable(path: &str, document: &Value) -> Result<TemplateVariable, StepError>
         add_offset: number("add_offset"),
         units: attributes.get("units").and_then(Value::as_str).map(str::to_owned),
         cell: attributes.get("cell_methods").and_then(Value::as_str).and_then(cell),
+        shards: inner.is_some().then(|| unit.clone()),
         chunks: inner.unwrap_or(unit),
-        shards: inner.is_some().then_some(unit),
         codecs,
         attributes,
         name,
     })
 }
 
-fn lengths(value: &Value) -> Option<[u64; 3]> {
-    let lengths: Vec<u64> = value.as_array()?.iter().filter_map(Value::as_u64).collect();
-    lengths.try_into().ok()
+fn lengths(value: &Value) -> Option<Vec<u64>> {
+    let lengths: Option<Vec<u64>> = value.as_array()?.iter().map(Value::as_u64).collect();
+    lengths.filter(|lengths| lengths.len() > 2)
 }
 
 /// What CF `cell_methods` says of time.
@@ -207,6 +234,7 @@ mod tests {
             crs: crate::crs::epsg(4326).unwrap(),
             y: Axis::regular("y", origin[1], cell[1], shape[0]),
             x: Axis::regular("x", origin[0], cell[0], shape[1]),
+            extra: Dimensions::default(),
         }
     }
 
@@ -227,7 +255,7 @@ mod tests {
 
     fn back(nodes: &Nodes, grid: &Grid) -> Grid {
         let (y, x) = (grid.y.centres.clone(), grid.x.centres.clone());
-        template(nodes, Frequency::Day, y, x).unwrap().grid
+        template(nodes, Frequency::Day, y, x, Dimensions::default()).unwrap().grid
     }
 
     proptest! {

@@ -1,7 +1,7 @@
 //! Whether the numbers of a slice lie where those of the cube lie.
 
 use frazil_engine::{
-    data::{Axis, Grid},
+    data::{Axis, Dimensions, Grid, Label},
     step::{ErrorKind, StepError},
 };
 
@@ -28,7 +28,44 @@ pub(super) fn same(stored: &Grid, given: &Grid) -> Result<(), StepError> {
             ));
         }
     }
-    Ok(())
+    labelled(&stored.extra, &given.extra)
+}
+
+/// Refuses other dimensions between time and y, or other labels on them.
+pub(super) fn labelled(stored: &Dimensions, given: &Dimensions) -> Result<(), StepError> {
+    if stored == given {
+        return Ok(());
+    }
+    fn names(all: &Dimensions) -> Vec<&str> {
+        all.0.iter().map(|dimension| dimension.name.as_str()).collect()
+    }
+    let (own, other) = (names(stored), names(given));
+    let message = if own == other {
+        let pair = stored.0.iter().zip(&given.0).find(|(stored, given)| stored != given);
+        let (name, own, other) =
+            pair.map_or(("", &[][..], &[][..]), |(s, g)| (&s.name, &s.labels, &g.labels));
+        format!(
+            "`{name}` has the labels {}; those of the dataset are {}",
+            shown_labels(other),
+            shown_labels(own)
+        )
+    } else {
+        let listed = |names: &[&str]| if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+        format!(
+            "the dimensions between time and y are {}; those of the dataset are {}",
+            listed(&other),
+            listed(&own)
+        )
+    };
+    Err(refused(message, "read the labels of the dataset with `over`, or write to a dataset of its own"))
+}
+
+/// Labels for a message: the first of them.
+fn shown_labels(labels: &[Label]) -> String {
+    const SHOWN: usize = 12;
+    let first: Vec<String> = labels.iter().take(SHOWN).map(ToString::to_string).collect();
+    let more = if labels.len() > SHOWN { " …" } else { "" };
+    format!("{}{more}", first.join(", "))
 }
 
 fn refused(message: String, help: &str) -> StepError {

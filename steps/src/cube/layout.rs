@@ -99,7 +99,8 @@ pub(crate) fn declared_unit(info: &DatasetInfo) -> u64 {
 /// its types are not declared.
 pub(crate) fn declared_peak(info: &DatasetInfo, in_flight: usize) -> Option<u64> {
     let grid = info.block.grid.as_ref()?;
-    let cells = grid.shape[0].checked_mul(grid.shape[1])?;
+    let planes = info.block.dimensions.combinations() as u64;
+    let cells = grid.shape[0].checked_mul(grid.shape[1])?.checked_mul(planes)?;
     let sizes = info.block.variables.values().map(|v| v.dtype.map(|d| d.size() as u64));
     let bytes: u64 = sizes.sum::<Option<u64>>().filter(|bytes| *bytes > 0)?;
     Some(cells.saturating_mul(bytes).saturating_mul(declared_unit(info) + in_flight as u64))
@@ -113,6 +114,9 @@ fn declared_grid(block: &Dataset, project_crs: Option<&str>, given: &Grid) -> Re
             refused("the source says no coordinate reference system", "declare `crs`, such as EPSG:4326")
         })?;
         crs = Crs { code: Some(code.to_owned()), wkt: String::new() };
+    }
+    if !block.dimensions.is_empty() {
+        grid::labelled(&block.dimensions, &given.extra)?;
     }
     if let Some(code) = block.crs.as_deref() {
         let declared = Crs { code: Some(code.to_owned()), wkt: crs::wkt(code).unwrap_or_default() };
@@ -135,7 +139,7 @@ fn declared_grid(block: &Dataset, project_crs: Option<&str>, given: &Grid) -> Re
     // What is stored is read back with the cell that its coordinates have, said or not.
     let axis =
         |axis: &Axis| Axis { cell: axis.cell.or_else(|| document::regular(&axis.centres)), ..axis.clone() };
-    let mut own = Grid { crs, y: axis(&given.y), x: axis(&given.x) };
+    let mut own = Grid { crs, y: axis(&given.y), x: axis(&given.x), extra: given.extra.clone() };
     if let Some(declared) = &block.grid {
         let length = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
         let axis = |own: &Axis, at: usize, n: u64| {
@@ -145,6 +149,7 @@ fn declared_grid(block: &Dataset, project_crs: Option<&str>, given: &Grid) -> Re
             crs: own.crs.clone(),
             y: axis(&own.y, 1, declared.shape[0]),
             x: axis(&own.x, 0, declared.shape[1]),
+            extra: own.extra.clone(),
         };
         grid::same(&stored, &own)?;
         own = stored;
@@ -156,30 +161,38 @@ fn declared_grid(block: &Dataset, project_crs: Option<&str>, given: &Grid) -> Re
     Ok(own)
 }
 
-/// Lengths of chunks and shards: time, y, x.
+/// Lengths of chunks and shards: time, further dimensions, y, x.
 struct Lengths {
-    chunks: [u64; 3],
-    shards: Option<[u64; 3]>,
+    chunks: Vec<u64>,
+    shards: Option<Vec<u64>>,
     level: i32,
 }
 
 impl Lengths {
     fn of(block: &Dataset, step: Frequency, grid: &Grid) -> Result<Self, StepError> {
         let (rows, columns) = grid.shape();
-        let names = ["time", grid.y.name.as_str(), grid.x.name.as_str()];
-        let short = ["time", "y", "x"];
-        let said = |map: &std::collections::BTreeMap<String, u64>, d: usize| {
-            map.get(names[d]).or_else(|| map.get(short[d])).copied()
+        // Name, short name, default and limit of each; a reader mostly wants one combination, so each
+        // lies in chunks of its own.
+        let mut all = vec![("time", "time", step.default_time_chunk(), u64::MAX)];
+        all.extend(grid.extra.0.iter().map(|d| (d.name.as_str(), d.name.as_str(), 1, d.labels.len() as u64)));
+        for (axis, short, length) in [(&grid.y, "y", rows as u64), (&grid.x, "x", columns as u64)] {
+            all.push((axis.name.as_str(), short, SPACE_CHUNK.min(length), length));
+        }
+        let names: Vec<&str> = all.iter().map(|dimension| dimension.0).collect();
+        let said = |map: &std::collections::BTreeMap<String, u64>, name: &str, short: &str| {
+            map.get(name).or_else(|| map.get(short)).copied()
         };
-        let defaults =
-            [step.default_time_chunk(), SPACE_CHUNK.min(rows as u64), SPACE_CHUNK.min(columns as u64)];
-        let limit = [u64::MAX, rows as u64, columns as u64];
-        let lengths = |d: usize| said(&block.chunks, d).unwrap_or(defaults[d]).clamp(1, limit[d].max(1));
-        let chunks = [lengths(0), lengths(1), lengths(2)];
-        let shards = (!block.shards.is_empty())
-            .then(|| [0, 1, 2].map(|d| said(&block.shards, d).unwrap_or(chunks[d]).max(chunks[d])));
-        if let Some(shards) = shards
-            && let Some(d) = (0..3).find(|&d| shards[d] % chunks[d] != 0)
+        let length = |(name, short, default, limit): &(&str, &str, u64, u64)| {
+            said(&block.chunks, name, short).unwrap_or(*default).clamp(1, (*limit).max(1))
+        };
+        let chunks: Vec<u64> = all.iter().map(length).collect();
+        let shard = |((name, short, ..), chunk): (&(&str, &str, u64, u64), &u64)| {
+            said(&block.shards, name, short).unwrap_or(*chunk).max(*chunk)
+        };
+        let shards: Option<Vec<u64>> =
+            (!block.shards.is_empty()).then(|| all.iter().zip(&chunks).map(shard).collect());
+        if let Some(shards) = &shards
+            && let Some(d) = (0..names.len()).find(|&d| shards[d] % chunks[d] != 0)
         {
             return Err(refused(
                 format!(
@@ -194,7 +207,7 @@ impl Lengths {
 
     fn codecs(&self, dtype: DType) -> Vec<Value> {
         let plain = codecs(dtype, self.level);
-        match self.shards {
+        match &self.shards {
             None => plain,
             Some(_) => vec![json!({
                 "name": "sharding_indexed",
@@ -244,8 +257,8 @@ fn variable(
         add_offset: declared.add_offset,
         units,
         cell: declared.cell,
-        chunks: lengths.chunks,
-        shards: lengths.shards,
+        chunks: lengths.chunks.clone(),
+        shards: lengths.shards.clone(),
         codecs: lengths.codecs(dtype),
         attributes: Map::new(),
     };
@@ -337,20 +350,19 @@ impl ArrayDocument<'_> {
 
     /// A variable without periods yet.
     pub(super) fn variable(variable: &TemplateVariable, grid: &Grid) -> Value {
-        let (rows, columns) = grid.shape();
         #[expect(clippy::cast_possible_truncation, reason = "a fill of an integer type")]
         let fill = match (variable.dtype.is_float(), variable.fill) {
             (true, _) => json!("NaN"),
             (false, fill) => json!(fill.unwrap_or(0.0) as i64),
         };
         ArrayDocument {
-            shape: vec![0, rows as u64, columns as u64],
+            shape: std::iter::once(0).chain(grid.lengths().into_iter().map(|n| n as u64)).collect(),
             chunks: variable.unit().to_vec(),
             dtype: variable.dtype,
             fill,
             codecs: variable.codecs.clone(),
             attributes: variable.attributes.clone(),
-            dimensions: vec!["time", &grid.y.name, &grid.x.name],
+            dimensions: std::iter::once("time").chain(grid.names()).collect(),
         }
         .json()
     }

@@ -1,7 +1,7 @@
 use std::{collections::BTreeMap, ops::Range, sync::Arc};
 
 use frazil_engine::{
-    data::{Frequency, Values},
+    data::{Dimension, Dimensions, Frequency, Values},
     step::{ErrorKind, StepError},
 };
 use futures::{StreamExt, TryStreamExt, stream};
@@ -13,7 +13,7 @@ use super::{
     codec::ChunkCodec,
     document,
     document::{Nodes, not_a_cube},
-    fault, path,
+    fault, labels, path,
     template::Template,
     time::TimeIndex,
 };
@@ -22,9 +22,11 @@ use super::{
 /// third is on its way; more would only hold memory.
 const CHUNKS_AT_A_TIME: usize = 3;
 
-/// Rows and columns of a read.
+/// The part of a period that is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Window {
+    /// Along each dimension between time and y; all of them where nothing is said.
+    pub extra: Vec<Range<usize>>,
     /// Rows.
     pub y: Range<usize>,
     /// Columns.
@@ -88,7 +90,12 @@ pub(super) async fn contents(
         Some(values) => Ok((0..values.len()).map(|i| values.get(i)).collect()),
         None => Err(missing(name)),
     };
-    let template = document::template(nodes, step, floats(y, "y")?, floats(x, "x")?)?;
+    let mut extra = Dimensions::default();
+    for (name, length) in document::between(nodes)? {
+        let labels = labels::read(session, nodes, &format!("{prefix}/{name}"), length, what).await?;
+        extra.0.push(Dimension { name, labels });
+    }
+    let template = document::template(nodes, step, floats(y, "y")?, floats(x, "x")?, extra)?;
     let mut codecs = BTreeMap::new();
     for variable in &template.variables {
         let codec = codec(nodes, &template.path(&variable.name), what)?;
@@ -159,7 +166,7 @@ pub(super) async fn vector(
 }
 
 impl Cube {
-    /// Stored numbers of the periods at positions `time`, shape (time, y, x); packed numbers stay
+    /// Stored numbers of the periods at positions `time`, shape (time, further dimensions, y, x); packed numbers stay
     /// packed (see [`super::TemplateVariable::value`]). Holds the result and a few chunks.
     ///
     /// # Errors
@@ -207,27 +214,35 @@ impl Cube {
     }
 
     fn block(&self, time: Range<usize>, window: Option<&Window>) -> Result<Block, String> {
-        let (rows, columns) = self.template.grid.shape();
-        let whole = Window { y: 0..rows, x: 0..columns };
-        let Window { y, x } = window.unwrap_or(&whole).clone();
-        if time.end > self.axis.len() || y.end > rows || x.end > columns {
-            return Err(format!("positions {time:?}, rows {y:?}, columns {x:?} are not inside"));
+        let lengths = self.template.grid.lengths();
+        let mut ranges: Vec<Range<usize>> = lengths.iter().map(|length| 0..*length).collect();
+        if let Some(Window { extra, y, x }) = window {
+            let planes = ranges.len() - 2;
+            ranges.splice(planes.., [y.clone(), x.clone()]);
+            if !extra.is_empty() {
+                ranges.splice(..planes, extra.iter().cloned());
+            }
         }
-        Ok(Block { ranges: [time, y, x] })
+        let inside = ranges.len() == lengths.len() && ranges.iter().zip(&lengths).all(|(r, n)| r.end <= *n);
+        if time.end > self.axis.len() || !inside {
+            return Err(format!("positions {time:?}, {ranges:?} are not inside"));
+        }
+        ranges.insert(0, time);
+        Ok(Block { ranges })
     }
 }
 
 /// A block of an array: a range of each dimension.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Block {
-    pub(super) ranges: [Range<usize>; 3],
+    pub(super) ranges: Vec<Range<usize>>,
 }
 
 impl Block {
     /// The block that a chunk covers, edges beyond the array too.
     pub(super) fn of_chunk(chunk: &[usize], lengths: &[usize]) -> Self {
-        let range = |d: usize| chunk[d] * lengths[d]..(chunk[d] + 1) * lengths[d];
-        Self { ranges: [range(0), range(1), range(2)] }
+        let range = |(at, length): (&usize, &usize)| at * length..(at + 1) * length;
+        Self { ranges: chunk.iter().zip(lengths).map(range).collect() }
     }
 
     pub(super) fn numbers(&self) -> usize {
@@ -236,37 +251,56 @@ impl Block {
 
     /// The chunks that it touches, in C order.
     pub(super) fn chunks(&self, lengths: &[usize]) -> Vec<Vec<usize>> {
-        let along = |d: usize| {
-            let r = &self.ranges[d];
-            if r.is_empty() { 0..0 } else { r.start / lengths[d]..(r.end - 1) / lengths[d] + 1 }
-        };
-        let mut chunks = Vec::new();
-        for t in along(0) {
-            for y in along(1) {
-                chunks.extend(along(2).map(|x| vec![t, y, x]));
-            }
+        let mut chunks = vec![Vec::with_capacity(lengths.len())];
+        for (range, length) in self.ranges.iter().zip(lengths) {
+            let along =
+                if range.is_empty() { 0..0 } else { range.start / length..(range.end - 1) / length + 1 };
+            let with = |chunk: &Vec<usize>, at: usize| chunk.iter().copied().chain([at]).collect();
+            chunks = chunks.iter().flat_map(|chunk| along.clone().map(move |at| with(chunk, at))).collect();
         }
         chunks
     }
 }
 
-/// Copies what two blocks share from one to the other.
+/// Copies what two blocks of as many dimensions share from one to the other.
 pub(super) fn copy(from: &Block, source: &[u8], to: &Block, target: &mut [u8], size: usize) {
     let shared: Vec<Range<usize>> =
         from.ranges.iter().zip(&to.ranges).map(|(a, b)| a.start.max(b.start)..a.end.min(b.end)).collect();
-    let [times, rows, columns] = shared.as_slice() else { return };
-    if columns.is_empty() {
+    let [outer @ .., rows, columns] = shared.as_slice() else { return };
+    if shared.iter().any(Range::is_empty) {
         return;
     }
-    let at = |block: &Block, t: usize, y: usize| {
-        let [bt, by, bx] = &block.ranges;
-        (((t - bt.start) * by.len() + (y - by.start)) * bx.len() + (columns.start - bx.start)) * size
+    // Bytes from one place to the next along each dimension, and where the shared part begins.
+    let strides = |block: &Block| {
+        let mut strides: Vec<usize> = vec![size; block.ranges.len()];
+        for d in (1..strides.len()).rev() {
+            strides[d - 1] = strides[d] * block.ranges[d].len();
+        }
+        let begin: usize = shared
+            .iter()
+            .zip(&block.ranges)
+            .zip(&strides)
+            .map(|((s, r), stride)| (s.start - r.start) * stride)
+            .sum();
+        (strides, begin)
     };
-    let length = columns.len() * size;
-    for t in times.clone() {
-        for y in rows.clone() {
-            let (s, d) = (at(from, t, y), at(to, t, y));
+    let ((source_strides, mut s), (target_strides, mut d)) = (strides(from), strides(to));
+    let (length, row) = (columns.len() * size, outer.len());
+    let mut at = vec![0; outer.len()];
+    loop {
+        for n in 0..rows.len() {
+            let (s, d) = (s + n * source_strides[row], d + n * target_strides[row]);
             target[d..d + length].copy_from_slice(&source[s..s + length]);
         }
+        // The next place of the outer dimensions, the last of them first.
+        let Some(turn) = (0..outer.len()).rev().find(|&dim| at[dim] + 1 < outer[dim].len()) else { return };
+        for dim in turn + 1..outer.len() {
+            s -= at[dim] * source_strides[dim];
+            d -= at[dim] * target_strides[dim];
+            at[dim] = 0;
+        }
+        at[turn] += 1;
+        s += source_strides[turn];
+        d += target_strides[turn];
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use frazil_engine::data::PeriodRange;
 use icechunk::format::{
-    ChunkId,
+    ChunkId, ChunkIndices,
     manifest::{ChunkPayload, ChunkRef},
 };
 use serde::{Deserialize, Serialize};
@@ -42,14 +42,21 @@ pub(super) struct UnitRecord {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ChunkRecord {
-    /// Its place along y and x.
-    pub(super) at: [u32; 2],
+    /// Its place along all dimensions but time.
+    pub(super) at: Vec<u32>,
     /// The object; none for a chunk of nothing but fill, which is not stored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) object: Option<Object>,
     /// The object that it replaces.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) replaces: Option<Object>,
+}
+
+impl ChunkRecord {
+    /// Its place in the array, `time` along time.
+    pub(super) fn indices(&self, time: u32) -> ChunkIndices {
+        ChunkIndices(std::iter::once(time).chain(self.at.iter().copied()).collect())
+    }
 }
 
 /// A reference to a chunk, as text.
@@ -100,7 +107,12 @@ pub(super) fn digest(template: &Template) -> String {
         .map(|v| json!([v.name, v.dtype, v.fill, v.scale_factor, v.add_offset, v.chunks, v.shards, v.codecs]))
         .collect();
     let (rows, columns) = template.grid.shape();
-    let text = json!([template.group, template.step, rows, columns, variables]).to_string();
+    let mut parts =
+        vec![json!(template.group), json!(template.step), json!(rows), json!(columns), json!(variables)];
+    if !template.grid.extra.is_empty() {
+        parts.push(json!(template.grid.extra.lengths().collect::<Vec<_>>()));
+    }
+    let text = serde_json::Value::Array(parts).to_string();
     blake3::hash(text.as_bytes()).to_hex()[..16].to_owned()
 }
 

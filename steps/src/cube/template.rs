@@ -38,10 +38,10 @@ pub struct TemplateVariable {
     pub units: Option<String>,
     /// What one number says of its period.
     pub cell: Option<CellMethod>,
-    /// Lengths of its chunks: time, y, x.
-    pub chunks: [u64; 3],
+    /// Lengths of its chunks: time, further dimensions, y, x.
+    pub chunks: Vec<u64>,
     /// Lengths of its shards, where chunks are gathered in shards.
-    pub shards: Option<[u64; 3]>,
+    pub shards: Option<Vec<u64>>,
     /// The `codecs` of its Zarr metadata.
     pub codecs: Vec<Value>,
     /// All its attributes as they are stored.
@@ -90,8 +90,8 @@ impl Template {
 impl TemplateVariable {
     /// Lengths of what is written together: the shard where there are shards, else the chunk.
     #[must_use]
-    pub fn unit(&self) -> [u64; 3] {
-        self.shards.unwrap_or(self.chunks)
+    pub fn unit(&self) -> &[u64] {
+        self.shards.as_ref().unwrap_or(&self.chunks)
     }
 
     /// Whether values are packed into integers.
@@ -113,7 +113,7 @@ impl TemplateVariable {
 /// Coordinates as text, so that reading them back gives the same bits: JSON numbers may come
 /// back a unit in the last place off.
 mod exact_grid {
-    use frazil_engine::data::{Axis, Crs, Grid};
+    use frazil_engine::data::{Axis, Crs, Dimensions, Grid};
     use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
     #[derive(Serialize, Deserialize)]
@@ -121,6 +121,8 @@ mod exact_grid {
         crs: Crs,
         y: AxisText,
         x: AxisText,
+        #[serde(default, skip_serializing_if = "Dimensions::is_empty")]
+        extra: Dimensions,
     }
 
     #[derive(Serialize, Deserialize)]
@@ -149,11 +151,12 @@ mod exact_grid {
     }
 
     pub(super) fn serialize<S: Serializer>(grid: &Grid, serializer: S) -> Result<S::Ok, S::Error> {
-        Text { crs: grid.crs.clone(), y: text(&grid.y), x: text(&grid.x) }.serialize(serializer)
+        let (y, x) = (text(&grid.y), text(&grid.x));
+        Text { crs: grid.crs.clone(), y, x, extra: grid.extra.clone() }.serialize(serializer)
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Grid, D::Error> {
         let text = Text::deserialize(deserializer)?;
-        Ok(Grid { crs: text.crs, y: axis(text.y)?, x: axis(text.x)? })
+        Ok(Grid { crs: text.crs, y: axis(text.y)?, x: axis(text.x)?, extra: text.extra })
     }
 }

@@ -1,5 +1,6 @@
 mod axis;
 mod buckets;
+mod extra;
 mod guards;
 mod processes;
 mod python;

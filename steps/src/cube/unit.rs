@@ -50,10 +50,10 @@ impl Plan {
 pub(super) struct Unit {
     /// Which one, counted in units from where the axis of the base begins; negative before it.
     pub(super) number: i64,
-    /// Numbers by variable, shape (time, y, x), whole rows and columns.
+    /// Numbers by variable, shape (time, further dimensions, y, x): whole planes.
     pub(super) numbers: Vec<Vec<u8>>,
     /// What was stored, by variable and place, when the batch began.
-    pub(super) before: Vec<BTreeMap<[u32; 2], Object>>,
+    pub(super) before: Vec<BTreeMap<Vec<u32>, Object>>,
     /// Whether anything is to be written.
     pub(super) touched: bool,
     /// The first period put here, and its place.
@@ -79,18 +79,18 @@ impl Unit {
             let name = plan.template.path(&variable.name);
             let whole = whole(plan);
             for place in places(variable, &plan.template.grid) {
-                let coordinates = ChunkIndices(vec![chunk, place[0], place[1]]);
+                let coordinates = indices(chunk, &place);
                 let payload = cube
                     .session
                     .get_chunk_ref(&path(&name)?, &coordinates)
                     .await
                     .map_err(fault::icechunk(&what))?;
                 let Some(payload) = payload else { continue };
-                unit.before[at].insert(place, Object::of(&payload));
-                let index = [chunk as usize, place[0] as usize, place[1] as usize];
+                let index: Vec<usize> = coordinates.0.iter().map(|i| *i as usize).collect();
                 let codec = Arc::clone(&plan.codecs[at]);
                 let size = codec.dtype.size();
-                let source = Block::of_chunk(&[0, index[1], index[2]], &codec.lengths());
+                let source = block_at(&place, &codec);
+                unit.before[at].insert(place, Object::of(&payload));
                 let decode = move |bytes: Option<&[u8]>| bytes.map(|bytes| codec.decode(bytes)).transpose();
                 if let Some(bytes) = cube.chunk(&name, &index, &what, decode).await? {
                     copy(&source, &bytes, &whole, &mut unit.numbers[at], size);
@@ -122,17 +122,29 @@ impl Unit {
 }
 
 fn whole(plan: &Plan) -> Block {
-    let (rows, columns) = plan.template.grid.shape();
-    Block { ranges: [0..plan.length, 0..rows, 0..columns] }
+    let lengths = std::iter::once(plan.length).chain(plan.template.grid.lengths());
+    Block { ranges: lengths.map(|length| 0..length).collect() }
 }
 
-/// Places of the chunks of one unit along y and x.
-fn places(variable: &TemplateVariable, grid: &Grid) -> Vec<[u32; 2]> {
-    let (rows, columns) = grid.shape();
-    let [_, y, x] = variable.unit();
-    let count = |n: usize, length: u64| u32::try_from((n as u64).div_ceil(length.max(1))).unwrap_or(u32::MAX);
-    let (ys, xs) = (count(rows, y), count(columns, x));
-    (0..ys).flat_map(|y| (0..xs).map(move |x| [y, x])).collect()
+/// Places of the chunks of one unit along all dimensions but time, in C order.
+fn places(variable: &TemplateVariable, grid: &Grid) -> Vec<Vec<u32>> {
+    let mut places = vec![Vec::new()];
+    for (n, length) in grid.lengths().into_iter().zip(variable.unit().iter().skip(1)) {
+        let count = u32::try_from((n as u64).div_ceil((*length).max(1))).unwrap_or(u32::MAX);
+        let with = |place: &Vec<u32>, at: u32| place.iter().copied().chain([at]).collect();
+        places = places.iter().flat_map(|place| (0..count).map(move |at| with(place, at))).collect();
+    }
+    places
+}
+
+fn indices(time: u32, place: &[u32]) -> ChunkIndices {
+    ChunkIndices(std::iter::once(time).chain(place.iter().copied()).collect())
+}
+
+/// What a chunk covers of its unit.
+fn block_at(place: &[u32], codec: &ChunkCodec) -> Block {
+    let chunk: Vec<usize> = std::iter::once(0).chain(place.iter().map(|at| *at as usize)).collect();
+    Block::of_chunk(&chunk, &codec.lengths())
 }
 
 /// Encodes and uploads the chunks of a unit; the numbers are dropped on return.
@@ -168,9 +180,9 @@ pub(super) async fn upload(
             .into_iter()
             .zip(objects.by_ref())
             .map(|(place, object)| ChunkRecord {
-                at: place,
                 object: object.as_ref().map(Object::of),
                 replaces: unit.before[at].get(&place).cloned(),
+                at: place,
             })
             .collect();
         chunks.insert(variable.name.clone(), records);
@@ -185,7 +197,7 @@ struct Job {
     what: Arc<str>,
     numbers: Arc<Vec<u8>>,
     variable: usize,
-    place: [u32; 2],
+    place: Vec<u32>,
     time: u32,
 }
 
@@ -193,10 +205,10 @@ impl Job {
     async fn run(self) -> Result<Option<ChunkPayload>, StepError> {
         let variable = &self.plan.template.variables[self.variable];
         let name = path(&self.plan.template.path(&variable.name))?;
-        let coordinates = ChunkIndices(vec![self.time, self.place[0], self.place[1]]);
+        let coordinates = indices(self.time, &self.place);
         let (plan, numbers, at, place) =
-            (Arc::clone(&self.plan), Arc::clone(&self.numbers), self.variable, self.place);
-        let encoded = compute("encoding a chunk", move || encode(&plan, at, &numbers, place)).await??;
+            (Arc::clone(&self.plan), Arc::clone(&self.numbers), self.variable, self.place.clone());
+        let encoded = compute("encoding a chunk", move || encode(&plan, at, &numbers, &place)).await??;
         let Some(encoded) = encoded else { return Ok(None) };
         let write =
             self.session.get_chunk_writer(&name, &coordinates).map_err(fault::icechunk(&self.what))?;
@@ -205,15 +217,10 @@ impl Job {
 }
 
 /// The encoded bytes of a chunk; none for one of nothing but fill.
-fn encode(
-    plan: &Plan,
-    variable: usize,
-    numbers: &[u8],
-    place: [u32; 2],
-) -> Result<Option<Vec<u8>>, StepError> {
+fn encode(plan: &Plan, variable: usize, numbers: &[u8], place: &[u32]) -> Result<Option<Vec<u8>>, StepError> {
     let codec = &plan.codecs[variable];
     let whole = whole(plan);
-    let chunk = Block::of_chunk(&[0, place[0] as usize, place[1] as usize], &codec.lengths());
+    let chunk = block_at(place, codec);
     let own;
     let bytes = if chunk == whole {
         numbers

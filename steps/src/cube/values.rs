@@ -164,7 +164,7 @@ mod tests {
             add_offset: packing.map(|p| p.1),
             units: None,
             cell: None,
-            chunks: [1, 1, 1],
+            chunks: vec![1, 1, 1],
             shards: None,
             codecs: Vec::new(),
             attributes: Map::new(),

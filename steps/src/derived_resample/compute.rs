@@ -85,7 +85,7 @@ impl<'a> Resampling<'a> {
             inputs.push(Input {
                 name: recipe.from.clone(),
                 encoding: encoding(from),
-                tiles: tiles(from, template.grid.shape()),
+                tiles: tiles(from, &template.grid),
                 outputs: vec![(at, recipe.method)],
             });
         }
@@ -187,7 +187,7 @@ impl<'a> Resampling<'a> {
         values: Values,
     ) -> Result<(), StepError> {
         let input = &self.inputs[input];
-        let cells = input.tiles[tile].y.len() * input.tiles[tile].x.len();
+        let cells = cells(&input.tiles[tile]);
         let mut work = Vec::new();
         for (at, window) in open.iter_mut().enumerate() {
             let Some(first) = window.steps.first() else { continue };
@@ -253,9 +253,9 @@ impl<'a> Resampling<'a> {
                     parts[*output].push((input.tiles[tile].clone(), sum));
                 }
             }
-            let (outputs, shape) = (self.outputs.clone(), self.grid.shape());
+            let (outputs, shape) = (self.outputs.clone(), self.grid.lengths());
             let made = compute("resampling", move || -> Result<Vec<Field>, StepError> {
-                outputs.into_iter().zip(parts).map(|(output, parts)| field(output, parts, shape)).collect()
+                outputs.into_iter().zip(parts).map(|(output, parts)| field(output, parts, &shape)).collect()
             });
             fields = made.await?.map_err(|error| error.at(period))?;
         }
@@ -263,7 +263,7 @@ impl<'a> Resampling<'a> {
     }
 }
 
-fn field(output: Output, parts: Vec<(Tile, Accumulator)>, shape: (usize, usize)) -> Result<Field, StepError> {
+fn field(output: Output, parts: Vec<(Tile, Accumulator)>, shape: &[usize]) -> Result<Field, StepError> {
     let Output { name, dtype, fill, units } = output;
     let mut mosaic = Mosaic::new(shape);
     for (tile, sum) in parts {
@@ -301,21 +301,39 @@ fn size(n: u64) -> usize {
 }
 
 /// Parts of the grid that are read at a time: whole chunks, as many as fit one read.
-fn tiles(variable: &TemplateVariable, (rows, columns): (usize, usize)) -> Vec<Tile> {
-    let [steps, y, x] = variable.unit().map(size);
-    let (y, x) = (y.min(rows.max(1)), x.min(columns.max(1)));
-    let fits = (READ / steps.saturating_mul(variable.dtype.size())).max(1);
+fn tiles(variable: &TemplateVariable, grid: &Grid) -> Vec<Tile> {
+    let [steps, between @ .., y, x] = variable.unit() else { return Vec::new() };
+    let ((rows, columns), steps) = (grid.shape(), size(*steps));
+    let (y, x) = (size(*y).min(rows.max(1)), size(*x).min(columns.max(1)));
+    let mut planes = vec![Vec::new()];
+    let mut together = 1;
+    for (n, length) in grid.extra.lengths().zip(between.iter().copied().map(size)) {
+        together *= length.min(n);
+        let cut = (0..n).step_by(length).map(|at| at..n.min(at + length));
+        let with = |plane: &Vec<Range<usize>>, next| plane.iter().cloned().chain([next]).collect();
+        planes = planes.iter().flat_map(|plane| cut.clone().map(move |next| with(plane, next))).collect();
+    }
+    let fits = (READ / steps.saturating_mul(together).saturating_mul(variable.dtype.size())).max(1);
     // First along rows, as they lie.
     let x = (fits / (x * y).max(1)).clamp(1, columns.div_ceil(x)) * x;
     let y = if x >= columns { (fits / (x * y).max(1)).clamp(1, rows.div_ceil(y)) * y } else { y };
     let cut = |length: usize, by: usize| (0..length).step_by(by).map(move |i| i..length.min(i + by));
-    cut(rows, y).flat_map(|y| cut(columns, x).map(move |x| Tile { y: y.clone(), x })).collect()
+    let flat: Vec<_> = cut(rows, y).flat_map(|y| cut(columns, x).map(move |x| (y.clone(), x))).collect();
+    let tile = |extra: Vec<Range<usize>>| {
+        flat.iter().cloned().map(move |(y, x)| Tile { extra: extra.clone(), y, x })
+    };
+    planes.into_iter().flat_map(tile).collect()
+}
+
+/// Cells of a part.
+fn cells(tile: &Tile) -> usize {
+    tile.extra.iter().map(ExactSizeIterator::len).product::<usize>() * tile.y.len() * tile.x.len()
 }
 
 /// Steps that are read at a time: whole chunks, as many as fit one read.
 fn span_of(variable: &TemplateVariable, tiles: &[Tile]) -> usize {
     let steps = size(variable.unit()[0]);
-    let cells = tiles.iter().map(|t| t.y.len() * t.x.len()).max().unwrap_or(1).max(1);
+    let cells = tiles.iter().map(cells).max().unwrap_or(1).max(1);
     let chunks = READ / steps.saturating_mul(cells).saturating_mul(variable.dtype.size()).max(1);
     steps * chunks.max(1)
 }
@@ -344,9 +362,9 @@ pub(super) fn memory(source: &Template, recipes: &[Recipe], from: Pieces, to: Fr
     let mut bytes = 0;
     for recipe in recipes {
         let Some(variable) = source.variable(&recipe.from) else { continue };
-        let tiles = tiles(variable, source.grid.shape());
+        let tiles = tiles(variable, &source.grid);
         let span = span_of(variable, &tiles);
-        let largest = tiles.iter().map(|t| t.y.len() * t.x.len()).max().unwrap_or(0);
+        let largest = tiles.iter().map(self::cells).max().unwrap_or(0);
         // On their way, each as bytes and as numbers, and one that is added up.
         bytes += (2 * AHEAD + 1) * span * largest * variable.dtype.size();
         let length = (to.nominal_minutes() / from.step.nominal_minutes().max(1)).max(1);

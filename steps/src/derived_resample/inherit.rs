@@ -109,13 +109,15 @@ pub(super) fn inherited(
     info
 }
 
-/// Chunks in space are those of the source.
+/// Chunks along all dimensions but time are those of the source.
 fn space(block: &mut Dataset, stored: &Template) {
     let Some(first) = stored.variables.first() else { return };
-    let axes = [(&stored.grid.y.name, "y", first.chunks[1]), (&stored.grid.x.name, "x", first.chunks[2])];
-    for (name, short, length) in axes {
+    let mut short: Vec<&str> = stored.grid.names().collect();
+    let horizontal = short.len() - 2;
+    short.splice(horizontal.., ["y", "x"]);
+    for ((name, short), length) in stored.grid.names().zip(short).zip(first.chunks.iter().skip(1).copied()) {
         if !block.chunks.contains_key(name) && !block.chunks.contains_key(short) {
-            block.chunks.insert(name.clone(), length);
+            block.chunks.insert(name.to_owned(), length);
         }
     }
 }

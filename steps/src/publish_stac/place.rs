@@ -97,7 +97,12 @@ mod tests {
 
     fn grid(code: &str, x: (f64, f64, usize), y: (f64, f64, usize)) -> Grid {
         let crs = Crs { code: Some(code.to_owned()), wkt: "PROJCRS[]".to_owned() };
-        Grid { crs, y: Axis::regular("y", y.0, y.1, y.2), x: Axis::regular("x", x.0, x.1, x.2) }
+        Grid {
+            crs,
+            y: Axis::regular("y", y.0, y.1, y.2),
+            x: Axis::regular("x", x.0, x.1, x.2),
+            extra: Default::default(),
+        }
     }
 
     #[test]

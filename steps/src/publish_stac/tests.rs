@@ -51,6 +51,7 @@ async fn fill(cx: &Context, id: &str, first: &str, code: u32) -> Snapshot {
         crs: epsg(code).unwrap(),
         y: Axis::regular("y", north, -scale, 6),
         x: Axis::regular("x", -scale * 27.0, scale, 8),
+        extra: Default::default(),
     });
     let mut writer = BatchWriter::begin(&info, &cx.scope, Batch { index: 0, periods }).await.unwrap();
     for period in range.iter() {

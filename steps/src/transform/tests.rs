@@ -17,6 +17,7 @@ fn grid(cells: usize) -> Arc<Grid> {
         crs: Crs { code: Some("EPSG:4326".to_owned()), wkt: String::new() },
         y: Axis::regular("y", 10.0, -1.0, 1),
         x: Axis::regular("x", 0.0, 1.0, cells),
+        extra: Default::default(),
     })
 }
 

@@ -145,7 +145,7 @@ impl Step for Read {
 pub(super) fn slice(period: Period, context: bool) -> Slice {
     let crs = Crs { code: None, wkt: String::new() };
     let axis = |name| Axis::regular(name, 0.0, 1.0, 1);
-    let grid = Arc::new(Grid { crs, y: axis("y"), x: axis("x") });
+    let grid = Arc::new(Grid { crs, y: axis("y"), x: axis("x"), extra: Default::default() });
     Slice { period, status: Status::Final, context, grid, fields: Vec::new() }
 }
 

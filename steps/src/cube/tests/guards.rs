@@ -49,6 +49,7 @@ async fn a_grid_is_read_back_as_it_was_written_and_stays() {
         y: Axis::regular("y", 9.7 + by, -0.05, 6),
         x: Axis::regular("x", -13.5 - by, 0.05, 8),
         crs: crate::crs::epsg(4326).unwrap(),
+        extra: Default::default(),
     };
     let bench = bench(json!({}));
     for (n, by) in [(1, 0.0), (2, 8.1e-13)] {

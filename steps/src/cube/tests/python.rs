@@ -3,10 +3,10 @@
 
 use std::{path::Path, process::Command};
 
-use frazil_engine::data::{Action, Frequency, Period, Slice, Status};
+use frazil_engine::data::{Action, Frequency, Grid, Period, Slice, Status};
 use serde_json::{Value, json};
 
-use super::support::{Bench, bench, day, field, numbers, slice};
+use super::support::{Bench, bench, day, field, grid, numbers, slice};
 
 fn read(bench: &Bench) -> Option<Value> {
     let Some(python) = std::env::var_os("FRAZIL_PYTHON") else {
@@ -94,6 +94,31 @@ async fn xarray_unpacks_and_masks_integers() {
     }
     assert_eq!(kind["attributes"]["flag_meanings"], "bare_soil water");
     assert_eq!(kind["attributes"]["flag_values"], json!([0, 1]));
+}
+
+#[tokio::test]
+async fn xarray_finds_combinations_by_their_labels() {
+    let bench = bench(json!({ "chunks": { "time": 2 } }));
+    let extra = json!({ "member": [0, 5, 9], "sex": ["f", "m", "autre é"] });
+    let own = std::sync::Arc::new(Grid { extra: serde_json::from_value(extra).unwrap(), ..grid() });
+    let one = |n: i64| {
+        let plane = |plane: usize| (0..48).map(move |cell| (n * 1000) as f32 + (plane * 50 + cell) as f32);
+        let values: Vec<f32> = (0..9).flat_map(plane).collect();
+        let fields = vec![field("rain", values)];
+        Slice { grid: std::sync::Arc::clone(&own), fields, ..slice(day(n), Status::Final, 0.0) }
+    };
+    let written = bench.write(0, Action::Add, (1..=3).map(one).collect()).await.unwrap();
+    bench.commit(vec![written]).await.unwrap();
+    let Some(seen) = read(&bench) else { return };
+    assert_eq!(seen["labels"]["member"], json!([0, 5, 9]));
+    assert_eq!(seen["labels"]["sex"], json!(["f", "m", "autre é"]));
+    assert_eq!(seen["raw"]["rain"]["chunks"], json!([2, 1, 1, 6, 8]));
+    let rain = &seen["variables"]["rain"];
+    assert_eq!(rain["dims"], json!(["time", "member", "sex", "y", "x"]));
+    for (n, plane, cell) in [(0usize, 0usize, 0usize), (1, 4, 17), (2, 8, 47)] {
+        let value = &rain["values"][n][plane / 3][plane % 3][cell / 8][cell % 8];
+        assert_eq!(value.as_f64(), Some(((n + 1) * 1000 + plane * 50 + cell) as f64));
+    }
 }
 
 #[tokio::test]

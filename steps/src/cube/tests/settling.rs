@@ -77,7 +77,7 @@ async fn windows_and_ranges_are_cut_out() {
     bench.add(1, 9).await;
     let cube = bench.cube().await.unwrap();
     let whole = cube.read("rain", 0..9, None).await.unwrap();
-    let part = cube.read("rain", 3..6, Some(&Window { y: 2..5, x: 1..4 })).await.unwrap();
+    let part = cube.read("rain", 3..6, Some(&Window { y: 2..5, x: 1..4, extra: Vec::new() })).await.unwrap();
     let mut at = 0;
     for t in 3..6 {
         for y in 2..5 {

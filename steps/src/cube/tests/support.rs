@@ -62,6 +62,7 @@ pub(super) fn grid() -> Grid {
         crs: Crs { code: Some("EPSG:4326".to_owned()), wkt: String::new() },
         y: Axis::regular("y", 10.0, -0.5, 6),
         x: Axis::regular("x", -13.5, 0.5, 8),
+        extra: Default::default(),
     }
 }
 

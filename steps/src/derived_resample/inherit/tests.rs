@@ -17,7 +17,7 @@ fn variable(dtype: DType, packing: Option<(f64, f64)>) -> TemplateVariable {
         add_offset: packing.map(|p| p.1),
         units: Some("mm".to_owned()),
         cell: Some(CellMethod::Total),
-        chunks: [30, 256, 128],
+        chunks: vec![30, 256, 128],
         shards: None,
         codecs: Vec::new(),
         attributes: attributes.as_object().unwrap().clone(),
@@ -33,6 +33,7 @@ fn derive(variable: TemplateVariable, block: Value, method: Method) -> DatasetIn
             crs: frazil_engine::data::Crs { code: None, wkt: String::new() },
             y: axis("lat", 300),
             x: axis("lon", 300),
+            extra: Default::default(),
         },
         variables: vec![variable],
     };

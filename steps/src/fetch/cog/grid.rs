@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use frazil_engine::{
-    data::{Crs, Grid},
+    data::{Crs, Dimensions, Grid},
     step::StepError,
 };
 
@@ -27,7 +27,8 @@ pub(super) fn window(layout: &Layout, request: &Request) -> Result<Window, StepE
     let x = Cells::Regular { origin: layout.x.0, cell: layout.x.1, len: layout.width };
     let rows = rows(y, sides.south_north, y_name).map_err(&wrong)?;
     let columns = columns(x, sides.west_east, globe, x_name).map_err(&wrong)?;
-    let grid = Arc::new(Grid { crs, y: rows.axis.clone(), x: columns.axis.clone() });
+    let grid =
+        Arc::new(Grid { crs, y: rows.axis.clone(), x: columns.axis.clone(), extra: Dimensions::default() });
     Ok(Window { rows, columns, grid })
 }
 

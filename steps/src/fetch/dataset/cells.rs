@@ -48,10 +48,11 @@ pub(super) fn cut(grid: &Grid, bbox: Option<[f64; 4]>, names: &[String; 2]) -> R
         crs: grid.crs.clone(),
         y: stored(down.axis, &y, &grid.y),
         x: stored(across.axis, &x, &grid.x),
+        extra: grid.extra.clone(),
     };
     let within = |list: Vec<usize>, span: &Range<usize>| list.into_iter().map(|at| at - span.start).collect();
     let (rows, columns) = (within(y, &tall), within(x, &wide));
-    Ok((Cut { window: Window { y: tall, x: wide }, rows, columns }, kept))
+    Ok((Cut { window: Window { y: tall, x: wide, extra: Vec::new() }, rows, columns }, kept))
 }
 
 fn cells(axis: &Axis) -> Cells<'_> {
@@ -126,7 +127,12 @@ mod tests {
     fn grid(west: f64, rows: usize, columns: usize, up: bool) -> Grid {
         let y =
             if up { Axis::regular("lat", 0.0, 0.5, rows) } else { Axis::regular("lat", 10.0, -0.5, rows) };
-        Grid { crs: crs::epsg(4326).unwrap(), y, x: Axis::regular("lon", west, 0.5, columns) }
+        Grid {
+            crs: crs::epsg(4326).unwrap(),
+            y,
+            x: Axis::regular("lon", west, 0.5, columns),
+            extra: Default::default(),
+        }
     }
 
     proptest! {

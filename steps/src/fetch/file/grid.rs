@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use frazil_engine::{
-    data::{Axis, Crs, Grid},
+    data::{Axis, Crs, Dimensions, Grid},
     step::{ErrorKind, StepError},
 };
 use frazil_raster_protocol::CrsText;
@@ -58,7 +58,8 @@ pub(super) async fn window(
         return Err(wrong(format!("its columns leave a gap between {} and {} degrees", gap.0, gap.1))
             .help("it reaches over the date line: give a `bbox` on one side of it"));
     }
-    let grid = Arc::new(Grid { crs, y: rows.axis.clone(), x: columns.axis.clone() });
+    let grid =
+        Arc::new(Grid { crs, y: rows.axis.clone(), x: columns.axis.clone(), extra: Dimensions::default() });
     Ok(Window { rows, columns, grid })
 }
 
