@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::data::{DatasetId, PeriodRange};
 
-/// A period of a derived dataset as its source has it now.
+/// A period of a derived dataset as one of its sources has it now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Explained {

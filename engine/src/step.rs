@@ -17,7 +17,7 @@ use std::{fmt::Debug, future::Future};
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
-pub use document::{All, Arity, Document, Input, Output, Port, PortKind};
+pub use document::{All, Arity, Document, Every, Input, Output, Port, PortKind};
 pub use error::{ErrorKind, Failure, StepError};
 pub use written::{Batch, Ended, PeriodLabel, ReadFrom, Written};
 
@@ -165,14 +165,14 @@ pub trait Node: Step {
         scope: &Scope,
     ) -> impl Future<Output = Result<Planned, StepError>> + Send;
 
-    /// What these periods of the dataset that it writes are made of, wait for and lack, seen from
-    /// this state of the source; nothing where the type makes no periods of others.
+    /// What each of these periods of the dataset that it writes is made of, waits for and lacks, seen
+    /// from these states of its sources, one after the other; nothing where the type makes no periods of others.
     fn explain(
         &self,
-        _source: &Snapshot,
+        _sources: &[Snapshot],
         _periods: &[Period],
         _scope: &Scope,
-    ) -> impl Future<Output = Result<Vec<Explained>, StepError>> + Send {
+    ) -> impl Future<Output = Result<Vec<Vec<Explained>>, StepError>> + Send {
         std::future::ready(Ok(Vec::new()))
     }
 

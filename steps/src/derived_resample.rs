@@ -1,12 +1,13 @@
-//! Keeps a coarser dataset in step with a finer one.
+//! Keeps a coarser dataset in step with finer ones.
 //!
 //! What is to be made is [decided](decide) over plain data; [`survey`] reads what the decision
-//! looks at; [`compute`] streams the source's chunks through; [`settle`] commits.
+//! looks at; [`compute`] streams the chunks of the sources through; [`settle`] commits.
 
 mod check;
 mod compute;
 mod decide;
 mod explain;
+mod from;
 mod inherit;
 mod mosaic;
 mod pieces;
@@ -23,7 +24,7 @@ use frazil_engine::{
     dataset::{Datasets, TimeAxis},
     explain::Explained,
     plan::{Planned, PlannedDocument, PlannedSnapshot, Work},
-    step::{ErrorKind, Finding, Node, Outcome, Step, StepError, Write},
+    step::{ErrorKind, Every, Finding, Node, Outcome, Step, StepError, Write},
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -32,8 +33,9 @@ pub(crate) use pieces::Windows;
 pub(crate) use ready::Ready;
 
 use crate::resample::Method;
+use survey::{Given, Survey};
 
-/// Keeps a coarser dataset in step with its source: hours become days, days become months.
+/// Keeps a coarser dataset in step with its sources: hours become days, days become months.
 ///
 /// A window is made when its periods are there, and made again when one of them changed; nothing
 /// else is. The step of the windows is that of the dataset. Where source periods lie across the borders
@@ -43,18 +45,34 @@ use crate::resample::Method;
 /// steps:
 ///   monthly: { uses: derived-resample, needs: daily, with: { dataset: chirps3_monthly, method: sum } }
 /// ```
+///
+/// It may need several datasets, of any finer steps but on one grid. A window then waits until each of
+/// them has its periods, and is made again when one of any changed.
+///
+/// ```yaml
+/// steps:
+///   weather:
+///     uses: derived-resample
+///     needs: [rain, temperature]
+///     with:
+///       dataset: weather_monthly
+///       variables:
+///         rain: { from: precip, method: sum }
+///         hottest: { from: era5_hourly.t2m, method: max }
+/// ```
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct DerivedResample {
     /// The dataset that is made.
     pub(crate) dataset: DatasetId,
-    /// How the periods of a window become one, for all variables of the source.
+    /// How the periods of a window become one, for all variables of all sources.
     pub(crate) method: Option<Method>,
     /// Instead of `method`: the variables of the dataset, each with the source variable it is
-    /// made from, such as `t2m_max: { from: t2m, method: max }`.
+    /// made from, such as `t2m_max: { from: t2m, method: max }`. Where several sources have a variable
+    /// of that name, `from: dataset.t2m` says which is meant.
     #[serde(default)]
     pub(crate) variables: BTreeMap<String, Choice>,
-    /// When a window is made: `complete`, `any` or `at-least: 0.9`.
+    /// When a window is made: `complete`, `any` or `at-least: 0.9`, of the periods of each source.
     #[serde(default)]
     pub(crate) ready: Ready,
     /// Which periods belong to a window where some lie across its borders, as weeks lie across those
@@ -66,7 +84,7 @@ pub(crate) struct DerivedResample {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Choice {
-    /// The variable of the source.
+    /// The variable of the source, or `dataset.variable`.
     pub(crate) from: String,
     /// How the periods of a window become one.
     pub(crate) method: Method,
@@ -74,7 +92,7 @@ pub(crate) struct Choice {
 
 impl Step for DerivedResample {
     const USES: &'static str = "derived-resample";
-    const SUMMARY: &'static str = "keeps a coarser dataset in step with its source";
+    const SUMMARY: &'static str = "keeps a coarser dataset in step with its sources";
     const REVISION: u32 = 1;
 
     fn writes(&self) -> Option<Write> {
@@ -87,18 +105,20 @@ impl Step for DerivedResample {
 }
 
 impl Node for DerivedResample {
-    type Input = Snapshot;
+    type Input = Every<Snapshot>;
     type Output = Snapshot;
 
     async fn plan(&self, input: Vec<Planned>, scope: &Scope) -> Result<Planned, StepError> {
-        let Some(Planned { document: PlannedDocument::Snapshot(source), .. }) = input.into_iter().next()
-        else {
-            return Err(StepError::permanent(
+        let snapshot = |planned: Planned| match planned.document {
+            PlannedDocument::Snapshot(source) => Ok(source),
+            _ => Err(StepError::permanent(
                 ErrorKind::Internal,
-                "derived-resample is planned over a snapshot",
-            ));
+                "derived-resample is planned over snapshots",
+            )),
         };
-        let survey = survey::Survey::of(self, &source.snapshot, &source.changes, scope).await?;
+        let sources = input.into_iter().map(snapshot).collect::<Result<Vec<_>, _>>()?;
+        let given = sources.iter().map(|source| (source.snapshot.clone(), &source.changes[..]));
+        let survey = Survey::of(self, &once(given), scope).await?;
         let decision = survey.decide(self.ready);
         let batches = survey.batches(&decision);
         let work = Work {
@@ -118,27 +138,42 @@ impl Node for DerivedResample {
 
     async fn explain(
         &self,
-        source: &Snapshot,
+        sources: &[Snapshot],
         periods: &[Period],
         scope: &Scope,
-    ) -> Result<Vec<Explained>, StepError> {
-        let survey = survey::Survey::of(self, source, &[], scope).await?;
-        let TimeAxis::Regular(time) = &scope.dataset(&source.dataset)?.block.time else {
-            return Ok(Vec::new());
-        };
-        let one = |window: &Period| {
-            explain::explained(&survey.inputs(self.ready), &source.dataset, time, scope.instant, *window)
-        };
-        Ok(periods.iter().map(one).collect())
+    ) -> Result<Vec<Vec<Explained>>, StepError> {
+        let given = once(sources.iter().map(|source| (source.clone(), &[][..])));
+        let survey = Survey::of(self, &given, scope).await?;
+        let inputs = survey.inputs(self.ready);
+        let mut explained: Vec<Vec<Explained>> = periods.iter().map(|_| Vec::new()).collect();
+        for (source, (Snapshot { dataset, .. }, _)) in inputs.sources.iter().zip(&given) {
+            let TimeAxis::Regular(time) = &scope.dataset(dataset)?.block.time else { continue };
+            for (window, all) in periods.iter().zip(&mut explained) {
+                all.push(explain::explained(&inputs, source, dataset, time, scope.instant, *window));
+            }
+        }
+        Ok(explained)
     }
 
-    async fn run(&self, input: Snapshot, cx: &Context) -> Outcome<Snapshot> {
-        let survey = match survey::Survey::of(self, &input, &[], &cx.scope).await {
+    async fn run(&self, Every(input): Every<Snapshot>, cx: &Context) -> Outcome<Snapshot> {
+        let given = once(input.into_iter().map(|source| (source, &[][..])));
+        let survey = match Survey::of(self, &given, &cx.scope).await {
             Ok(survey) => survey,
             Err(error) => return Err(error).into(),
         };
         settle::settle(self, &survey, cx).await
     }
+}
+
+/// Each dataset once: two steps may open the same.
+fn once<'a>(given: impl Iterator<Item = Given<'a>>) -> Vec<Given<'a>> {
+    let mut found: Vec<Given<'_>> = Vec::new();
+    for one in given {
+        if !found.iter().any(|(known, _)| known.dataset == one.0.dataset) {
+            found.push(one);
+        }
+    }
+    found
 }
 
 #[cfg(test)]

@@ -172,11 +172,15 @@ codes! {
     UNAVERAGEABLE "FZ521" "a mean of totals"
         "The mean of totals (rain of a day, say) says nothing of the window. Sum them; for a mean rate divide the sum by the length of the window.";
     SOURCE_VARIABLE "FZ522" "a variable that the source lacks"
-        "`from` names a variable of the dataset that this one is derived from.";
+        "`from` names a variable of a dataset that this one is derived from; where there are several, `dataset.variable` says which.";
     WINDOWS "FZ523" "windows that do not fit the periods of the source"
         "A derived dataset has a coarser step than its source. Where periods of the source lie across the borders of windows, as weeks do across those of months, `windows` says what becomes of them: `weighted` (each by its share), `overlapping` (in both windows) or `contained` (in none).";
     RESAMPLE "FZ524" "derived-resample settings that cannot work"
-        "Say `method` for all variables, or `variables` with a method each; not both.";
+        "Say `method` for all variables, or `variables` with a method each; not both. Of each dataset that is needed something is made.";
+    AMBIGUOUS "FZ525" "a variable that several sources have"
+        "A dataset that is derived from several others names the dataset wherever a variable alone does not tell which is meant:\n\n    variables: { rain: { from: chirps3_daily.precip, method: sum } }";
+    APART "FZ526" "sources that do not lie on one grid"
+        "What is derived from several datasets takes the same cells of each, so all lie on one grid in one CRS. Fetch one on the grid of the other, with the same `bbox` from files of one grid, or derive a dataset from each on its own.";
     NO_AXIS "FZ530" "a dataset without a time axis"
         "Periods are appended to a time axis, so the dataset needs one: `time: { step: P1D }`, or another step.";
     PACKING "FZ531" "packing that is not into an integer"

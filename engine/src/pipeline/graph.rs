@@ -34,7 +34,7 @@ fn arity(steps: &[DraftStep<'_>], step: &DraftStep<'_>, registry: &Registry, out
     let Some(step_type) = step.step_type else { return };
     let (takes, count) = (step_type.input.kind, step.needs.len());
     match (step_type.input.arity, count) {
-        (Arity::One | Arity::Many, 0) if !step.unsure => {
+        (Arity::One | Arity::Many | Arity::Every, 0) if !step.unsure => {
             let message = format!("`{}` takes {takes}, but needs nothing", step.id);
             let givers = steps.iter().filter(|s| s.id != step.id);
             let givers: Vec<&DraftStep<'_>> =

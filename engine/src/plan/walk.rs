@@ -207,20 +207,20 @@ fn flow(slices: &PlannedSlices) -> Planned {
     planned
 }
 
-/// What the step that writes a dataset says of some of its periods, seen from this state of its
-/// source; nothing for those that are fetched.
+/// What the step that writes a dataset says of each of some of its periods, seen from these states of
+/// its sources; nothing for those that are fetched.
 ///
 /// # Errors
 /// When its settings cannot be evaluated, or a store cannot be read.
 pub async fn explain(
     node: &PipelineNode,
-    source: &Snapshot,
+    sources: &[Snapshot],
     periods: &[Period],
     registry: &Registry,
     scope: &Scope,
-) -> Result<Vec<Explained>, StepError> {
+) -> Result<Vec<Vec<Explained>>, StepError> {
     match bind(registry, &TaskNode::from(node), scope)?.role {
-        Role::Node(step) => step.explain(source, periods, scope).await,
+        Role::Node(step) => step.explain(sources, periods, scope).await,
         _ => Ok(Vec::new()),
     }
 }

@@ -10,7 +10,7 @@ use crate::{
     dataset::{Dataset, DatasetInfo, Datasets, Location, TimeAxis},
     diagnostic::{Diagnostic, Sources, Span, codes, did_you_mean},
     document::{Entry, Node},
-    pipeline::{Draft, Walk},
+    pipeline::{Draft, DraftStep, Walk},
     template::{self, known::Known},
 };
 
@@ -189,7 +189,16 @@ fn definition(drafts: &[Draft<'_>], block: &Block) -> String {
         }
     }
     value["steps"] = Value::Array(steps);
+    // Of one source only its numbers matter, and its commits tell of those.
+    if block.sources.len() > 1 && block.writer.is_some_and(|(draft, at)| takes_snapshots(&drafts[draft].steps[at])) {
+        value["sources"] = json!(block.sources);
+    }
     blake3::hash(canonical(&value).as_bytes()).to_hex()[..32].to_owned()
+}
+
+/// Whether a step is made from states of datasets, and not from slices.
+fn takes_snapshots(step: &DraftStep<'_>) -> bool {
+    step.step_type.is_some_and(|kind| kind.input.kind == crate::step::PortKind::Snapshot)
 }
 
 /// JSON with sorted keys and without nulls.

@@ -22,10 +22,10 @@ pub trait AnyNode: Debug + Send + Sync {
     /// See [`Node::explain`].
     async fn explain(
         &self,
-        source: &Snapshot,
+        sources: &[Snapshot],
         periods: &[Period],
         scope: &Scope,
-    ) -> Result<Vec<Explained>, StepError>;
+    ) -> Result<Vec<Vec<Explained>>, StepError>;
     /// See [`Node::run`].
     async fn run(&self, input: Vec<Document>, cx: &Context) -> Outcome<Document>;
 }
@@ -78,11 +78,11 @@ impl<S: Node> AnyNode for NodeTwin<S> {
     }
     async fn explain(
         &self,
-        source: &Snapshot,
+        sources: &[Snapshot],
         periods: &[Period],
         scope: &Scope,
-    ) -> Result<Vec<Explained>, StepError> {
-        self.0.explain(source, periods, scope).await
+    ) -> Result<Vec<Vec<Explained>>, StepError> {
+        self.0.explain(sources, periods, scope).await
     }
     async fn run(&self, input: Vec<Document>, cx: &Context) -> Outcome<Document> {
         match S::Input::from_documents(input) {

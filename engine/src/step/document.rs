@@ -40,6 +40,8 @@ pub enum Arity {
     Many,
     /// Any number; all of them.
     All,
+    /// One or more; all of them.
+    Every,
 }
 
 /// What a step takes.
@@ -135,6 +137,17 @@ pub struct All<T>(pub Vec<T>);
 
 impl Input for All<Snapshot> {
     const PORT: Port = Port { kind: PortKind::Snapshot, arity: Arity::All };
+    fn from_documents(documents: Vec<Document>) -> Result<Self, StepError> {
+        snapshots(documents).map(Self)
+    }
+}
+
+/// One or more documents; the step waits for all of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Every<T>(pub Vec<T>);
+
+impl Input for Every<Snapshot> {
+    const PORT: Port = Port { kind: PortKind::Snapshot, arity: Arity::Every };
     fn from_documents(documents: Vec<Document>) -> Result<Self, StepError> {
         snapshots(documents).map(Self)
     }

@@ -72,6 +72,17 @@ fn refused(message: String, help: &str) -> StepError {
     StepError::permanent(ErrorKind::Data, message).help(help)
 }
 
+/// What differs between two grids; none when they are the same.
+pub(crate) fn grid_difference(first: &Grid, second: &Grid) -> Option<String> {
+    if !crs::same(&first.crs, &second.crs) {
+        return Some(format!("it is in {}, not in {}", crs::name(&second.crs), crs::name(&first.crs)));
+    }
+    if first.extra != second.extra {
+        return Some("its dimensions between time and y are others, or their labels are".to_owned());
+    }
+    [(&first.y, &second.y), (&first.x, &second.x)].into_iter().find_map(|(a, b)| difference(a, b))
+}
+
 /// What differs between two axes; none when they are the same.
 fn difference(stored: &Axis, given: &Axis) -> Option<String> {
     let name = &stored.name;

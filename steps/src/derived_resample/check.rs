@@ -1,14 +1,16 @@
 //! What can be known to be wrong before anything is read.
 
-use std::collections::BTreeMap;
-
 use frazil_engine::{
     data::{DatasetId, Frequency},
-    dataset::{CellMethod, Dataset, Datasets, TimeAxis, Variable},
+    dataset::{CellMethod, Dataset, DatasetInfo, Datasets, GridBlock, TimeAxis},
+    diagnostic::codes,
     step::Finding,
 };
 
-use super::{DerivedResample, Ready, Windows};
+use super::{
+    DerivedResample, Ready, Windows,
+    from::{self, Known, Wrong},
+};
 use crate::{resample::Method, units::is_rate};
 
 /// A method that makes no sense for a variable, with what to do instead.
@@ -70,25 +72,17 @@ fn finding(
 pub(super) fn check(step: &DerivedResample, datasets: &Datasets) -> Vec<Finding> {
     let mut findings = settings(step);
     let Some(info) = datasets.get(&step.dataset) else { return findings };
-    let Some(source) = info.sources.first().and_then(|id| datasets.get(id)) else { return findings };
-    findings.extend(steps(step, &info.block, &source.block, &source.id));
-    // A source that is derived itself may declare no variables: what it takes from its own source
-    // is known once it exists, and is looked at then.
-    let variables = &source.block.variables;
-    for (name, choice) in &step.variables {
-        if !variables.is_empty() && !variables.contains_key(&choice.from) {
-            let known: Vec<&str> = variables.keys().map(String::as_str).collect();
-            let found = finding(
-                "FZ522",
-                format!("/variables/{name}/from"),
-                format!("`{}` has no variable `{}`", source.id, choice.from),
-                format!("it has {}", known.join(", ")),
-            );
-            findings.push(found.beside(&source.id, "/variables", "the variables of the source"));
-        }
+    let sources: Vec<&DatasetInfo> =
+        info.sources.iter().filter_map(|id| datasets.get(id)).map(|info| &**info).collect();
+    findings.extend(sources.iter().filter_map(|source| steps(step, &info.block, &source.block, &source.id)));
+    findings.extend(apart(&sources, datasets));
+    // Of what is not known at all nothing can be said.
+    if sources.is_empty() || sources.len() < info.sources.len() {
+        return findings;
     }
-    for (pointer, name, method) in choices(step, variables) {
-        let Some(variable) = variables.get(&name) else { continue };
+    let known: Vec<Known<'_>> = sources.iter().map(|source| known(source)).collect();
+    for (pointer, at, name, method) in choices(step, &known, &sources, &mut findings) {
+        let Some(variable) = sources[at].block.variables.get(&name) else { continue };
         if let Some(wrong) = nonsense(&name, method, variable.cell, variable.units.as_deref()) {
             let (key, text) = match variable.cell {
                 Some(CellMethod::Mean) => ("cell", "a mean over each period"),
@@ -96,10 +90,124 @@ pub(super) fn check(step: &DerivedResample, datasets: &Datasets) -> Vec<Finding>
                 _ => ("units", "something per time"),
             };
             let found = finding(wrong.code, pointer, wrong.message, wrong.help);
-            findings.push(found.beside(&source.id, format!("/variables/{name}/{key}"), text));
+            findings.push(found.beside(&sources[at].id, format!("/variables/{name}/{key}"), text));
         }
     }
     findings
+}
+
+/// What a block says of its variables. A source that is derived itself may declare none: what it takes
+/// from its own sources is known once it exists, and is looked at then.
+fn known(source: &DatasetInfo) -> Known<'_> {
+    let variables = &source.block.variables;
+    let names = || variables.keys().map(String::as_str).collect();
+    Known { id: &source.id, variables: (!variables.is_empty()).then(names) }
+}
+
+/// Where a method is said, the source and its variable that it is used on, and the method; what cannot
+/// be understood is told.
+fn choices(
+    step: &DerivedResample,
+    known: &[Known<'_>],
+    sources: &[&DatasetInfo],
+    findings: &mut Vec<Finding>,
+) -> Vec<(String, usize, String, Method)> {
+    let mut choices = Vec::new();
+    if let Some(method) = step.method {
+        findings.extend(from::twice(known).map(|wrong| unclear(wrong, "/method".to_owned(), sources)));
+        for (at, source) in sources.iter().enumerate() {
+            let names = source.block.variables.keys();
+            choices.extend(names.map(|name| ("/method".to_owned(), at, name.clone(), method)));
+        }
+        return choices;
+    }
+    let mut taken: Vec<bool> = sources.iter().map(|_| false).collect();
+    let mut unsure = step.variables.is_empty();
+    for (name, choice) in &step.variables {
+        match from::find(&choice.from, known) {
+            Ok(Some((at, variable))) => {
+                taken[at] = true;
+                let pointer = format!("/variables/{name}/method");
+                choices.push((pointer, at, variable.to_owned(), choice.method));
+            }
+            Ok(None) => unsure = true,
+            Err(wrong) => {
+                unsure = true;
+                findings.push(unclear(wrong, format!("/variables/{name}/from"), sources));
+            }
+        }
+    }
+    let idle = sources.iter().zip(taken).filter(|(_, taken)| !taken && !unsure);
+    findings.extend(idle.map(|(source, _)| {
+        finding(
+            codes::RESAMPLE,
+            "/variables",
+            format!("nothing is made of `{}`, which this step needs", source.id),
+            format!("add a variable (`from: {}.…`), or take the step that gives it out of `needs`", source.id),
+        )
+    }));
+    choices
+}
+
+fn unclear(wrong: Wrong, pointer: String, sources: &[&DatasetInfo]) -> Finding {
+    let found = finding(wrong.code, pointer, wrong.message, wrong.help);
+    match wrong.source {
+        Some(at) => found.beside(&sources[at].id, "/variables", "the variables of the source"),
+        None => found,
+    }
+}
+
+/// Sources that say of themselves that they lie elsewhere than the first.
+fn apart(sources: &[&DatasetInfo], datasets: &Datasets) -> Option<Finding> {
+    let (first, others) = sources.split_first()?;
+    others.iter().find_map(|other| {
+        let differ = |key: &str, what: String| {
+            let message = format!("`{}` and `{}` do not lie on one grid: {what}", first.id, other.id);
+            let help = "fetch one on the grid of the other, or derive a dataset from each on its own";
+            finding(codes::APART, "/dataset", message, help).beside(&other.id, key, "lies elsewhere")
+        };
+        let crs = |info| said(info, datasets, |block| block.crs.clone());
+        if let (Some(a), Some(b)) = (crs(first), crs(other))
+            && a != b
+        {
+            return Some(differ("/crs", format!("{a} is not {b}")));
+        }
+        let grid = |info| said(info, datasets, |block| block.grid.clone());
+        let (a, b) = (grid(first)?, grid(other)?);
+        let shape = |grid: &GridBlock| format!("{} × {} cells", grid.shape[0], grid.shape[1]);
+        let what = if a.shape != b.shape {
+            format!("{}, and {}", shape(&a), shape(&b))
+        } else if !near(a.cell, b.cell, a.cell) {
+            format!("cells of {:?}, and of {:?}", a.cell, b.cell)
+        } else if !near(a.origin, b.origin, a.cell) {
+            format!("from {:?}, and from {:?}", a.origin, b.origin)
+        } else {
+            return None;
+        };
+        Some(differ("/grid", what))
+    })
+}
+
+/// Whether two points differ by less than a millionth of a cell: people round.
+fn near(a: [f64; 2], b: [f64; 2], cell: [f64; 2]) -> bool {
+    (0..2).all(|i| (a[i] - b[i]).abs() <= 1e-6 * cell[i].abs())
+}
+
+/// What a block says, or the block that it is derived from does.
+fn said<T>(
+    info: &DatasetInfo,
+    datasets: &Datasets,
+    of: impl Fn(&Dataset) -> Option<T> + Copy,
+) -> Option<T> {
+    let mut info = info;
+    // A checked graph has no circles; this one may have.
+    for _ in 0..=datasets.len() {
+        if let Some(found) = of(&info.block) {
+            return Some(found);
+        }
+        info = datasets.get(info.sources.first()?)?;
+    }
+    None
 }
 
 /// What is wrong with the block alone.
@@ -200,18 +308,6 @@ pub(super) fn unfit(from: Frequency, to: Frequency, rule: Option<Windows>) -> Op
         ));
     }
     None
-}
-
-/// Where a method is said, the source variable it is used on, and the method.
-fn choices(step: &DerivedResample, variables: &BTreeMap<String, Variable>) -> Vec<(String, String, Method)> {
-    match step.method {
-        Some(method) => variables.keys().map(|name| ("/method".to_owned(), name.clone(), method)).collect(),
-        None => step
-            .variables
-            .iter()
-            .map(|(name, choice)| (format!("/variables/{name}/method"), choice.from.clone(), choice.method))
-            .collect(),
-    }
 }
 
 #[cfg(test)]

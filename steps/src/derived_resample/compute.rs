@@ -1,17 +1,16 @@
 //! The numbers: chunks of the source stream through, windows come out in order of time.
 //!
-//! Each chunk is read once. What is held is the chunks on their way (two), the windows that are
-//! open, and what the writer gathers: none of it grows with the length of the source.
+//! Each chunk is read once. What is held is, of each source, the chunks on their way (two) and the
+//! windows that are open, and what the writer gathers: none of it grows with the length of a source.
 
-use std::{ops::Range, sync::Arc};
+pub(super) mod walk;
+
+use std::{collections::VecDeque, ops::Range, sync::Arc};
 
 use frazil_engine::{
-    context::{Context, Tick},
-    data::{Field, Frequency, Grid, Period, Slice, Status, Values},
+    data::{Field, Frequency, Grid, Period, Status, Values},
     step::{ErrorKind, StepError},
 };
-use futures::{StreamExt, TryStreamExt, stream};
-
 use super::{
     decide::Window,
     inherit::{Output, Recipe},
@@ -20,7 +19,7 @@ use super::{
 };
 use crate::{
     compute::compute,
-    cube::{BatchWriter, Cube, Template, TemplateVariable, Window as Tile},
+    cube::{Cube, Template, TemplateVariable, Window as Tile},
     resample::{Accumulator, Encoding, Method, Share},
 };
 
@@ -50,7 +49,7 @@ struct Open {
     sums: Vec<Option<Vec<Accumulator>>>,
 }
 
-/// How a source becomes a derived dataset.
+/// How a source becomes a part of a derived dataset, or the whole of it.
 #[derive(Debug)]
 pub(super) struct Resampling<'a> {
     source: &'a Cube,
@@ -67,13 +66,13 @@ impl<'a> Resampling<'a> {
     pub(super) fn new(
         source: &'a Cube,
         from: Pieces,
-        recipes: &[Recipe],
+        recipes: impl IntoIterator<Item = &'a Recipe>,
         stored: &[Output],
     ) -> Result<Self, StepError> {
         let template = source.template();
         let mut inputs: Vec<Input> = Vec::new();
         let mut outputs = Vec::new();
-        for (at, recipe) in recipes.iter().enumerate() {
+        for (at, recipe) in recipes.into_iter().enumerate() {
             let output =
                 stored.iter().find(|v| v.name == recipe.name).ok_or_else(|| lacking(&recipe.name))?;
             outputs.push(output.clone());
@@ -94,67 +93,12 @@ impl<'a> Resampling<'a> {
         Ok(Self { source, from, grid: Arc::new(template.grid.clone()), inputs, outputs, span })
     }
 
-    /// Makes the windows, ascending, and puts each to the writer. With an error, those before it
-    /// are put; `put` counts them.
-    pub(super) async fn make(
-        &self,
-        windows: &[Window],
-        writer: &mut BatchWriter,
-        put: &mut usize,
-        cx: &Context,
-    ) -> Result<(), StepError> {
-        let slots: Vec<(usize, usize)> = (0..self.inputs.len())
-            .flat_map(|input| (0..self.inputs[input].tiles.len()).map(move |tile| (input, tile)))
-            .collect();
-        let mut open: std::collections::VecDeque<Open> =
-            windows.iter().map(|w| self.open(*w, slots.len())).collect();
-        let units = units(open.iter().flat_map(|o| o.steps.iter().cloned()), self.span);
-        // Owned, so that the futures borrow nothing but `self`.
-        let reads: Vec<(Range<usize>, usize, (usize, usize))> = units
-            .iter()
-            .flat_map(|unit| slots.iter().enumerate().map(move |(at, slot)| (unit.clone(), at, *slot)))
-            .collect();
-        let mut reads = stream::iter(reads).map(|(unit, at, slot)| self.read(unit, at, slot)).buffered(AHEAD);
-        let total = windows.len() as u64;
-        loop {
-            if cx.cancel.is_cancelled() {
-                return Err(StepError::Cancelled);
-            }
-            let read = reads.try_next().await?;
-            let passed = match read {
-                Some((unit, at, values)) => {
-                    self.add(&mut open, &unit, at, slots[at], values).await?;
-                    // What ends in this unit is whole once its last read is in.
-                    if at + 1 < slots.len() {
-                        continue;
-                    }
-                    unit.end
-                }
-                None => usize::MAX,
-            };
-            while open.front().is_some_and(|o| o.steps.last().is_none_or(|last| last.end <= passed)) {
-                // One read may end many windows.
-                if cx.cancel.is_cancelled() {
-                    return Err(StepError::Cancelled);
-                }
-                let Some(done) = open.pop_front() else { break };
-                let slice = self.finish(done, &slots).await?;
-                writer.put(slice).await?;
-                *put += 1;
-                cx.progress.tick(Tick::Periods { done: *put as u64, total });
-            }
-            if passed == usize::MAX {
-                return Ok(());
-            }
-        }
-    }
-
     async fn read(
         &self,
         unit: Range<usize>,
         at: usize,
         (input, tile): (usize, usize),
-    ) -> Result<(Range<usize>, usize, Values), StepError> {
+    ) -> Result<walk::Read, StepError> {
         let input = &self.inputs[input];
         let values = self.source.read(&input.name, unit.clone(), Some(&input.tiles[tile])).await?;
         Ok((unit, at, values))
@@ -180,7 +124,7 @@ impl<'a> Resampling<'a> {
     /// Adds what was read to the windows that it belongs to.
     async fn add(
         &self,
-        open: &mut std::collections::VecDeque<Open>,
+        open: &mut VecDeque<Open>,
         unit: &Range<usize>,
         slot: usize,
         (input, tile): (usize, usize),
@@ -241,25 +185,24 @@ impl<'a> Resampling<'a> {
         steps.iter().cloned().flatten().filter_map(share).collect()
     }
 
-    /// The slice of a window all of whose periods have passed.
-    async fn finish(&self, open: Open, slots: &[(usize, usize)]) -> Result<Slice, StepError> {
+    /// The variables of a window all of whose periods have passed.
+    async fn finish(&self, open: Open, slots: &[(usize, usize)]) -> Result<Vec<Field>, StepError> {
         let Window { period, status, .. } = open.window;
-        let mut fields = Vec::new();
-        if status != Status::Incomplete {
-            let mut parts: Vec<Vec<(Tile, Accumulator)>> = self.outputs.iter().map(|_| Vec::new()).collect();
-            for (sums, &(input, tile)) in open.sums.into_iter().zip(slots) {
-                let input = &self.inputs[input];
-                for (sum, (output, _)) in sums.into_iter().flatten().zip(&input.outputs) {
-                    parts[*output].push((input.tiles[tile].clone(), sum));
-                }
-            }
-            let (outputs, shape) = (self.outputs.clone(), self.grid.lengths());
-            let made = compute("resampling", move || -> Result<Vec<Field>, StepError> {
-                outputs.into_iter().zip(parts).map(|(output, parts)| field(output, parts, &shape)).collect()
-            });
-            fields = made.await?.map_err(|error| error.at(period))?;
+        if status == Status::Incomplete || self.outputs.is_empty() {
+            return Ok(Vec::new());
         }
-        Ok(Slice { period, status, context: false, grid: Arc::clone(&self.grid), fields })
+        let mut parts: Vec<Vec<(Tile, Accumulator)>> = self.outputs.iter().map(|_| Vec::new()).collect();
+        for (sums, &(input, tile)) in open.sums.into_iter().zip(slots) {
+            let input = &self.inputs[input];
+            for (sum, (output, _)) in sums.into_iter().flatten().zip(&input.outputs) {
+                parts[*output].push((input.tiles[tile].clone(), sum));
+            }
+        }
+        let (outputs, shape) = (self.outputs.clone(), self.grid.lengths());
+        let made = compute("resampling", move || -> Result<Vec<Field>, StepError> {
+            outputs.into_iter().zip(parts).map(|(output, parts)| field(output, parts, &shape)).collect()
+        });
+        made.await?.map_err(|error| error.at(period))
     }
 }
 
@@ -356,7 +299,12 @@ fn units(steps: impl Iterator<Item = Range<usize>>, span: usize) -> Vec<Range<us
 }
 
 /// Bytes held at the peak, but for what the writer holds.
-pub(super) fn memory(source: &Template, recipes: &[Recipe], from: Pieces, to: Frequency) -> u64 {
+pub(super) fn memory<'a>(
+    source: &Template,
+    recipes: impl IntoIterator<Item = &'a Recipe>,
+    from: Pieces,
+    to: Frequency,
+) -> u64 {
     let weighs = from.rule == Some(Windows::Weighted);
     let cells = source.grid.cells();
     let mut bytes = 0;

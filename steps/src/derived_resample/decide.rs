@@ -29,32 +29,34 @@ impl Changed {
     }
 }
 
-/// Windows that are done already for a newer source than the one that is recorded.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Done {
-    /// The windows.
-    pub(super) windows: Vec<PeriodRange>,
-    /// What changed in the source since they were done.
-    pub(super) since: Changed,
+/// One of the datasets that windows are made from.
+#[derive(Debug, Clone)]
+pub(super) struct Source<'a> {
+    /// What it is called.
+    pub(super) name: &'a str,
+    /// It, as it is or as it will be.
+    pub(super) axis: &'a Axis,
+    /// Its periods as pieces of windows.
+    pub(super) from: Pieces,
+    /// What changed since its recorded snapshot.
+    pub(super) changed: &'a Changed,
+    /// What changed since the state of it that an earlier run worked on, which did not finish.
+    pub(super) since: Option<&'a Changed>,
 }
 
 /// All that the decision looks at.
 #[derive(Debug)]
 pub(super) struct Inputs<'a> {
-    /// The source, as it is or as it will be.
-    pub(super) source: &'a Axis,
-    /// Its periods as pieces of windows.
-    pub(super) from: Pieces,
+    /// What windows are made from: each waits for all of them.
+    pub(super) sources: Vec<Source<'a>>,
     /// The derived dataset as it is.
     pub(super) target: &'a Axis,
     /// Its step.
     pub(super) to: Frequency,
     /// When a window is made.
     pub(super) ready: Ready,
-    /// What changed since the recorded source snapshot.
-    pub(super) changed: &'a Changed,
-    /// Work that an earlier run began.
-    pub(super) done: Option<&'a Done>,
+    /// Windows that an earlier run did for newer sources than those that are recorded.
+    pub(super) done: &'a [PeriodRange],
     /// Everything is made again: the definition is another one.
     pub(super) remake: bool,
     /// Periods that the derived dataset writes together: what comes before its axis must be a
@@ -116,15 +118,52 @@ pub(super) fn forward(source: &Axis, items: &[Item]) -> (Vec<(Period, Status)>, 
     (axis.into_iter().collect(), items.iter().map(|item| item.range).collect())
 }
 
-/// What the periods of `window` are on the axis of the source.
-pub(super) fn parts(source: &Axis, window: Period, from: Pieces) -> Parts {
-    let range = from.of(window);
-    let held = held(source, range);
-    Parts {
-        total: range.len(),
-        have: held.iter().filter(|(_, status)| status.has_values()).count(),
-        provisional: held.iter().any(|(_, status)| *status == Status::Provisional),
-        refused: held.iter().any(|(_, status)| !status.has_values()),
+impl Source<'_> {
+    /// What the periods of `window` are on its axis.
+    pub(super) fn parts(&self, window: Period) -> Parts {
+        let range = self.from.of(window);
+        let held = held(self.axis, range);
+        Parts {
+            total: range.len(),
+            have: held.iter().filter(|(_, status)| status.has_values()).count(),
+            provisional: held.iter().any(|(_, status)| *status == Status::Provisional),
+            refused: held.iter().any(|(_, status)| !status.has_values()),
+        }
+    }
+
+    /// The windows that its axis lies in; none while it holds nothing.
+    fn windows(&self, to: Frequency) -> Option<PeriodRange> {
+        let ((first, _), (last, _)) = self.axis.first().zip(self.axis.last())?;
+        Some(PeriodRange { first: self.from.windows(*first, to).first, last: self.from.windows(*last, to).last })
+    }
+
+    /// What changed in it since `window` was made.
+    pub(super) fn since(&self, window: Period, done: &[PeriodRange]) -> &Changed {
+        let done = done.iter().any(|range| range.contains(window));
+        self.since.filter(|_| done).unwrap_or(self.changed)
+    }
+}
+
+impl Inputs<'_> {
+    /// What `window` is made of in all sources together, and whether that is enough in each.
+    fn parts(&self, window: Period) -> (Parts, bool) {
+        let mut all = Parts { total: 0, have: 0, provisional: false, refused: false };
+        let mut ready = true;
+        for source in &self.sources {
+            let parts = source.parts(window);
+            ready &= self.ready.passes(parts.have, parts.total);
+            all.total += parts.total;
+            all.have += parts.have;
+            all.provisional |= parts.provisional;
+            all.refused |= parts.refused;
+        }
+        (all, ready)
+    }
+
+    /// Whether an input of `window` changed since it was made.
+    fn is_dirty(&self, window: Period) -> bool {
+        let changed = |source: &Source<'_>| source.since(window, self.done).touches(source.from.of(window));
+        self.sources.iter().any(changed)
     }
 }
 
@@ -141,14 +180,19 @@ fn status_of(target: &Axis, window: Period) -> Option<Status> {
 /// Decides what is to be made.
 pub(super) fn decide(inputs: &Inputs<'_>) -> Decision {
     let mut decision = Decision::default();
-    let (Some((first, _)), Some((last, _))) = (inputs.source.first(), inputs.source.last()) else {
-        decision.reasons.push("the source holds no periods yet".to_owned());
-        return decision;
-    };
-    let windows = |period: &Period| inputs.from.windows(*period, inputs.to);
+    let mut windows: Vec<PeriodRange> = Vec::new();
+    for source in &inputs.sources {
+        match source.windows(inputs.to) {
+            Some(range) => windows.push(range),
+            None => decision.reasons.push(super::reasons::empty(inputs, source)),
+        }
+    }
+    // Before the source that begins last nothing can be made, and nothing is missed.
+    let ends = windows.iter().map(|range| range.first).max().zip(windows.iter().map(|range| range.last).max());
+    let Some((first, last)) = ends.filter(|_| decision.reasons.is_empty()) else { return decision };
     let held = inputs.target.first().zip(inputs.target.last()).map(|((a, _), (b, _))| (*a, *b));
-    let first = held.map_or(windows(first).first, |(a, _)| a.min(windows(first).first));
-    let last = held.map_or(windows(last).last, |(_, b)| b.max(windows(last).last));
+    let first = held.map_or(first, |(a, _)| a.min(first));
+    let last = held.map_or(last, |(_, b)| b.max(last));
     // A window that cannot be made is passed when a later one can, or stands already.
     let passed = newest(inputs, PeriodRange { first, last }).max(held.map(|(_, b)| b));
     let mut found = Found { decision, waits: Vec::new() };
@@ -160,10 +204,7 @@ pub(super) fn decide(inputs: &Inputs<'_>) -> Decision {
 
 /// The newest window that can be made.
 fn newest(inputs: &Inputs<'_>, windows: PeriodRange) -> Option<Period> {
-    windows.iter().rev().find(|window| {
-        let parts = parts(inputs.source, *window, inputs.from);
-        inputs.ready.passes(parts.have, parts.total)
-    })
+    windows.iter().rev().find(|window| inputs.parts(*window).1)
 }
 
 /// What was found so far.
@@ -174,10 +215,9 @@ struct Found {
 
 impl Found {
     fn look(&mut self, inputs: &Inputs<'_>, window: Period, passed: Option<Period>) {
-        let parts = parts(inputs.source, window, inputs.from);
-        let ready = inputs.ready.passes(parts.have, parts.total);
+        let (parts, ready) = inputs.parts(window);
         let stored = status_of(inputs.target, window);
-        let dirty = is_dirty(inputs, window);
+        let dirty = inputs.is_dirty(window);
         let (action, status) = match (stored, ready) {
             (None, true) => (Action::Add, parts.status()),
             (None, false) if passed.is_some_and(|p| window < p) => {
@@ -219,15 +259,6 @@ impl Found {
         self.decision.reasons = super::reasons::reasons(inputs, &self.decision, &self.waits, held);
         self.decision
     }
-}
-
-/// Whether an input of `window` changed since it was made.
-fn is_dirty(inputs: &Inputs<'_>, window: Period) -> bool {
-    let range = inputs.from.of(window);
-    let done = inputs
-        .done
-        .is_some_and(|done| done.windows.iter().any(|r| r.contains(window)) && !done.since.touches(range));
-    !done && inputs.changed.touches(range)
 }
 
 #[cfg(test)]

@@ -7,21 +7,22 @@ use frazil_engine::{
     explain::{Explained, Lack, Why},
 };
 
-use super::decide::{Axis, Changed, Inputs, parts};
+use super::decide::{Axis, Changed, Inputs, Source};
 
-/// What `window` looks like from its source, whose calendar is `time`, at `instant`.
+/// What `window` looks like from one of its sources, whose calendar is `time`, at `instant`.
 pub(super) fn explained(
     inputs: &Inputs<'_>,
-    source: &DatasetId,
+    source: &Source<'_>,
+    id: &DatasetId,
     time: &RegularTime,
     instant: DateTime<Utc>,
     window: Period,
 ) -> Explained {
-    let pieces = inputs.from.of(window);
-    let found = parts(inputs.source, window, inputs.from);
+    let pieces = source.from.of(window);
+    let found = source.parts(window);
     let mut lacking: Vec<Lack> = Vec::new();
     for piece in pieces.iter() {
-        let Some((why, until)) = lack(inputs.source, piece, time, instant) else { continue };
+        let Some((why, until)) = lack(source.axis, piece, time, instant) else { continue };
         match lacking.last_mut() {
             Some(last) if last.why == why && last.periods.last.plus(1) == piece => {
                 last.periods.last = piece;
@@ -31,13 +32,13 @@ pub(super) fn explained(
         }
     }
     Explained {
-        source: source.clone(),
+        source: id.clone(),
         pieces,
         total: found.total,
         have: found.have,
         ready: inputs.ready.passes(found.have, found.total),
         lacking,
-        changed: changed(inputs, window, pieces),
+        changed: changed(inputs, source, window, pieces),
     }
 }
 
@@ -66,12 +67,16 @@ fn lack(
 }
 
 /// The pieces that changed since the window was made.
-fn changed(inputs: &Inputs<'_>, window: Period, pieces: PeriodRange) -> Option<Vec<PeriodRange>> {
+fn changed(
+    inputs: &Inputs<'_>,
+    source: &Source<'_>,
+    window: Period,
+    pieces: PeriodRange,
+) -> Option<Vec<PeriodRange>> {
     if !inputs.target.iter().any(|(p, _)| *p == window) {
         return Some(Vec::new());
     }
-    let done = inputs.done.filter(|done| done.windows.iter().any(|range| range.contains(window)));
-    match done.map_or(inputs.changed, |done| &done.since) {
+    match source.since(window, inputs.done) {
         Changed::All => None,
         Changed::Ranges(ranges) => {
             let common = ranges.iter().map(|range| PeriodRange {
@@ -117,14 +122,19 @@ mod tests {
             PeriodRange { first: day("2023-12-30"), last: day("2024-01-03") },
             PeriodRange { first: day("2024-02-01"), last: day("2024-02-03") },
         ]);
-        let inputs = Inputs {
-            source: &source,
+        let from = Source {
+            name: "rain",
+            axis: &source,
             from: Frequency::Day.into(),
+            changed: &changed,
+            since: None,
+        };
+        let inputs = Inputs {
+            sources: vec![from.clone()],
             target: &target,
             to: Frequency::Month,
             ready: Ready::Any,
-            changed: &changed,
-            done: None,
+            done: &[],
             remake: false,
             unit: 1,
         };
@@ -132,7 +142,8 @@ mod tests {
             serde_json::from_value(serde_json::json!({ "step": "P1D", "available": { "lag": "2d" } }))
                 .unwrap();
         let noon = Utc.with_ymd_and_hms(2024, 1, 25, 12, 0, 0).unwrap();
-        let found = explained(&inputs, &"rain".parse().unwrap(), &time, noon, window);
+        let rain: DatasetId = "rain".parse().unwrap();
+        let found = explained(&inputs, &from, &rain, &time, noon, window);
         let told: Vec<String> = found.lacking.iter().map(ToString::to_string).collect();
         assert_eq!(
             told,
@@ -149,12 +160,12 @@ mod tests {
         assert_eq!((found.total, found.have, found.ready), (31, 15, true));
         let only = PeriodRange { first: day("2024-01-01"), last: day("2024-01-03") };
         assert_eq!(found.changed, Some(vec![only]));
-        let unknown = Inputs { changed: &Changed::All, ..inputs };
-        let found = explained(&unknown, &"rain".parse().unwrap(), &time, noon, window);
+        let unknown = Source { changed: &Changed::All, ..from };
+        let found = explained(&inputs, &unknown, &rain, &time, noon, window);
         assert_eq!(found.changed, None);
         // What was never made cannot have changed since.
-        let never = Inputs { target: &[], ..unknown };
-        let found = explained(&never, &"rain".parse().unwrap(), &time, noon, window);
+        let never = Inputs { target: &[], ..inputs };
+        let found = explained(&never, &unknown, &rain, &time, noon, window);
         assert_eq!(found.changed, Some(Vec::new()));
     }
 }

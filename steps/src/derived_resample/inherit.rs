@@ -1,17 +1,21 @@
-//! What a derived dataset takes from its source.
+//! What a derived dataset takes from its sources.
 
 use std::collections::BTreeMap;
 
 use frazil_engine::{
-    data::DType,
+    data::{DType, DatasetId},
     dataset::{Dataset, DatasetInfo, Variable},
     step::{ErrorKind, StepError},
 };
 use serde_json::Value;
 
-use super::{DerivedResample, check, pieces::Windows};
+use super::{
+    DerivedResample, check,
+    from::{self, Known, Wrong},
+    pieces::Windows,
+};
 use crate::{
-    cube::{Template, TemplateVariable},
+    cube::{self, Template, TemplateVariable},
     resample::Method,
 };
 
@@ -39,6 +43,8 @@ const OWN: &[&str] = &[
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Recipe {
     pub(super) name: String,
+    /// Its source, by its place among them.
+    pub(super) source: usize,
     pub(super) from: String,
     pub(super) method: Method,
 }
@@ -46,26 +52,42 @@ pub(super) struct Recipe {
 /// What is made of which variable.
 ///
 /// # Errors
-/// When the source has no such variable, or the method makes no sense for it.
-pub(super) fn recipes(step: &DerivedResample, source: &Template) -> Result<Vec<Recipe>, StepError> {
-    let recipes: Vec<Recipe> = match step.method {
-        Some(method) => source
-            .variables
-            .iter()
-            .map(|v| Recipe { name: v.name.clone(), from: v.name.clone(), method })
-            .collect(),
-        None => step
-            .variables
-            .iter()
-            .map(|(name, c)| Recipe { name: name.clone(), from: c.from.clone(), method: c.method })
-            .collect(),
-    };
+/// When no source or several have such a variable, or the method makes no sense for it.
+pub(super) fn recipes(
+    step: &DerivedResample,
+    sources: &[(&DatasetId, &Template)],
+) -> Result<Vec<Recipe>, StepError> {
+    let names = |template: &'_ Template| template.variables.iter().map(|v| v.name.clone()).collect::<Vec<_>>();
+    let names: Vec<Vec<String>> = sources.iter().map(|(_, template)| names(template)).collect();
+    let known = sources.iter().zip(&names).map(|((id, _), names)| {
+        let variables = Some(names.iter().map(String::as_str).collect());
+        Known { id, variables }
+    });
+    let known: Vec<Known<'_>> = known.collect();
+    let unclear = |wrong: Wrong| refused(format!("{}: {}", step.dataset, wrong.message)).help(wrong.help);
+    let mut recipes = Vec::new();
+    match step.method {
+        Some(method) => {
+            from::twice(&known).map_or(Ok(()), |wrong| Err(unclear(wrong)))?;
+            for (source, names) in names.iter().enumerate() {
+                let recipe = |name: &String| Recipe { name: name.clone(), source, from: name.clone(), method };
+                recipes.extend(names.iter().map(recipe));
+            }
+        }
+        None => {
+            for (name, choice) in &step.variables {
+                let Some((source, from)) = from::find(&choice.from, &known).map_err(unclear)? else { continue };
+                recipes.push(Recipe {
+                    name: name.clone(),
+                    source,
+                    from: from.to_owned(),
+                    method: choice.method,
+                });
+            }
+        }
+    }
     for recipe in &recipes {
-        let Some(variable) = source.variable(&recipe.from) else {
-            let known: Vec<&str> = source.variables.iter().map(|v| v.name.as_str()).collect();
-            return Err(refused(format!("the source of {} has no variable `{}`", step.dataset, recipe.from))
-                .help(format!("it has {}", known.join(", "))));
-        };
+        let Some(variable) = sources[recipe.source].1.variable(&recipe.from) else { continue };
         let units = variable.units.as_deref();
         if let Some(wrong) = check::nonsense(&recipe.from, recipe.method, variable.cell, units) {
             return Err(refused(wrong.message).help(wrong.help));
@@ -74,22 +96,35 @@ pub(super) fn recipes(step: &DerivedResample, source: &Template) -> Result<Vec<R
     Ok(recipes)
 }
 
+/// Refuses sources whose cells are not the same.
+pub(super) fn one_grid(sources: &[(&DatasetId, &Template)]) -> Result<(), StepError> {
+    let Some(((first, template), others)) = sources.split_first() else { return Ok(()) };
+    for (other, theirs) in others {
+        if let Some(difference) = cube::grid_difference(&template.grid, &theirs.grid) {
+            let message = format!("{other} does not lie where {first} lies: {difference}");
+            return Err(refused(message)
+                .help("fetch one on the grid of the other (its `bbox`), or derive each on its own"));
+        }
+    }
+    Ok(())
+}
+
 fn refused(message: String) -> StepError {
     StepError::permanent(ErrorKind::Data, message)
 }
 
-/// The dataset as it is to be written: its block, filled with what it takes from its source.
+/// The dataset as it is to be written: its block, filled with what it takes from its sources. Chunks
+/// and how it is drawn are those of the first.
 pub(super) fn inherited(
     own: &DatasetInfo,
-    source: &DatasetInfo,
-    stored: &Template,
+    sources: &[(&DatasetInfo, &Template)],
     recipes: &[Recipe],
     windows: Option<Windows>,
 ) -> DatasetInfo {
     let mut info = own.clone();
     let mut variables = BTreeMap::new();
     for recipe in recipes {
-        let Some(from) = stored.variable(&recipe.from) else { continue };
+        let Some(from) = sources[recipe.source].1.variable(&recipe.from) else { continue };
         let mut result = recipe.method.result(&recipe.from, &variable(from), from.dtype);
         if windows == Some(Windows::Weighted) && recipe.method == Method::Sum && !from.dtype.is_float() {
             // A share of a whole number is none: as for a mean, a float is needed.
@@ -102,9 +137,11 @@ pub(super) fn inherited(
         variables.insert(recipe.name.clone(), result);
     }
     info.block.variables = variables;
-    space(&mut info.block, stored);
-    if info.block.display.is_none() {
-        info.block.display.clone_from(&source.block.display);
+    if let Some((source, stored)) = sources.first() {
+        space(&mut info.block, stored);
+        if info.block.display.is_none() {
+            info.block.display.clone_from(&source.block.display);
+        }
     }
     info
 }

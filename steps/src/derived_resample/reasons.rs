@@ -2,7 +2,7 @@
 
 use frazil_engine::data::{Action, Period, PeriodRange, Status};
 
-use super::decide::{Axis, Changed, Decision, Inputs};
+use super::decide::{Axis, Changed, Decision, Inputs, Source};
 
 /// Waiting windows that are named one by one; beyond that they are counted.
 const NAMED: usize = 12;
@@ -22,11 +22,18 @@ pub(super) fn reasons(
         reasons.push(format!(
             "its definition differs from the one it was made by: everything is made again{what}"
         ));
-    } else if held.is_some() && *inputs.changed == Changed::All {
-        reasons.push(
-            "the source snapshot it was made from is not known any more: all windows are computed, only those that differ are written"
-                .to_owned(),
-        );
+    } else if held.is_some() {
+        let unknown = inputs.sources.iter().filter(|source| *source.changed == Changed::All);
+        let names: Vec<&str> = unknown.map(|source| source.name).collect();
+        if !names.is_empty() {
+            let which = match inputs.sources.len() {
+                1 => "the source snapshot".to_owned(),
+                _ => format!("the snapshot of {}", names.join(", ")),
+            };
+            reasons.push(format!(
+                "{which} it was made from is not known any more: all windows are computed, only those that differ are written"
+            ));
+        }
     }
     for (action, verb) in [(Action::Add, "made"), (Action::Revise, "made again"), (Action::Fill, "filled")] {
         let chosen = decision.earlier.iter().chain(&decision.windows);
@@ -72,19 +79,44 @@ fn listed(ranges: &[PeriodRange]) -> String {
     text.join(", ")
 }
 
+/// That a source has nothing at all.
+pub(super) fn empty(inputs: &Inputs<'_>, source: &Source<'_>) -> String {
+    let name = if inputs.sources.len() == 1 { "the source" } else { source.name };
+    format!("{name} holds no periods yet")
+}
+
+/// Which periods of which sources a window waits for.
 fn waiting(inputs: &Inputs<'_>, window: Period) -> String {
-    let range = inputs.from.of(window);
-    let lacking: Vec<Period> = range.iter().filter(|p| !there(inputs.source, *p)).collect();
-    let refused: Vec<Period> =
-        lacking.iter().copied().filter(|p| status(inputs.source, *p).is_some()).collect();
-    let of = |periods: &[Period]| listed(&PeriodRange::collect(periods.iter().copied()));
-    if let [period, ..] = refused.as_slice() {
-        let name = status(inputs.source, *period).map_or("", Status::name);
-        return format!("{window}: incomplete, in the source {} is {name}", of(&refused));
+    let one = inputs.sources.len() == 1;
+    let (mut lacks, mut refusals) = (Vec::new(), Vec::new());
+    for source in &inputs.sources {
+        let parts = source.parts(window);
+        // What is enough is not waited for.
+        if !one && inputs.ready.passes(parts.have, parts.total) {
+            continue;
+        }
+        let range = source.from.of(window);
+        let lacking: Vec<Period> = range.iter().filter(|p| !there(source.axis, *p)).collect();
+        let refused: Vec<Period> =
+            lacking.iter().copied().filter(|p| status(source.axis, *p).is_some()).collect();
+        let of = |periods: &[Period]| listed(&PeriodRange::collect(periods.iter().copied()));
+        if let [period, ..] = refused.as_slice() {
+            let status = status(source.axis, *period).map_or("", Status::name);
+            let name = if one { "the source" } else { source.name };
+            refusals.push(format!("in {name} {} is {status}", of(&refused)));
+            continue;
+        }
+        let name = if one { String::new() } else { format!("{} ", source.name) };
+        let count = match lacking.len() {
+            0 | 1 => String::new(),
+            n => format!(" ({n} of {})", range.len()),
+        };
+        lacks.push(format!("{name}{}{count}", of(&lacking)));
     }
-    let count =
-        if lacking.len() > 1 { format!(" ({} of {})", lacking.len(), range.len()) } else { String::new() };
-    format!("{window}: waits for {}{count}", of(&lacking))
+    if refusals.is_empty() {
+        return format!("{window}: waits for {}", lacks.join(", "));
+    }
+    format!("{window}: incomplete, {}", refusals.join(", "))
 }
 
 fn status(source: &Axis, period: Period) -> Option<Status> {

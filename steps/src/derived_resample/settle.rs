@@ -1,4 +1,4 @@
-//! The work of a run: batch by batch into the store, each with what it says of its source.
+//! The work of a run: batch by batch into the store, each with what it says of its sources.
 
 use std::collections::BTreeMap;
 
@@ -11,10 +11,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     DerivedResample,
-    compute::Resampling,
+    compute::{Resampling, walk},
     decide::{self, Window},
-    inherit, reasons,
-    survey::{Batch, Survey},
+    inherit::{self, Output},
+    reasons,
+    survey::{Batch, Source, Survey},
 };
 use crate::cube::{self, BatchWriter, CommitNotes, Cube, Pending, SourceState};
 
@@ -47,7 +48,7 @@ struct Work<'a> {
     survey: &'a Survey,
     cx: &'a Context,
     head: Snapshot,
-    /// Windows that are done for this state of the source.
+    /// Windows that are done for this state of the sources.
     done: Vec<PeriodRange>,
 }
 
@@ -55,8 +56,9 @@ impl Work<'_> {
     /// Makes the windows of a batch and commits them. What was made before an error is committed,
     /// and the error given.
     async fn batch(&mut self, index: usize, batch: &Batch, last: bool) -> Result<(), StepError> {
-        let Some(source) = &self.survey.source else { return Ok(()) };
         let info = &self.survey.info;
+        let outputs = inherit::outputs(info, self.survey.target.as_ref().map(Cube::template));
+        let Some(resamplings) = self.resamplings(&outputs)? else { return Ok(()) };
         let periods = Periods {
             dataset: info.id.clone(),
             step: self.survey.to(),
@@ -67,10 +69,8 @@ impl Work<'_> {
             source: None,
         };
         let mut writer = BatchWriter::begin(info, &self.cx.scope, step::Batch { index, periods }).await?;
-        let outputs = inherit::outputs(info, self.survey.target.as_ref().map(Cube::template));
-        let resampling = Resampling::new(source, self.survey.from(), &self.survey.recipes, &outputs)?;
         let mut put = 0;
-        let made = resampling.make(&batch.windows, &mut writer, &mut put, self.cx).await;
+        let made = walk::make(&resamplings, &batch.windows, &mut writer, &mut put, self.cx).await;
         let ended = match &made {
             Ok(()) => Ended::Whole,
             Err(StepError::Cancelled) => Ended::Cancelled,
@@ -92,6 +92,17 @@ impl Work<'_> {
         made
     }
 
+    /// How each source becomes a part of the dataset; none while one is not there yet.
+    fn resamplings(&self, outputs: &[Output]) -> Result<Option<Vec<Resampling<'_>>>, StepError> {
+        let mut all = Vec::new();
+        for (at, source) in self.survey.sources.iter().enumerate() {
+            let Some(cube) = &source.cube else { return Ok(None) };
+            let recipes = self.survey.recipes.iter().filter(|recipe| recipe.source == at);
+            all.push(Resampling::new(cube, source.from, recipes, outputs)?);
+        }
+        Ok(Some(all))
+    }
+
     fn note(&mut self, windows: &[Window]) {
         let mut all: Vec<_> = self.done.iter().flat_map(PeriodRange::iter).collect();
         all.extend(windows.iter().map(|w| w.period));
@@ -100,22 +111,30 @@ impl Work<'_> {
         self.done = PeriodRange::collect(all);
     }
 
-    /// What the commit records. One that does not finish the work keeps the older source
-    /// snapshot, so that what is left is found again.
+    /// What the commit records. One that does not finish the work keeps the older snapshots of the
+    /// sources, so that what is left is found again.
     fn notes(&self, finished: bool) -> CommitNotes {
-        let source = &self.survey.snapshot;
-        let Some(snapshot) = source.id.clone() else { return CommitNotes::default() };
+        let state = |source: &Source| {
+            let Snapshot { dataset, repository, id, .. } = source.snapshot.clone();
+            Some((dataset, SourceState { repository, snapshot: id? }))
+        };
+        let states: Option<Vec<_>> = self.survey.sources.iter().map(state).collect();
+        let Some(states) = states.filter(|states| !states.is_empty()) else { return CommitNotes::default() };
         if finished {
-            let state = SourceState { repository: source.repository.clone(), snapshot };
             return CommitNotes {
-                sources: BTreeMap::from([(source.dataset.clone(), state)]),
+                sources: states.into_iter().collect(),
                 pending: None,
                 // Where all was computed and nothing differed, only a commit keeps the next run
                 // from computing it all again.
                 always: self.survey.is_begun_anew(),
             };
         }
-        let pending = Some(Pending { snapshot, others: BTreeMap::new(), done: self.done.clone() });
+        let snapshot = states[0].1.snapshot.clone();
+        let others = match states.len() {
+            1 => BTreeMap::new(),
+            _ => states.into_iter().map(|(id, state)| (id, state.snapshot)).collect(),
+        };
+        let pending = Some(Pending { snapshot, others, done: self.done.clone() });
         CommitNotes { pending, ..CommitNotes::default() }
     }
 }

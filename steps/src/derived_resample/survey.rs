@@ -1,5 +1,7 @@
 //! What the decision looks at, read from the stores.
 
+use std::sync::Arc;
+
 use frazil_engine::{
     context::Scope,
     data::{Frequency, Item, Period, PeriodRange, Snapshot, SnapshotId, Status},
@@ -9,37 +11,51 @@ use frazil_engine::{
 
 use super::{
     DerivedResample, Ready, check, compute,
-    decide::{self, Changed, Decision, Done, Inputs, Window},
+    decide::{self, Changed, Decision, Inputs, Window},
     inherit::{self, Recipe},
     pieces::Pieces,
 };
-use crate::cube::{Changes, Cube};
+use crate::cube::{Changes, Cube, Template};
 
 /// Numbers of the source that one commit takes in at most, in bytes: a run that dies loses no
 /// more work than this. A year of daily global fields at 0.25° is half of it.
 const BATCH_BYTES: u64 = 4 << 30;
 
-/// Source and derived dataset as they stand.
+/// A source and its state that is worked on, with what will be done to it before.
+pub(super) type Given<'a> = (Snapshot, &'a [Item]);
+
+/// Sources and derived dataset as they stand.
 #[derive(Debug)]
 pub(super) struct Survey {
-    /// The derived dataset, with what it takes from its source.
+    /// The derived dataset, with what it takes from its sources.
     pub(super) info: DatasetInfo,
-    /// The source; none while it has no commit.
-    pub(super) source: Option<Cube>,
-    /// The state of the source that is worked on.
-    pub(super) snapshot: Snapshot,
+    /// What it is made from; at least one.
+    pub(super) sources: Vec<Source>,
     /// The derived dataset's head.
     pub(super) target: Option<Cube>,
-    /// What is made of what; empty while there is no source.
+    /// What is made of what; empty while a source is not there yet.
     pub(super) recipes: Vec<Recipe>,
     /// Whether the definition is another one than that of the head.
     pub(super) remake: bool,
-    from: Pieces,
     to: Frequency,
-    periods: Vec<(Period, Status)>,
     held: Vec<(Period, Status)>,
+    /// Windows that an earlier run did for newer sources than those that are recorded.
+    done: Vec<PeriodRange>,
+}
+
+/// One of the datasets that windows are made from.
+#[derive(Debug)]
+pub(super) struct Source {
+    /// The state of it that is worked on.
+    pub(super) snapshot: Snapshot,
+    /// It; none while it has no commit.
+    pub(super) cube: Option<Cube>,
+    /// Its periods as pieces of windows.
+    pub(super) from: Pieces,
+    info: Arc<DatasetInfo>,
+    periods: Vec<(Period, Status)>,
     changed: Changed,
-    done: Option<Done>,
+    since: Option<Changed>,
 }
 
 /// Windows that one commit settles.
@@ -49,80 +65,72 @@ pub(super) struct Batch {
 }
 
 impl Survey {
-    /// Looks at both datasets; `planned` is what will be done to the source before.
+    /// Looks at all datasets.
     ///
     /// # Errors
     /// When a store cannot be read, or the settings do not fit what is stored.
     pub(super) async fn of(
         step: &DerivedResample,
-        snapshot: &Snapshot,
-        planned: &[Item],
+        given: &[Given<'_>],
         scope: &Scope,
     ) -> Result<Self, StepError> {
         let own = scope.dataset(&step.dataset)?;
-        let from_info = scope.dataset(&snapshot.dataset)?;
-        let (from, to) = steps(step, from_info, own)?;
-        let source = match &snapshot.id {
-            Some(id) => Some(Cube::open_at(from_info, scope, id).await?),
-            None => None,
-        };
+        let mut sources: Vec<Source> = Vec::new();
+        for (snapshot, _) in given {
+            sources.push(Source::open(step, own, snapshot, scope).await?);
+        }
         let target = Cube::open(own, scope).await?;
         let mut survey = Self {
             info: (**own).clone(),
-            snapshot: snapshot.clone(),
             recipes: Vec::new(),
             remake: false,
-            from: Pieces { step: from, rule: step.windows },
-            to,
-            periods: source.as_ref().map(axis).unwrap_or_default(),
+            to: step_of(own)?,
             held: target.as_ref().map(axis).unwrap_or_default(),
-            changed: Changed::All,
-            done: None,
-            source,
+            done: Vec::new(),
+            sources,
             target,
         };
-        if let Some(source) = &survey.source {
-            survey.recipes = inherit::recipes(step, source.template())?;
-            survey.info =
-                inherit::inherited(own, from_info, source.template(), &survey.recipes, step.windows);
+        if let Some(templates) = survey.templates() {
+            let named: Vec<_> = templates.iter().map(|(info, template)| (&info.id, *template)).collect();
+            inherit::one_grid(&named)?;
+            let recipes = inherit::recipes(step, &named)?;
+            survey.info = inherit::inherited(own, &templates, &recipes, step.windows);
+            survey.recipes = recipes;
         }
-        survey.history(planned).await?;
+        survey.history(given).await?;
         Ok(survey)
     }
 
+    /// What stands in each source; none while one is not there yet.
+    fn templates(&self) -> Option<Vec<(&DatasetInfo, &Template)>> {
+        self.sources.iter().map(|source| Some((&*source.info, source.cube.as_ref()?.template()))).collect()
+    }
+
     /// What changed since the head of the derived dataset was made.
-    async fn history(&mut self, planned: &[Item]) -> Result<(), StepError> {
+    async fn history(&mut self, given: &[Given<'_>]) -> Result<(), StepError> {
         if let Some(target) = &self.target {
             let provenance = target.provenance();
             let other = |ours: &str, theirs: &Option<String>| theirs.as_deref().is_some_and(|t| t != ours);
             self.remake = other(&self.info.definition, &provenance.definition)
                 || provenance.version != self.info.block.version;
-            let recorded = provenance.sources.get(&self.snapshot.dataset);
-            let recorded = recorded.filter(|s| s.repository == self.snapshot.repository).map(|s| &s.snapshot);
-            self.changed = self.changes(recorded).await?;
-            if let Some(pending) = provenance.pending.clone().filter(|_| !self.remake) {
-                let since = self.changes(Some(&pending.snapshot)).await?;
-                self.done = Some(Done { windows: pending.done, since });
-            }
-        }
-        if !planned.is_empty() {
-            let (periods, touched) = decide::forward(&self.periods, planned);
-            self.periods = periods;
-            for changed in [Some(&mut self.changed), self.done.as_mut().map(|d| &mut d.since)] {
-                if let Some(Changed::Ranges(ranges)) = changed {
-                    ranges.extend(touched.iter().copied());
+            let pending = provenance.pending.as_ref().filter(|_| !self.remake);
+            for source in &mut self.sources {
+                let id = &source.snapshot.dataset;
+                let recorded = provenance.sources.get(id);
+                let recorded =
+                    recorded.filter(|s| s.repository == source.snapshot.repository).map(|s| &s.snapshot);
+                source.changed = source.changes(recorded).await?;
+                if let Some(pending) = pending {
+                    let begun = pending.others.get(id).unwrap_or(&pending.snapshot);
+                    source.since = Some(source.changes(Some(begun)).await?);
                 }
             }
+            self.done = pending.map(|pending| pending.done.clone()).unwrap_or_default();
+        }
+        for (source, (_, planned)) in self.sources.iter_mut().zip(given) {
+            source.forward(planned);
         }
         Ok(())
-    }
-
-    async fn changes(&self, since: Option<&SnapshotId>) -> Result<Changed, StepError> {
-        let (Some(source), Some(since)) = (&self.source, since) else { return Ok(Changed::All) };
-        Ok(match source.changes_since(since).await? {
-            Changes::Periods(ranges) | Changes::Foreign(ranges) => Changed::Ranges(ranges),
-            Changes::NotAncestor => Changed::All,
-        })
     }
 
     /// What is to be made.
@@ -133,13 +141,11 @@ impl Survey {
     /// What the decision looks at.
     pub(super) fn inputs(&self, ready: Ready) -> Inputs<'_> {
         Inputs {
-            source: &self.periods,
-            from: self.from,
+            sources: self.sources.iter().map(Source::seen).collect(),
             target: &self.held,
             to: self.to,
             ready,
-            changed: &self.changed,
-            done: self.done.as_ref(),
+            done: &self.done,
             remake: self.remake,
             unit: self.target.as_ref().map_or(1, |t| usize::try_from(t.template().write_unit()).unwrap_or(1)),
         }
@@ -148,12 +154,8 @@ impl Survey {
     /// Whether the head cannot say which windows are behind, so that all were computed, or says
     /// that an earlier run left some.
     pub(super) fn is_begun_anew(&self) -> bool {
-        self.remake || self.changed == Changed::All || self.done.is_some()
-    }
-
-    /// The periods of the source as pieces of windows.
-    pub(super) const fn from(&self) -> Pieces {
-        self.from
+        let unknown = |source: &Source| source.changed == Changed::All || source.since.is_some();
+        self.remake || self.sources.iter().any(unknown)
     }
 
     /// The step of the derived dataset.
@@ -167,7 +169,7 @@ impl Survey {
             || Snapshot {
                 dataset: self.info.id.clone(),
                 repository: self.info.location.url.clone(),
-                branch: self.snapshot.branch.clone(),
+                branch: self.sources.first().map_or_else(String::new, |s| s.snapshot.branch.clone()),
                 id: None,
                 base: None,
             },
@@ -175,18 +177,24 @@ impl Survey {
         )
     }
 
-    /// Windows that an earlier run did for this source and that did not change since.
+    /// Windows that an earlier run did for these sources and that did not change since.
     pub(super) fn still_done(&self) -> Vec<PeriodRange> {
-        let Some(done) = &self.done else { return Vec::new() };
-        let windows = done.windows.iter().flat_map(PeriodRange::iter);
-        PeriodRange::collect(windows.filter(|window| !done.since.touches(self.from.of(*window))))
+        let windows = self.done.iter().flat_map(PeriodRange::iter);
+        let touched = |window: Period| {
+            let since = |s: &Source| s.since.as_ref().is_some_and(|since| since.touches(s.from.of(window)));
+            self.sources.iter().any(since)
+        };
+        PeriodRange::collect(windows.filter(|window| !touched(*window)))
     }
 
     /// The work cut where commits end: at write units, once enough was read. What is made again
     /// under another definition is one commit, or readers would meet both.
     pub(super) fn batches(&self, decision: &Decision) -> Vec<Batch> {
-        let window_bytes = self.source.as_ref().map_or(0, |s| s.template().period_bytes())
-            * decision.windows.first().map_or(1, |w| self.from.of(w.period).len() as u64);
+        let bytes = |source: &Source| {
+            let period = source.cube.as_ref().map_or(0, |cube| cube.template().period_bytes());
+            period * decision.windows.first().map_or(1, |w| source.from.of(w.period).len() as u64)
+        };
+        let window_bytes: u64 = self.sources.iter().map(bytes).sum();
         let limit = usize::try_from(BATCH_BYTES / window_bytes.max(1)).unwrap_or(usize::MAX);
         let chunk = self.chunk();
         let origin = self.held.first().map(|(p, _)| *p).or(decision.windows.first().map(|w| w.period));
@@ -213,11 +221,77 @@ impl Survey {
         i64::try_from(unit).unwrap_or(i64::MAX).max(1)
     }
 
-    /// Bytes that the work holds at its peak; unknown while there is no source.
+    /// Bytes that the work holds at its peak; unknown while a source is not there yet.
     pub(super) fn memory(&self) -> Option<u64> {
-        let source = self.source.as_ref()?;
-        let written = u64::try_from(self.chunk()).unwrap_or(1) * source.template().period_bytes();
-        Some(compute::memory(source.template(), &self.recipes, self.from, self.to) + 2 * written)
+        let templates = self.templates()?;
+        let mut bytes = 0;
+        for (at, (source, (_, template))) in self.sources.iter().zip(templates).enumerate() {
+            let own = self.recipes.iter().filter(|recipe| recipe.source == at);
+            bytes += compute::memory(template, own, source.from, self.to);
+            bytes += 2 * u64::try_from(self.chunk()).unwrap_or(1) * template.period_bytes();
+        }
+        Some(bytes)
+    }
+}
+
+impl Source {
+    async fn open(
+        step: &DerivedResample,
+        own: &DatasetInfo,
+        snapshot: &Snapshot,
+        scope: &Scope,
+    ) -> Result<Self, StepError> {
+        let info = scope.dataset(&snapshot.dataset)?;
+        let from = step_of(info)?;
+        if let Some((message, help)) = check::unfit(from, step_of(own)?, step.windows) {
+            let message = format!("{} {message}", step.dataset);
+            return Err(StepError::permanent(ErrorKind::Data, message).help(help));
+        }
+        let cube = match &snapshot.id {
+            Some(id) => Some(Cube::open_at(info, scope, id).await?),
+            None => None,
+        };
+        Ok(Self {
+            snapshot: snapshot.clone(),
+            info: Arc::clone(info),
+            from: Pieces { step: from, rule: step.windows },
+            periods: cube.as_ref().map(axis).unwrap_or_default(),
+            changed: Changed::All,
+            since: None,
+            cube,
+        })
+    }
+
+    async fn changes(&self, since: Option<&SnapshotId>) -> Result<Changed, StepError> {
+        let (Some(cube), Some(since)) = (&self.cube, since) else { return Ok(Changed::All) };
+        Ok(match cube.changes_since(since).await? {
+            Changes::Periods(ranges) | Changes::Foreign(ranges) => Changed::Ranges(ranges),
+            Changes::NotAncestor => Changed::All,
+        })
+    }
+
+    /// As it will be once `planned` is done to it.
+    fn forward(&mut self, planned: &[Item]) {
+        if planned.is_empty() {
+            return;
+        }
+        let (periods, touched) = decide::forward(&self.periods, planned);
+        self.periods = periods;
+        for changed in [Some(&mut self.changed), self.since.as_mut()].into_iter().flatten() {
+            if let Changed::Ranges(ranges) = changed {
+                ranges.extend(touched.iter().copied());
+            }
+        }
+    }
+
+    fn seen(&self) -> decide::Source<'_> {
+        decide::Source {
+            name: self.snapshot.dataset.as_str(),
+            axis: &self.periods,
+            from: self.from,
+            changed: &self.changed,
+            since: self.since.as_ref(),
+        }
     }
 }
 
@@ -225,22 +299,10 @@ fn axis(cube: &Cube) -> Vec<(Period, Status)> {
     cube.axis().iter().collect()
 }
 
-fn steps(
-    step: &DerivedResample,
-    source: &DatasetInfo,
-    own: &DatasetInfo,
-) -> Result<(Frequency, Frequency), StepError> {
-    let of = |info: &DatasetInfo| {
-        check::frequency(&info.block).ok_or_else(|| {
-            StepError::permanent(ErrorKind::Data, format!("{} has no time axis", info.id))
-                .help("only datasets with a time step are resampled")
-        })
-    };
-    let (from, to) = (of(source)?, of(own)?);
-    match check::unfit(from, to, step.windows) {
-        Some((message, help)) => {
-            Err(StepError::permanent(ErrorKind::Data, format!("{} {message}", step.dataset)).help(help))
-        }
-        None => Ok((from, to)),
-    }
+/// The step of a dataset's axis.
+fn step_of(info: &DatasetInfo) -> Result<Frequency, StepError> {
+    check::frequency(&info.block).ok_or_else(|| {
+        StepError::permanent(ErrorKind::Data, format!("{} has no time axis", info.id))
+            .help("only datasets with a time step are resampled")
+    })
 }

@@ -23,3 +23,6 @@ mod copies;
 
 #[path = "cascades/fan_in.rs"]
 mod fan_in;
+
+#[path = "cascades/joined.rs"]
+mod joined;

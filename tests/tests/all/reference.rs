@@ -246,6 +246,9 @@ fn reference(registry: &Registry) -> String {
             frazil_engine::step::Arity::All => {
                 format!("{}, of any number of steps, or nothing", step_type.input.kind)
             }
+            frazil_engine::step::Arity::Every => {
+                format!("{}, of one step or several; all of them", step_type.input.kind)
+            }
             frazil_engine::step::Arity::Many => format!("{}, of one step or several", step_type.input.kind),
         };
         let (uses, gives, summary) = (step_type.uses, step_type.output, step_type.summary);

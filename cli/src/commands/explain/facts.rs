@@ -28,7 +28,7 @@ pub(super) struct Facts {
     pub(super) writer: Option<(Arc<Pipeline>, PipelineNode)>,
     pub(super) cube: Option<Cube>,
     pub(super) head: Option<Commit>,
-    pub(super) source: Option<Source>,
+    pub(super) sources: Vec<Source>,
     below: Vec<DatasetId>,
     /// What a run would do, and why.
     reasons: Vec<String>,
@@ -37,7 +37,7 @@ pub(super) struct Facts {
     pub(super) explained: Vec<Explanation>,
 }
 
-/// The dataset that it is made from.
+/// A dataset that it is made from.
 pub(super) struct Source {
     pub(super) snapshot: Snapshot,
     /// The state that it was made from last.
@@ -72,10 +72,10 @@ impl Facts {
             Some(cube) => cube.commits(|_| false).await?.into_iter().next(),
             None => None,
         };
-        let source = match info.sources.first().and_then(|id| session.project.datasets.get(id)) {
-            Some(source) => Some(Source::of(source, cube.as_ref(), &scope).await?),
-            None => None,
-        };
+        let mut sources = Vec::new();
+        for source in info.sources.iter().filter_map(|id| session.project.datasets.get(id)) {
+            sources.push(Source::of(source, cube.as_ref(), &scope).await?);
+        }
         let mut facts = Self {
             info: Arc::clone(info),
             below: Cascade::of(&session.project).made_from(&info.id),
@@ -85,7 +85,7 @@ impl Facts {
             writer,
             cube,
             head,
-            source,
+            sources,
             scope,
         };
         facts.plan(session).await?;
@@ -162,14 +162,13 @@ impl Facts {
     pub(super) fn human(&self) -> String {
         let mut lines = vec![format!("{}: {}", self.info.id, self.info.block.title)];
         let mut say = |what: &str, text: String| lines.push(format!("  {what:<11} {text}"));
-        match (&self.writer, &self.info.sources.first()) {
-            (Some((pipeline, node)), Some(source)) => {
-                say("made by", format!("{}.{} ({}) from {source}", pipeline.id, node.id, node.uses));
+        let names: Vec<&str> = self.info.sources.iter().map(DatasetId::as_str).collect();
+        let from = if names.is_empty() { String::new() } else { format!(" from {}", names.join(", ")) };
+        match &self.writer {
+            Some((pipeline, node)) => {
+                say("made by", format!("{}.{} ({}){from}", pipeline.id, node.id, node.uses));
             }
-            (Some((pipeline, node)), None) => {
-                say("made by", format!("{}.{} ({})", pipeline.id, node.id, node.uses))
-            }
-            (None, _) => say("made", format!("elsewhere: {}", self.info.location.url)),
+            None => say("made", format!("elsewhere: {}", self.info.location.url)),
         }
         match self
             .cube
@@ -187,14 +186,14 @@ impl Facts {
             say("last commit", made(head));
         }
         if self.differs() {
-            let what = if self.source.is_some() {
-                "a run makes everything again"
-            } else {
+            let what = if self.sources.is_empty() {
                 "what is stored stays as it is"
+            } else {
+                "a run makes everything again"
             };
             say("stale", format!("its definition differs from the one of its last commit: {what}"));
         }
-        if let Some(source) = &self.source {
+        for source in &self.sources {
             say("source", source.human());
         }
         if !self.below.is_empty() {
@@ -226,7 +225,7 @@ impl Facts {
             "commit": self.head,
             "definition": self.info.definition,
             "definition-differs": self.differs(),
-            "source": self.source.as_ref().map(Source::json),
+            "sources": self.sources.iter().map(Source::json).collect::<Vec<_>>(),
             "below": self.below,
             "reasons": self.reasons,
             "failure": self.failure.as_ref().map(|failure| json!({ "run": failure.run, "error": failure.error })),

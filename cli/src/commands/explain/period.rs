@@ -2,14 +2,14 @@
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use frazil_engine::{
-    data::{Action, Period, PeriodRange, Status},
+    data::{Action, Period, PeriodRange, Snapshot, Status},
     explain::{Explained, Why},
     plan,
 };
 use frazil_steps::cube::Commit;
 use serde_json::{Value, json};
 
-use super::facts::{Facts, made};
+use super::facts::{Facts, Source, made};
 use crate::session::Session;
 
 /// What is known of one period.
@@ -21,8 +21,8 @@ pub(super) struct Explanation {
     history: Vec<(Action, Commit)>,
     /// From when on it can be had, by the calendar of the dataset.
     available: DateTime<Utc>,
-    /// What it is made of, for a derived dataset.
-    inputs: Option<Explained>,
+    /// What it is made of in each source, for a derived dataset.
+    inputs: Vec<Explained>,
 }
 
 impl Facts {
@@ -41,9 +41,10 @@ impl Facts {
             }
             None => Vec::new(),
         };
-        let mut inputs = match (&self.writer, &self.source) {
-            (Some((_, node)), Some(source)) => {
-                plan::explain(node, &source.snapshot, periods, &session.registry, &self.scope).await?
+        let sources: Vec<Snapshot> = self.sources.iter().map(|source| source.snapshot.clone()).collect();
+        let mut inputs = match &self.writer {
+            Some((_, node)) if !sources.is_empty() => {
+                plan::explain(node, &sources, periods, &session.registry, &self.scope).await?
             }
             _ => Vec::new(),
         }
@@ -55,7 +56,7 @@ impl Facts {
                 status: self.cube.as_ref().and_then(|cube| cube.axis().status(period)),
                 history: commits.iter().filter_map(action).collect(),
                 available: self.time()?.available_at(period),
-                inputs: inputs.next(),
+                inputs: inputs.next().unwrap_or_default(),
             };
             self.explained.push(explanation);
         }
@@ -73,9 +74,11 @@ impl Explanation {
         if facts.differs() {
             stale.push("its definition differs from the one of the last commit".to_owned());
         }
-        if let (Some(inputs), Some(_)) =
-            (&self.inputs, facts.source.as_ref().and_then(|s| s.snapshot.id.as_ref()))
-        {
+        let there = |inputs: &&Explained| {
+            let of = |s: &&Source| s.snapshot.dataset == inputs.source;
+            facts.sources.iter().find(of).is_some_and(|source| source.snapshot.id.is_some())
+        };
+        for inputs in self.inputs.iter().filter(there) {
             match &inputs.changed {
                 None => {
                     stale.push(format!("it is not known what changed in {} since it was made", inputs.source))
@@ -91,8 +94,12 @@ impl Explanation {
 
     /// What it waits for, or what makes it preliminary, a sentence each.
     fn waits(&self, facts: &Facts) -> Vec<String> {
-        if let Some(inputs) = &self.inputs {
-            return inputs.lacking.iter().map(|lack| format!("{} {lack}", inputs.source)).collect();
+        if !self.inputs.is_empty() {
+            let of = |inputs: &Explained| {
+                let told = inputs.lacking.iter().map(|lack| format!("{} {lack}", inputs.source));
+                told.collect::<Vec<_>>()
+            };
+            return self.inputs.iter().flat_map(of).collect();
         }
         if self.status.is_some_and(Status::has_values) && self.status != Some(Status::Provisional) {
             return Vec::new();
@@ -130,7 +137,7 @@ impl Explanation {
             };
             say(what, format!("in {}", made(commit)));
         }
-        if let Some(inputs) = &self.inputs {
+        for inputs in &self.inputs {
             let enough = if inputs.ready { "enough" } else { "not enough" };
             say(
                 "made of",
@@ -165,7 +172,7 @@ impl Explanation {
             "frazil": 1, "type": "explained-period", "dataset": facts.info.id, "period": self.period.to_string(),
             "status": self.status, "history": history, "available": self.available,
             "stale": self.stale(facts), "waits": self.waits(facts),
-            "inputs": self.inputs, "behind-the-frontier": self.inputs.as_ref().is_some_and(frontier),
+            "inputs": self.inputs, "behind-the-frontier": self.inputs.iter().any(frontier),
         })
     }
 }

@@ -45,8 +45,8 @@ fn derive(variable: TemplateVariable, block: Value, method: Method) -> DatasetIn
         definition: String::new(),
     };
     let source = json!({ "title": "s", "time": { "step": "P1D" }, "display": { "colormap": "blues" } });
-    let recipes = [Recipe { name: "w".to_owned(), from: "v".to_owned(), method }];
-    inherited(&info("own", block), &info("source", source), &template, &recipes, None)
+    let recipes = [Recipe { name: "w".to_owned(), source: 0, from: "v".to_owned(), method }];
+    inherited(&info("own", block), &[(&info("source", source), &template)], &recipes, None)
 }
 
 #[test]

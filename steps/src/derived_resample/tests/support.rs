@@ -17,7 +17,7 @@ use frazil_engine::{
     },
     dataset::{DatasetInfo, Datasets, Location},
     plan::{Planned, PlannedDocument, PlannedSnapshot, Work},
-    step::{Batch, Ended, Node, Outcome, StepError},
+    step::{Batch, Ended, Every, Node, Outcome, StepError},
 };
 use serde_json::{Value, json};
 
@@ -180,7 +180,7 @@ impl Desk {
     }
 
     pub(super) async fn run_step(&self, step: &DerivedResample, from: &str) -> Result<Snapshot, StepError> {
-        let Outcome { output, error } = step.run(self.snapshot(from).await, &self.cx).await;
+        let Outcome { output, error } = step.run(Every(vec![self.snapshot(from).await]), &self.cx).await;
         match error {
             Some(error) => Err(error),
             None => Ok(output.unwrap()),
@@ -197,7 +197,7 @@ impl Desk {
                 cancel.cancel();
             }
         });
-        let outcome = self.step.run(self.snapshot("daily").await, &cx).await;
+        let outcome = self.step.run(Every(vec![self.snapshot("daily").await]), &cx).await;
         outcome.error.map_or(Ok(()), Err)
     }
 

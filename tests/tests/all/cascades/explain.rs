@@ -30,7 +30,7 @@ fn a_window_says_by_which_run_from_what_and_what_it_waits_for() {
     // What is not there yet: by the calendar on the 8th, by the source today.
     let late = &explain(&rainfall, &["rain_dekads", "--period", "2024-02-D1"])[0];
     assert_eq!(
-        (&late["status"], &late["inputs"]["have"], &late["inputs"]["ready"]),
+        (&late["status"], &late["inputs"][0]["have"], &late["inputs"][0]["ready"]),
         (&Value::Null, &json!(5), &json!(false))
     );
     assert_eq!(
@@ -109,7 +109,7 @@ fn what_is_not_there_is_explained_too_and_a_wrong_name_refused() {
     assert!(told.contains("nothing yet") && told.contains("rain_daily holds nothing yet"), "{told}");
     assert!(!rainfall.cube("rain_dekads").exists() && !rainfall.cube("rain_daily").exists());
     let window = &explain(&rainfall, &["rain_dekads", "--period", "2024-01-D1"])[0];
-    assert_eq!((&window["status"], &window["inputs"]["have"]), (&Value::Null, &json!(0)), "{window}");
+    assert_eq!((&window["status"], &window["inputs"][0]["have"]), (&Value::Null, &json!(0)), "{window}");
     let (_, errors) = rainfall.sandbox.fail(64, &["explain", "rain_dekad"]);
     assert!(errors.contains("did you mean `rain_dekads`?"), "{errors}");
     let (_, errors) = rainfall.sandbox.fail(64, &["explain", "rain_dekads", "--period", "2024-14"]);
