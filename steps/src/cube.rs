@@ -44,8 +44,8 @@ use frazil_engine::{
 use icechunk::{Repository, format::Path, repository::VersionInfo, session::Session};
 
 pub use commit::{CommitNotes, commit};
-pub use history::{Changes, Commit, Pending, Provenance, SourceState};
 pub(crate) use grid::grid_difference;
+pub use history::{Changes, Commit, Pending, Provenance, SourceState};
 pub(crate) use layout::{declared_peak, declared_unit};
 pub use read::Window;
 pub use repo::snapshot as head_of;

@@ -111,10 +111,7 @@ impl Node for DerivedResample {
     async fn plan(&self, input: Vec<Planned>, scope: &Scope) -> Result<Planned, StepError> {
         let snapshot = |planned: Planned| match planned.document {
             PlannedDocument::Snapshot(source) => Ok(source),
-            _ => Err(StepError::permanent(
-                ErrorKind::Internal,
-                "derived-resample is planned over snapshots",
-            )),
+            _ => Err(StepError::permanent(ErrorKind::Internal, "derived-resample is planned over snapshots")),
         };
         let sources = input.into_iter().map(snapshot).collect::<Result<Vec<_>, _>>()?;
         let given = sources.iter().map(|source| (source.snapshot.clone(), &source.changes[..]));

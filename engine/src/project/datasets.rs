@@ -190,7 +190,9 @@ fn definition(drafts: &[Draft<'_>], block: &Block) -> String {
     }
     value["steps"] = Value::Array(steps);
     // Of one source only its numbers matter, and its commits tell of those.
-    if block.sources.len() > 1 && block.writer.is_some_and(|(draft, at)| takes_snapshots(&drafts[draft].steps[at])) {
+    if block.sources.len() > 1
+        && block.writer.is_some_and(|(draft, at)| takes_snapshots(&drafts[draft].steps[at]))
+    {
         value["sources"] = json!(block.sources);
     }
     blake3::hash(canonical(&value).as_bytes()).to_hex()[..32].to_owned()

@@ -143,7 +143,10 @@ fn choices(
             codes::RESAMPLE,
             "/variables",
             format!("nothing is made of `{}`, which this step needs", source.id),
-            format!("add a variable (`from: {}.…`), or take the step that gives it out of `needs`", source.id),
+            format!(
+                "add a variable (`from: {}.…`), or take the step that gives it out of `needs`",
+                source.id
+            ),
         )
     }));
     choices
@@ -194,11 +197,7 @@ fn near(a: [f64; 2], b: [f64; 2], cell: [f64; 2]) -> bool {
 }
 
 /// What a block says, or the block that it is derived from does.
-fn said<T>(
-    info: &DatasetInfo,
-    datasets: &Datasets,
-    of: impl Fn(&Dataset) -> Option<T> + Copy,
-) -> Option<T> {
+fn said<T>(info: &DatasetInfo, datasets: &Datasets, of: impl Fn(&Dataset) -> Option<T> + Copy) -> Option<T> {
     let mut info = info;
     // A checked graph has no circles; this one may have.
     for _ in 0..=datasets.len() {

@@ -7,10 +7,6 @@ pub(super) mod walk;
 
 use std::{collections::VecDeque, ops::Range, sync::Arc};
 
-use frazil_engine::{
-    data::{Field, Frequency, Grid, Period, Status, Values},
-    step::{ErrorKind, StepError},
-};
 use super::{
     decide::Window,
     inherit::{Output, Recipe},
@@ -21,6 +17,10 @@ use crate::{
     compute::compute,
     cube::{Cube, Template, TemplateVariable, Window as Tile},
     resample::{Accumulator, Encoding, Method, Share},
+};
+use frazil_engine::{
+    data::{Field, Frequency, Grid, Period, Status, Values},
+    step::{ErrorKind, StepError},
 };
 
 /// Reads on their way at a time: one is decoded while another is added up.

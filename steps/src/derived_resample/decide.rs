@@ -134,7 +134,10 @@ impl Source<'_> {
     /// The windows that its axis lies in; none while it holds nothing.
     fn windows(&self, to: Frequency) -> Option<PeriodRange> {
         let ((first, _), (last, _)) = self.axis.first().zip(self.axis.last())?;
-        Some(PeriodRange { first: self.from.windows(*first, to).first, last: self.from.windows(*last, to).last })
+        Some(PeriodRange {
+            first: self.from.windows(*first, to).first,
+            last: self.from.windows(*last, to).last,
+        })
     }
 
     /// What changed in it since `window` was made.
@@ -188,7 +191,8 @@ pub(super) fn decide(inputs: &Inputs<'_>) -> Decision {
         }
     }
     // Before the source that begins last nothing can be made, and nothing is missed.
-    let ends = windows.iter().map(|range| range.first).max().zip(windows.iter().map(|range| range.last).max());
+    let ends =
+        windows.iter().map(|range| range.first).max().zip(windows.iter().map(|range| range.last).max());
     let Some((first, last)) = ends.filter(|_| decision.reasons.is_empty()) else { return decision };
     let held = inputs.target.first().zip(inputs.target.last()).map(|((a, _), (b, _))| (*a, *b));
     let first = held.map_or(first, |(a, _)| a.min(first));

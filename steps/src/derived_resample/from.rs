@@ -83,7 +83,10 @@ fn qualified<'a>(
         return Err(Wrong {
             code: codes::SOURCE_VARIABLE,
             message: format!("`{from}` is of `{dataset}`, which is none of the sources of this step"),
-            help: format!("it is made from {}: add the step that gives `{dataset}` to `needs`, or name one of them", listed(&ids)),
+            help: format!(
+                "it is made from {}: add the step that gives `{dataset}` to `needs`, or name one of them",
+                listed(&ids)
+            ),
             source: None,
         });
     };
@@ -106,7 +109,8 @@ fn lacks(source: &Known<'_>, at: usize, variable: &str) -> Wrong {
 pub(super) fn twice(sources: &[Known<'_>]) -> Option<Wrong> {
     let all = sources.iter().flat_map(|source| source.variables.iter().flatten());
     let wrong = all.filter_map(|name| find(name, sources).err()).next()?;
-    let help = "instead of `method` name each in `variables`: `rain: { from: dataset.variable, method: sum }`";
+    let help =
+        "instead of `method` name each in `variables`: `rain: { from: dataset.variable, method: sum }`";
     Some(Wrong { help: help.to_owned(), ..wrong })
 }
 

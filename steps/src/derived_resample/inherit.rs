@@ -57,7 +57,8 @@ pub(super) fn recipes(
     step: &DerivedResample,
     sources: &[(&DatasetId, &Template)],
 ) -> Result<Vec<Recipe>, StepError> {
-    let names = |template: &'_ Template| template.variables.iter().map(|v| v.name.clone()).collect::<Vec<_>>();
+    let names =
+        |template: &'_ Template| template.variables.iter().map(|v| v.name.clone()).collect::<Vec<_>>();
     let names: Vec<Vec<String>> = sources.iter().map(|(_, template)| names(template)).collect();
     let known = sources.iter().zip(&names).map(|((id, _), names)| {
         let variables = Some(names.iter().map(String::as_str).collect());
@@ -70,13 +71,16 @@ pub(super) fn recipes(
         Some(method) => {
             from::twice(&known).map_or(Ok(()), |wrong| Err(unclear(wrong)))?;
             for (source, names) in names.iter().enumerate() {
-                let recipe = |name: &String| Recipe { name: name.clone(), source, from: name.clone(), method };
+                let recipe =
+                    |name: &String| Recipe { name: name.clone(), source, from: name.clone(), method };
                 recipes.extend(names.iter().map(recipe));
             }
         }
         None => {
             for (name, choice) in &step.variables {
-                let Some((source, from)) = from::find(&choice.from, &known).map_err(unclear)? else { continue };
+                let Some((source, from)) = from::find(&choice.from, &known).map_err(unclear)? else {
+                    continue;
+                };
                 recipes.push(Recipe {
                     name: name.clone(),
                     source,

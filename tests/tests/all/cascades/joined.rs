@@ -111,18 +111,11 @@ fn a_month_waits_for_both_sources_and_says_for_which() {
     let explained =
         lines(&rainfall.sandbox.succeed(&["explain", "weather", "--period", "2024-05", "--format", "json"]));
     let told = &explained[0];
-    let inputs: Vec<(&Value, &Value, &Value)> = told["inputs"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|i| (&i["source"], &i["have"], &i["ready"]))
-        .collect();
+    let inputs: Vec<(&Value, &Value, &Value)> =
+        told["inputs"].as_array().unwrap().iter().map(|i| (&i["source"], &i["have"], &i["ready"])).collect();
     assert_eq!(
         inputs,
-        [
-            (&json!("rain_daily"), &json!(31), &json!(true)),
-            (&json!("snow_daily"), &json!(20), &json!(false))
-        ]
+        [(&json!("rain_daily"), &json!(31), &json!(true)), (&json!("snow_daily"), &json!(20), &json!(false))]
     );
     assert_eq!(
         told["waits"],
@@ -163,7 +156,9 @@ fn what_changed_in_any_source_is_made_again_and_nothing_else() {
     let planned = rainfall.sandbox.succeed(&["plan", "a_weather"]);
     assert!(planned.contains("a_weather: nothing to do"), "{planned}");
     // Another definition of one variable is another dataset.
-    rainfall.sandbox.write("pipelines/a_weather.yaml", &WEATHER.replace("snow, method: max", "snow, method: min"));
+    rainfall
+        .sandbox
+        .write("pipelines/a_weather.yaml", &WEATHER.replace("snow, method: max", "snow, method: min"));
     let planned = rainfall.sandbox.succeed(&["plan", "a_weather"]);
     assert!(planned.contains("everything is made again (2024-01/2024-02)"), "{planned}");
     rainfall.sandbox.succeed(&["run", "a_weather"]);

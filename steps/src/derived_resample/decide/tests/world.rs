@@ -87,10 +87,9 @@ impl World {
             (held, changed)
         });
         let seen: Vec<_> = seen.collect();
-        let sources = seen.iter().map(|(axis, changed)| Source {
-            since: changed.get(1),
-            ..source("one", axis, &changed[0])
-        });
+        let sources = seen
+            .iter()
+            .map(|(axis, changed)| Source { since: changed.get(1), ..source("one", axis, &changed[0]) });
         let inputs = Inputs {
             sources: sources.collect(),
             target: &axis(&self.target),
@@ -285,4 +284,3 @@ fn a_run_that_died_leaves_exactly_the_rest() {
     assert_eq!(world.run(Ready::Complete, 4), 6);
     assert_eq!(world.run(Ready::Complete, usize::MAX), 2);
 }
-
