@@ -25,6 +25,7 @@ mod reference;
 mod repo;
 mod selftest;
 mod settle;
+mod spares;
 mod template;
 #[cfg(test)]
 mod tests;
@@ -49,6 +50,7 @@ pub use history::{Changes, Commit, Pending, Provenance, SourceState};
 pub(crate) use layout::{declared_peak, declared_unit};
 pub use read::Window;
 pub use repo::snapshot as head_of;
+pub use spares::Spares;
 pub use template::{Template, TemplateVariable};
 pub use time::TimeIndex;
 pub use write::BatchWriter;

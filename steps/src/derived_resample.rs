@@ -11,6 +11,7 @@ mod from;
 mod inherit;
 mod mosaic;
 mod pieces;
+mod reads;
 mod ready;
 mod reasons;
 mod settle;

@@ -1,3 +1,5 @@
+use std::ops::Range;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -75,6 +77,27 @@ macro_rules! values {
             #[must_use]
             pub fn zeros(dtype: DType, len: usize) -> Self {
                 match dtype { $(DType::$variant => Self::$variant(vec![<$rust>::default(); len])),* }
+            }
+
+            /// Numbers that there is memory for.
+            #[must_use]
+            pub fn capacity(&self) -> usize {
+                match self { $(Self::$variant(v) => v.capacity()),* }
+            }
+
+            /// Makes it so many numbers; those that are new are zero.
+            pub fn resize(&mut self, len: usize) {
+                match self { $(Self::$variant(v) => v.resize(len, <$rust>::default())),* }
+            }
+
+            /// Leaves the numbers at `range`; its memory stays.
+            pub fn keep(&mut self, range: Range<usize>) {
+                match self {
+                    $(Self::$variant(v) => {
+                        v.truncate(range.end);
+                        v.drain(..range.start.min(v.len()));
+                    })*
+                }
             }
 
             /// The numbers as little-endian bytes.

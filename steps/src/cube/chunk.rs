@@ -1,6 +1,7 @@
 //! Stored chunks on their way to numbers.
 
 use std::{
+    cell::RefCell,
     fs::File,
     io::{self, Read, Seek, SeekFrom},
     ops::Range,
@@ -20,6 +21,11 @@ use icechunk::{
 use super::{Cube, codec::CodecError, document::not_a_cube, fault, path};
 use crate::compute::compute;
 
+thread_local! {
+    /// Bytes of the file that was read last on this thread: the next is about as long.
+    static FILE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
 /// A chunk as it is stored.
 enum Stored {
     /// It is not: it holds nothing but fill.
@@ -31,11 +37,11 @@ enum Stored {
 }
 
 impl Stored {
-    /// Its bytes. Blocks.
-    fn bytes(self) -> io::Result<Option<Bytes>> {
+    /// What `then` makes of its bytes. Blocks.
+    fn with<T>(self, then: impl FnOnce(Option<&[u8]>) -> T) -> io::Result<T> {
         let (path, range) = match self {
-            Self::Nothing => return Ok(None),
-            Self::Here(bytes) => return Ok(Some(bytes)),
+            Self::Nothing => return Ok(then(None)),
+            Self::Here(bytes) => return Ok(then(Some(&bytes))),
             Self::File(path, range) => (path, range),
         };
         let mut file = File::open(path)?;
@@ -43,13 +49,16 @@ impl Stored {
             file.seek(SeekFrom::Start(range.start))?;
         }
         let length = range.end.saturating_sub(range.start);
-        let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or_default());
-        file.take(length).read_to_end(&mut bytes)?;
-        if bytes.len() as u64 == length {
-            Ok(Some(bytes.into()))
-        } else {
-            Err(io::ErrorKind::UnexpectedEof.into())
-        }
+        FILE.with_borrow_mut(|bytes| {
+            bytes.clear();
+            bytes.reserve_exact(usize::try_from(length).unwrap_or_default());
+            file.take(length).read_to_end(bytes)?;
+            if bytes.len() as u64 == length {
+                Ok(then(Some(bytes)))
+            } else {
+                Err(io::ErrorKind::UnexpectedEof.into())
+            }
+        })
     }
 }
 
@@ -67,7 +76,7 @@ impl Cube {
         then: impl FnOnce(Option<&[u8]>) -> Result<T, CodecError> + Send + 'static,
     ) -> Result<T, StepError> {
         let stored = self.look_up(name, at, what).await?;
-        let made = compute("reading a chunk", move || Ok::<_, io::Error>(then(stored.bytes()?.as_deref())));
+        let made = compute("reading a chunk", move || stored.with(then));
         let made = made.await?.map_err(|error| {
             StepError::permanent(ErrorKind::Store, format!("{what}: chunk {at:?} of {name}: {error}"))
         })?;

@@ -1,4 +1,4 @@
-use std::{num::NonZeroU64, sync::Arc};
+use std::{cell::RefCell, num::NonZeroU64, sync::Arc};
 
 use frazil_engine::data::{DType, Values};
 use serde_json::Value;
@@ -9,6 +9,13 @@ use zarrs::{
     },
     storage::store::MemoryStore,
 };
+
+use super::spares::Spares;
+
+thread_local! {
+    /// A decompressor asks for more memory than a small chunk holds: each thread keeps one.
+    static DECOMPRESSOR: RefCell<Option<zstd::bulk::Decompressor<'static>>> = const { RefCell::new(None) };
+}
 
 /// Encodes and decodes the chunks of one array, by its stored metadata.
 #[derive(Debug, Clone)]
@@ -81,6 +88,19 @@ impl ChunkCodec {
         if fill.iter().all(|b| *b == 0) { vec![0; numbers * fill.len()] } else { fill.repeat(numbers) }
     }
 
+    /// Makes `bytes` so many fill values; its memory is used again.
+    pub(super) fn fill_up(&self, bytes: &mut Vec<u8>, numbers: usize) {
+        let (fill, length) = (self.fill(), numbers * self.fill().len());
+        bytes.clear();
+        bytes.reserve_exact(length);
+        if numbers > 0 {
+            bytes.extend_from_slice(fill);
+        }
+        while bytes.len() < length {
+            bytes.extend_from_within(..bytes.len().min(length - bytes.len()));
+        }
+    }
+
     /// Whether all numbers are the fill value, bit by bit. Such a chunk is not stored.
     pub(super) fn is_fill(&self, bytes: &[u8]) -> bool {
         self.fill_value.equals_all(bytes)
@@ -110,23 +130,34 @@ impl ChunkCodec {
             .map_err(|e| bad(&e))
     }
 
-    /// The numbers of a whole chunk, or fill where it is not stored. Blocks.
-    pub(super) fn values(&self, stored: Option<&[u8]>) -> Result<Values, CodecError> {
-        let cut = || CodecError::Decode("it is cut short".to_owned());
-        let Some(bytes) = stored else {
-            return Values::from_le_bytes(self.dtype, &self.filled(self.numbers())).ok_or_else(cut);
-        };
-        if self.zstd {
-            let mut values = Values::zeros(self.dtype, self.numbers());
-            self.unzstd(bytes, values.bytes_mut())?;
-            return Ok(values);
+    /// The numbers of a whole chunk, or fill where it is not stored, in a spare block if there is one.
+    /// Blocks.
+    pub(super) fn values(&self, stored: Option<&[u8]>, spares: &Spares) -> Result<Values, CodecError> {
+        let mut values = spares.take(self.dtype, self.numbers());
+        match stored {
+            None => values.bytes_mut().copy_from_slice(&self.filled(self.numbers())),
+            Some(bytes) if self.zstd => self.unzstd(bytes, values.bytes_mut())?,
+            Some(bytes) => {
+                let decoded = self.decode(bytes)?;
+                if decoded.len() != values.bytes().len() {
+                    return Err(CodecError::Decode("it is cut short".to_owned()));
+                }
+                values.bytes_mut().copy_from_slice(&decoded);
+            }
         }
-        Values::from_le_bytes(self.dtype, &self.decode(bytes)?).ok_or_else(cut)
+        Ok(values)
     }
 
     /// Decompresses into its place: through zarrs it would be written, and its memory asked for, three times.
     fn unzstd(&self, bytes: &[u8], out: &mut [u8]) -> Result<(), CodecError> {
-        match zstd::bulk::decompress_to_buffer(bytes, out) {
+        let length = DECOMPRESSOR.with_borrow_mut(|kept| {
+            let decompressor = match kept {
+                Some(decompressor) => decompressor,
+                none => none.insert(zstd::bulk::Decompressor::new()?),
+            };
+            decompressor.decompress_to_buffer(bytes, out)
+        });
+        match length {
             Ok(length) if length == out.len() => Ok(()),
             Ok(length) => Err(CodecError::Decode(format!("it holds {length} bytes, not {}", out.len()))),
             Err(error) => Err(CodecError::Decode(error.to_string())),

@@ -14,6 +14,7 @@ use super::{
     document,
     document::{Nodes, not_a_cube},
     fault, labels, path,
+    spares::Spares,
     template::Template,
     time::TimeIndex,
 };
@@ -178,37 +179,56 @@ impl Cube {
         time: Range<usize>,
         window: Option<&Window>,
     ) -> Result<Values, StepError> {
+        self.read_into(variable, time, window, &Spares::default()).await
+    }
+
+    /// As [`Cube::read`], into a spare block if there is one that fits: for readers of many chunks.
+    ///
+    /// # Errors
+    /// As [`Cube::read`].
+    pub async fn read_into(
+        &self,
+        variable: &str,
+        time: Range<usize>,
+        window: Option<&Window>,
+        spares: &Spares,
+    ) -> Result<Values, StepError> {
         let what = format!("cannot read `{variable}` of {}", self.snapshot.repository);
         let codec =
             self.codecs.get(variable).ok_or_else(|| not_a_cube(format!("{what}: no such variable")))?;
         let target = self
             .block(time, window)
             .map_err(|outside| StepError::permanent(ErrorKind::Internal, format!("{what}: {outside}")))?;
-        let chunks = target.chunks(&codec.lengths());
+        let lengths = codec.lengths();
+        let chunks = target.chunks(&lengths);
         let name = self.template.path(variable);
-        if let [chunk] = chunks.as_slice()
-            && Block::of_chunk(chunk, &codec.lengths()) == target
-        {
-            let codec = Arc::clone(codec);
-            return self.chunk(&name, chunk, &what, move |bytes| codec.values(bytes)).await;
+        let fetch = |chunk: Vec<usize>| {
+            let (name, what, lengths) = (&name, &what, &lengths);
+            let (codec, spares) = (Arc::clone(codec), spares.clone());
+            async move {
+                let values = self.chunk(name, &chunk, what, move |bytes| codec.values(bytes, &spares)).await?;
+                Ok::<_, StepError>((Block::of_chunk(&chunk, lengths), values))
+            }
+        };
+        if let [chunk] = chunks.as_slice() {
+            let whole = Block::of_chunk(chunk, &lengths);
+            // All cells of some steps of a chunk: they lie together in it.
+            if let ([steps, cells @ ..], [wanted, same @ ..]) =
+                (whole.ranges.as_slice(), target.ranges.as_slice())
+                && cells == same
+            {
+                let (_, mut values) = fetch(chunk.clone()).await?;
+                let cells: usize = cells.iter().map(Range::len).product();
+                values.keep((wanted.start - steps.start) * cells..(wanted.end - steps.start) * cells);
+                return Ok(values);
+            }
         }
-        let mut pending = stream::iter(chunks)
-            .map(|chunk| {
-                let (name, what, codec) = (&name, &what, Arc::clone(codec));
-                async move {
-                    let decode =
-                        move |bytes: Option<&[u8]>| bytes.map(|bytes| codec.decode(bytes)).transpose();
-                    let bytes = self.chunk(name, &chunk, what, decode).await?;
-                    Ok::<_, StepError>((chunk, bytes))
-                }
-            })
-            .buffered(CHUNKS_AT_A_TIME);
+        let mut pending = stream::iter(chunks).map(fetch).buffered(CHUNKS_AT_A_TIME);
         // The chunks cover all of it: each byte is written once.
-        let mut out = Values::zeros(codec.dtype, target.numbers());
-        while let Some((chunk, bytes)) = pending.try_next().await? {
-            let source = Block::of_chunk(&chunk, &codec.lengths());
-            let bytes = bytes.unwrap_or_else(|| codec.filled(codec.numbers()));
-            copy(&source, &bytes, &target, out.bytes_mut(), codec.dtype.size());
+        let mut out = spares.take(codec.dtype, target.numbers());
+        while let Some((source, values)) = pending.try_next().await? {
+            copy(&source, values.bytes(), &target, out.bytes_mut(), codec.dtype.size());
+            spares.give(values);
         }
         Ok(out)
     }

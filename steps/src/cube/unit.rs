@@ -45,6 +45,10 @@ impl Plan {
     }
 }
 
+/// Memory of a unit that is written, for one to come.
+#[derive(Debug, Default)]
+pub(super) struct Spare(Vec<Vec<u8>>);
+
 /// The numbers of one unit, all variables.
 #[derive(Debug)]
 pub(super) struct Unit {
@@ -62,18 +66,28 @@ pub(super) struct Unit {
 
 impl Unit {
     /// A unit of fill; one of a single step holds nothing until its numbers are put.
-    pub(super) fn empty(number: i64, plan: &Plan) -> Self {
-        let cells = if plan.length == 1 { 0 } else { plan.cells() * plan.length };
-        let numbers = plan.codecs.iter().map(|c| c.filled(cells)).collect();
+    pub(super) fn empty(number: i64, plan: &Plan, spare: Spare) -> Self {
+        Self::of_fill(number, plan, if plan.length == 1 { 0 } else { plan.length }, spare)
+    }
+
+    fn of_fill(number: i64, plan: &Plan, steps: usize, Spare(mut numbers): Spare) -> Self {
+        numbers.resize_with(plan.codecs.len(), Vec::new);
+        for (numbers, codec) in numbers.iter_mut().zip(&plan.codecs) {
+            codec.fill_up(numbers, plan.cells() * steps);
+        }
         let before = plan.codecs.iter().map(|_| BTreeMap::new()).collect();
         Self { number, numbers, before, touched: false, anchor: None }
     }
 
     /// A unit as it is stored.
-    pub(super) async fn load(number: i64, plan: &Plan, cube: &Cube) -> Result<Self, StepError> {
+    pub(super) async fn load(
+        number: i64,
+        plan: &Plan,
+        cube: &Cube,
+        spare: Spare,
+    ) -> Result<Self, StepError> {
         let what = format!("cannot read {}", cube.snapshot().repository);
-        let mut unit = Self::empty(number, plan);
-        unit.numbers = plan.codecs.iter().map(|c| c.filled(plan.cells() * plan.length)).collect();
+        let mut unit = Self::of_fill(number, plan, plan.length, spare);
         let Ok(chunk) = u32::try_from(number) else { return Ok(unit) };
         for (at, variable) in plan.template.variables.iter().enumerate() {
             let name = plan.template.path(&variable.name);
@@ -147,24 +161,26 @@ fn block_at(place: &[u32], codec: &ChunkCodec) -> Block {
     Block::of_chunk(&chunk, &codec.lengths())
 }
 
-/// Encodes and uploads the chunks of a unit; the numbers are dropped on return.
+/// Encodes and uploads the chunks of a unit; gives its memory back.
 pub(super) async fn upload(
     unit: Unit,
     plan: Arc<Plan>,
     session: Arc<Session>,
     what: Arc<str>,
-) -> Result<Option<UnitRecord>, StepError> {
-    let Some((period, phase)) = unit.anchor.filter(|_| unit.touched) else { return Ok(None) };
+) -> Result<(Option<UnitRecord>, Spare), StepError> {
+    let Some((period, phase)) = unit.anchor.filter(|_| unit.touched) else {
+        return Ok((None, Spare(unit.numbers)));
+    };
     let mut chunks = BTreeMap::new();
     let mut pending = Vec::new();
-    for ((at, variable), numbers) in plan.template.variables.iter().enumerate().zip(unit.numbers) {
-        let numbers = Arc::new(numbers);
+    let numbers: Vec<Arc<Vec<u8>>> = unit.numbers.into_iter().map(Arc::new).collect();
+    for ((at, variable), numbers) in plan.template.variables.iter().enumerate().zip(&numbers) {
         for place in places(variable, &plan.template.grid) {
             let job = Job {
                 plan: Arc::clone(&plan),
                 session: Arc::clone(&session),
                 what: Arc::clone(&what),
-                numbers: Arc::clone(&numbers),
+                numbers: Arc::clone(numbers),
                 variable: at,
                 place,
                 // The place along time is not known yet, and no part of the object.
@@ -187,7 +203,8 @@ pub(super) async fn upload(
             .collect();
         chunks.insert(variable.name.clone(), records);
     }
-    Ok(Some(UnitRecord { period: PeriodRange::one(period), phase, chunks }))
+    let spare = Spare(numbers.into_iter().filter_map(Arc::into_inner).collect());
+    Ok((Some(UnitRecord { period: PeriodRange::one(period), phase, chunks }), spare))
 }
 
 /// One chunk on its way.

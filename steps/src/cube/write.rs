@@ -18,18 +18,18 @@ use super::{
     reference::{Body, UnitRecord, digest},
     repo, settle,
     template::Template,
-    unit::{self, Plan, Unit},
+    unit::{self, Plan, Spare, Unit},
 };
 
 /// Numbers that may wait to be encoded while the next unit is gathered: enough to keep two cores
 /// busy with small units; a larger unit is encoded before the next one is begun.
-const AHEAD: usize = 16 << 20;
+const AHEAD: usize = 8 << 20;
 
 /// Chunks of a manifest along `time`; see docs/decisions for how it was measured.
 pub(super) const CHUNKS_PER_MANIFEST: u32 = 1_024;
 
 /// Writes the periods of one batch as chunk objects that nothing refers to yet. Holds one write
-/// unit (steps of a chunk or shard × bytes of a period), or up to 16 MiB of smaller ones.
+/// unit (steps of a chunk or shard × bytes of a period), or up to 8 MiB of smaller ones.
 #[derive(Debug)]
 pub struct BatchWriter {
     info: Arc<DatasetInfo>,
@@ -41,7 +41,8 @@ pub struct BatchWriter {
     /// Gaps that came before anything said what the grid is.
     waiting: Vec<Slice>,
     open: Option<Unit>,
-    tasks: JoinSet<Result<Option<UnitRecord>, StepError>>,
+    tasks: JoinSet<Result<(Option<UnitRecord>, Spare), StepError>>,
+    spare: Spare,
     ahead: usize,
     units: Vec<UnitRecord>,
     labels: Vec<PeriodLabel>,
@@ -83,6 +84,7 @@ impl BatchWriter {
             waiting: Vec::new(),
             open: None,
             tasks: JoinSet::new(),
+            spare: Spare::default(),
             ahead: 0,
             units: Vec::new(),
             labels: Vec::new(),
@@ -195,9 +197,9 @@ impl BatchWriter {
             self.open = Some(match &self.cube {
                 // What lies behind the axis is not stored: nothing is looked up.
                 Some(cube) if (0..stored_units(cube, plan.length)).contains(&number) => {
-                    Unit::load(number, &plan, cube).await?
+                    Unit::load(number, &plan, cube, std::mem::take(&mut self.spare)).await?
                 }
-                _ => Unit::empty(number, &plan),
+                _ => Unit::empty(number, &plan, std::mem::take(&mut self.spare)),
             });
         }
         let Some(unit) = self.open.as_mut() else { return Ok(()) };
@@ -240,7 +242,11 @@ impl BatchWriter {
 
     async fn next(&mut self) -> Result<(), StepError> {
         match self.tasks.join_next().await {
-            Some(Ok(done)) => self.units.extend(done?),
+            Some(Ok(done)) => {
+                let (record, spare) = done?;
+                self.units.extend(record);
+                self.spare = spare;
+            }
             Some(Err(_)) => return Err(StepError::permanent(ErrorKind::Internal, "writing a chunk stopped")),
             None => {}
         }

@@ -12,10 +12,11 @@ use super::{
     inherit::{Output, Recipe},
     mosaic::Mosaic,
     pieces::{Pieces, Windows},
+    reads::{cells, span_of, tiles},
 };
 use crate::{
     compute::compute,
-    cube::{Cube, Template, TemplateVariable, Window as Tile},
+    cube::{Cube, Spares, Template, TemplateVariable, Window as Tile},
     resample::{Accumulator, Encoding, Method, Share},
 };
 use frazil_engine::{
@@ -25,10 +26,6 @@ use frazil_engine::{
 
 /// Reads on their way at a time: one is decoded while another is added up.
 const AHEAD: usize = 2;
-
-/// Bytes that one read gives where chunks are smaller: enough that no time goes into the reading
-/// itself, and so few that the numbers are still in the cache when they are added up.
-const READ: usize = 1 << 20;
 
 /// One source variable with all that is made of it.
 #[derive(Debug)]
@@ -45,8 +42,8 @@ struct Open {
     window: Window,
     /// Positions on the source's axis that hold values.
     steps: Vec<Range<usize>>,
-    /// By place among the reads of a unit: the sums of each output.
-    sums: Vec<Option<Vec<Accumulator>>>,
+    /// By place among the reads of a unit: the sums of each output, none before the first period.
+    sums: Vec<Vec<Accumulator>>,
 }
 
 /// How a source becomes a part of a derived dataset, or the whole of it.
@@ -59,6 +56,8 @@ pub(super) struct Resampling<'a> {
     outputs: Vec<Output>,
     /// Steps of the source that are read together.
     span: usize,
+    /// Blocks that were added up.
+    spares: Spares,
 }
 
 impl<'a> Resampling<'a> {
@@ -90,7 +89,7 @@ impl<'a> Resampling<'a> {
         }
         let span = inputs.iter().filter_map(|i| Some((i, template.variable(&i.name)?)));
         let span = span.map(|(input, variable)| span_of(variable, &input.tiles)).max().unwrap_or(1);
-        Ok(Self { source, from, grid: Arc::new(template.grid.clone()), inputs, outputs, span })
+        Ok(Self { source, from, grid: Arc::new(template.grid.clone()), inputs, outputs, span, spares: Spares::default() })
     }
 
     async fn read(
@@ -100,7 +99,8 @@ impl<'a> Resampling<'a> {
         (input, tile): (usize, usize),
     ) -> Result<walk::Read, StepError> {
         let input = &self.inputs[input];
-        let values = self.source.read(&input.name, unit.clone(), Some(&input.tiles[tile])).await?;
+        let values =
+            self.source.read_into(&input.name, unit.clone(), Some(&input.tiles[tile]), &self.spares).await?;
         Ok((unit, at, values))
     }
 
@@ -118,13 +118,14 @@ impl<'a> Resampling<'a> {
                 }
             }
         }
-        Open { window, steps, sums: (0..slots).map(|_| None).collect() }
+        Open { window, steps, sums: (0..slots).map(|_| Vec::new()).collect() }
     }
 
     /// Adds what was read to the windows that it belongs to.
     async fn add(
         &self,
         open: &mut VecDeque<Open>,
+        closed: &mut Vec<Vec<Accumulator>>,
         unit: &Range<usize>,
         slot: usize,
         (input, tile): (usize, usize),
@@ -152,7 +153,10 @@ impl<'a> Resampling<'a> {
             let new = || -> Vec<Accumulator> {
                 input.outputs.iter().map(|(_, m)| Accumulator::new(*m, input.encoding, cells)).collect()
             };
-            let sums: Vec<Accumulator> = window.sums[slot].take().unwrap_or_else(new);
+            let mut sums = std::mem::take(&mut window.sums[slot]);
+            if sums.is_empty() {
+                sums = closed.pop().unwrap_or_else(new);
+            }
             let shares = self.shares(window.window.period, unit.start, &steps);
             work.push((at, steps, shares, sums));
         }
@@ -165,11 +169,13 @@ impl<'a> Resampling<'a> {
                     shares.iter().for_each(|(step, share)| sum.add_share(&values, *step, *share));
                 }
             }
-            work
+            (work, values)
         });
-        for (at, .., sums) in worked.await? {
+        let (work, values) = worked.await?;
+        self.spares.give(values);
+        for (at, .., sums) in work {
             if let Some(window) = open.get_mut(at) {
-                window.sums[slot] = Some(sums);
+                window.sums[slot] = sums;
             }
         }
         Ok(())
@@ -185,28 +191,45 @@ impl<'a> Resampling<'a> {
         steps.iter().cloned().flatten().filter_map(share).collect()
     }
 
-    /// The variables of a window all of whose periods have passed.
-    async fn finish(&self, open: Open, slots: &[(usize, usize)]) -> Result<Vec<Field>, StepError> {
-        let Window { period, status, .. } = open.window;
+    /// The variables of a window all of whose periods have passed, and its sums, which are not needed
+    /// any more.
+    async fn finish(
+        &self,
+        open: Open,
+        slots: &[(usize, usize)],
+    ) -> Result<(Vec<Field>, Vec<Vec<Accumulator>>), StepError> {
+        let Open { window: Window { period, status, .. }, mut sums, .. } = open;
         if status == Status::Incomplete || self.outputs.is_empty() {
-            return Ok(Vec::new());
+            return Ok((Vec::new(), sums));
         }
-        let mut parts: Vec<Vec<(Tile, Accumulator)>> = self.outputs.iter().map(|_| Vec::new()).collect();
-        for (sums, &(input, tile)) in open.sums.into_iter().zip(slots) {
+        // For each output, its tiles and where their sums are.
+        let mut parts: Vec<Vec<(Tile, usize, usize)>> = self.outputs.iter().map(|_| Vec::new()).collect();
+        for (slot, &(input, tile)) in slots.iter().enumerate() {
             let input = &self.inputs[input];
-            for (sum, (output, _)) in sums.into_iter().flatten().zip(&input.outputs) {
-                parts[*output].push((input.tiles[tile].clone(), sum));
+            for (at, (output, _)) in input.outputs.iter().enumerate() {
+                parts[*output].push((input.tiles[tile].clone(), slot, at));
             }
         }
         let (outputs, shape) = (self.outputs.clone(), self.grid.lengths());
-        let made = compute("resampling", move || -> Result<Vec<Field>, StepError> {
-            outputs.into_iter().zip(parts).map(|(output, parts)| field(output, parts, &shape)).collect()
+        let made = compute("resampling", move || {
+            let fields = outputs.into_iter().zip(parts).map(|(output, parts)| {
+                let sums = parts.iter().filter_map(|(tile, slot, at)| Some((tile, sums[*slot].get(*at)?)));
+                field(output, sums, &shape)
+            });
+            let fields: Result<Vec<Field>, StepError> = fields.collect();
+            sums.iter_mut().flatten().for_each(Accumulator::clear);
+            (fields, sums)
         });
-        made.await?.map_err(|error| error.at(period))
+        let (fields, sums) = made.await?;
+        Ok((fields.map_err(|error| error.at(period))?, sums))
     }
 }
 
-fn field(output: Output, parts: Vec<(Tile, Accumulator)>, shape: &[usize]) -> Result<Field, StepError> {
+fn field<'a>(
+    output: Output,
+    parts: impl Iterator<Item = (&'a Tile, &'a Accumulator)>,
+    shape: &[usize],
+) -> Result<Field, StepError> {
     let Output { name, dtype, fill, units } = output;
     let mut mosaic = Mosaic::new(shape);
     for (tile, sum) in parts {
@@ -214,7 +237,7 @@ fn field(output: Output, parts: Vec<(Tile, Accumulator)>, shape: &[usize]) -> Re
             StepError::permanent(ErrorKind::Data, format!("`{name}`: {unfit}"))
                 .help(format!("declare `variables: {{ {name}: {{ dtype: … }} }}` of the dataset: a wider integer, or a float"))
         })?;
-        mosaic.put(&tile, values);
+        mosaic.put(tile, values);
     }
     let values = mosaic.finish().ok_or_else(|| {
         StepError::permanent(
@@ -239,65 +262,6 @@ fn encoding(variable: &TemplateVariable) -> Encoding {
     }
 }
 
-fn size(n: u64) -> usize {
-    usize::try_from(n).unwrap_or(usize::MAX).max(1)
-}
-
-/// Parts of the grid that are read at a time: whole chunks, as many as fit one read.
-fn tiles(variable: &TemplateVariable, grid: &Grid) -> Vec<Tile> {
-    let [steps, between @ .., y, x] = variable.unit() else { return Vec::new() };
-    let ((rows, columns), steps) = (grid.shape(), size(*steps));
-    let (y, x) = (size(*y).min(rows.max(1)), size(*x).min(columns.max(1)));
-    let mut planes = vec![Vec::new()];
-    let mut together = 1;
-    for (n, length) in grid.extra.lengths().zip(between.iter().copied().map(size)) {
-        together *= length.min(n);
-        let cut = (0..n).step_by(length).map(|at| at..n.min(at + length));
-        let with = |plane: &Vec<Range<usize>>, next| plane.iter().cloned().chain([next]).collect();
-        planes = planes.iter().flat_map(|plane| cut.clone().map(move |next| with(plane, next))).collect();
-    }
-    let fits = (READ / steps.saturating_mul(together).saturating_mul(variable.dtype.size())).max(1);
-    // First along rows, as they lie.
-    let x = (fits / (x * y).max(1)).clamp(1, columns.div_ceil(x)) * x;
-    let y = if x >= columns { (fits / (x * y).max(1)).clamp(1, rows.div_ceil(y)) * y } else { y };
-    let cut = |length: usize, by: usize| (0..length).step_by(by).map(move |i| i..length.min(i + by));
-    let flat: Vec<_> = cut(rows, y).flat_map(|y| cut(columns, x).map(move |x| (y.clone(), x))).collect();
-    let tile = |extra: Vec<Range<usize>>| {
-        flat.iter().cloned().map(move |(y, x)| Tile { extra: extra.clone(), y, x })
-    };
-    planes.into_iter().flat_map(tile).collect()
-}
-
-/// Cells of a part.
-fn cells(tile: &Tile) -> usize {
-    tile.extra.iter().map(ExactSizeIterator::len).product::<usize>() * tile.y.len() * tile.x.len()
-}
-
-/// Steps that are read at a time: whole chunks, as many as fit one read.
-fn span_of(variable: &TemplateVariable, tiles: &[Tile]) -> usize {
-    let steps = size(variable.unit()[0]);
-    let cells = tiles.iter().map(cells).max().unwrap_or(1).max(1);
-    let chunks = READ / steps.saturating_mul(cells).saturating_mul(variable.dtype.size()).max(1);
-    steps * chunks.max(1)
-}
-
-/// The stretches that are read: what is needed of each span of chunks.
-fn units(steps: impl Iterator<Item = Range<usize>>, span: usize) -> Vec<Range<usize>> {
-    let mut units: Vec<Range<usize>> = Vec::new();
-    for range in steps {
-        let mut start = range.start;
-        while start < range.end {
-            let end = range.end.min((start / span + 1) * span);
-            match units.last_mut() {
-                Some(last) if last.start / span == start / span => last.end = end,
-                _ => units.push(start..end),
-            }
-            start = end;
-        }
-    }
-    units
-}
-
 /// Bytes held at the peak, but for what the writer holds.
 pub(super) fn memory<'a>(
     source: &Template,
@@ -320,16 +284,4 @@ pub(super) fn memory<'a>(
         bytes += windows * cells * Accumulator::bytes_per_cell(recipe.method, variable.dtype, weighs);
     }
     bytes as u64
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_chunk_is_read_once() {
-        assert_eq!(units([3..30, 30..61, 70..75].into_iter(), 30), vec![3..30, 30..60, 60..75]);
-        assert_eq!(units([0..31, 31..59].into_iter(), 100), vec![0..59]);
-        assert_eq!(units(std::iter::empty(), 7), Vec::<Range<usize>>::new());
-    }
 }

@@ -150,6 +150,17 @@ impl Accumulator {
         Self { method, encoding, state, seen: vec![0; cells], weights: None }
     }
 
+    /// Forgets what it has seen, for the next window: its memory is used again.
+    pub fn clear(&mut self) {
+        match &mut self.state {
+            State::Total(sum) => sum.fill(0.0),
+            // What is not seen is not looked at.
+            State::Picked(_) | State::Counted => {}
+        }
+        self.seen.fill(0);
+        self.weights = None;
+    }
+
     /// Bytes that one cell takes while a window is open, by shares or whole.
     #[must_use]
     pub const fn bytes_per_cell(method: Method, dtype: DType, shares: bool) -> usize {
@@ -187,11 +198,11 @@ impl Accumulator {
     ///
     /// # Errors
     /// When an integer type cannot hold a result: it is no whole number, too large, or the fill.
-    pub fn finish(self, dtype: DType, fill: Option<f64>) -> Result<Values, Unfit> {
+    pub fn finish(&self, dtype: DType, fill: Option<f64>) -> Result<Values, Unfit> {
         let Self { method, encoding, state, seen, weights } = self;
         if let State::Picked(values) = state {
             if values.dtype() == dtype && !encoding.packed() {
-                return Ok(filled(values, &seen, fill));
+                return Ok(filled(values.clone(), seen, fill));
             }
             return cast(dtype, fill, seen.len(), |at| {
                 if seen[at] == 0 { f64::NAN } else { encoding.decode(values.get(at)) }
@@ -202,7 +213,7 @@ impl Accumulator {
         };
         cast(dtype, fill, seen.len(), |at| match seen[at] {
             0 => f64::NAN,
-            n if method == Method::Mean => sum[at] / weights.as_ref().map_or(f64::from(n), |w| w[at]),
+            n if *method == Method::Mean => sum[at] / weights.as_ref().map_or(f64::from(n), |w| w[at]),
             _ => sum[at],
         })
     }

@@ -9,8 +9,12 @@ use frazil_engine::{
 };
 use futures::{StreamExt, TryStreamExt, stream, stream::BoxStream};
 
-use super::{AHEAD, Open, Resampling, units};
-use crate::{cube::BatchWriter, derived_resample::decide::Window};
+use super::{AHEAD, Open, Resampling};
+use crate::{
+    cube::BatchWriter,
+    derived_resample::{decide::Window, reads::units},
+    resample::Accumulator,
+};
 
 /// What was read: the steps, the place among the reads of a unit, the numbers.
 pub(super) type Read = (Range<usize>, usize, Values);
@@ -20,6 +24,9 @@ struct Walk<'a> {
     of: &'a Resampling<'a>,
     slots: Vec<(usize, usize)>,
     open: VecDeque<Open>,
+    /// By place among the slots, sums of windows that are done, for those to come: never more than were
+    /// open at a time.
+    closed: Vec<Vec<Vec<Accumulator>>>,
     reads: BoxStream<'a, Result<Read, StepError>>,
     /// Steps of the source that are added up.
     passed: usize,
@@ -34,7 +41,7 @@ impl Walk<'_> {
             }
             match self.reads.try_next().await? {
                 Some((unit, at, values)) => {
-                    self.of.add(&mut self.open, &unit, at, self.slots[at], values).await?;
+                    self.of.add(&mut self.open, &mut self.closed[at], &unit, at, self.slots[at], values).await?;
                     // What ends in this unit is whole once its last read is in.
                     if at + 1 == self.slots.len() {
                         self.passed = unit.end;
@@ -44,7 +51,13 @@ impl Walk<'_> {
             }
         }
         match self.open.pop_front() {
-            Some(done) => self.of.finish(done, &self.slots).await,
+            Some(done) => {
+                let (fields, sums) = self.of.finish(done, &self.slots).await?;
+                for (sums, closed) in sums.into_iter().zip(&mut self.closed) {
+                    closed.extend((!sums.is_empty()).then_some(sums));
+                }
+                Ok(fields)
+            }
             None => Ok(Vec::new()),
         }
     }
@@ -92,6 +105,7 @@ impl<'a> Resampling<'a> {
             .flat_map(|unit| slots.iter().enumerate().map(move |(at, slot)| (unit.clone(), at, *slot)))
             .collect();
         let reads = stream::iter(reads).map(|(unit, at, slot)| self.read(unit, at, slot)).buffered(AHEAD);
-        Walk { of: self, slots, open, reads: reads.boxed(), passed: 0 }
+        let closed = slots.iter().map(|_| Vec::new()).collect();
+        Walk { of: self, slots, open, closed, reads: reads.boxed(), passed: 0 }
     }
 }
