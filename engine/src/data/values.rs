@@ -163,6 +163,19 @@ mod tests {
 
     proptest! {
         #[test]
+        fn what_is_kept_is_what_stood_there(length in 0..20usize, a in 0..20usize, b in 0..20usize, to in 0..30usize) {
+            let (a, b) = (a.min(b).min(length), a.max(b).min(length));
+            let numbers: Vec<i16> = (1..).take(length).collect();
+            let mut values = Values::from(numbers.clone());
+            values.keep(a..b);
+            prop_assert_eq!(&values, &Values::from(numbers[a..b].to_vec()));
+            prop_assert!(values.capacity() >= length);
+            values.resize(to);
+            let padded: Vec<i16> = numbers[a..b].iter().copied().chain(std::iter::repeat(0)).take(to).collect();
+            prop_assert_eq!(values, Values::from(padded));
+        }
+
+        #[test]
         fn bytes_become_numbers_and_bytes_again(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
             for dtype in DType::ALL.iter().copied() {
                 let size = dtype.size();

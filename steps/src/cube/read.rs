@@ -206,7 +206,8 @@ impl Cube {
             let (name, what, lengths) = (&name, &what, &lengths);
             let (codec, spares) = (Arc::clone(codec), spares.clone());
             async move {
-                let values = self.chunk(name, &chunk, what, move |bytes| codec.values(bytes, &spares)).await?;
+                let values =
+                    self.chunk(name, &chunk, what, move |bytes| codec.values(bytes, &spares)).await?;
                 Ok::<_, StepError>((Block::of_chunk(&chunk, lengths), values))
             }
         };

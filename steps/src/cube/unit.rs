@@ -80,12 +80,7 @@ impl Unit {
     }
 
     /// A unit as it is stored.
-    pub(super) async fn load(
-        number: i64,
-        plan: &Plan,
-        cube: &Cube,
-        spare: Spare,
-    ) -> Result<Self, StepError> {
+    pub(super) async fn load(number: i64, plan: &Plan, cube: &Cube, spare: Spare) -> Result<Self, StepError> {
         let what = format!("cannot read {}", cube.snapshot().repository);
         let mut unit = Self::of_fill(number, plan, plan.length, spare);
         let Ok(chunk) = u32::try_from(number) else { return Ok(unit) };

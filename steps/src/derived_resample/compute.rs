@@ -89,7 +89,15 @@ impl<'a> Resampling<'a> {
         }
         let span = inputs.iter().filter_map(|i| Some((i, template.variable(&i.name)?)));
         let span = span.map(|(input, variable)| span_of(variable, &input.tiles)).max().unwrap_or(1);
-        Ok(Self { source, from, grid: Arc::new(template.grid.clone()), inputs, outputs, span, spares: Spares::default() })
+        Ok(Self {
+            source,
+            from,
+            grid: Arc::new(template.grid.clone()),
+            inputs,
+            outputs,
+            span,
+            spares: Spares::default(),
+        })
     }
 
     async fn read(

@@ -4,7 +4,7 @@ use frazil_engine::data::{Action, PeriodRange, Status};
 use serde_json::json;
 
 use super::support::{bench, day, expected, finals, slice};
-use crate::cube::{BatchWriter, Changes, CommitNotes, Cube, Window, commit};
+use crate::cube::{BatchWriter, Changes, CommitNotes, Cube, Spares, Window, commit};
 
 #[tokio::test]
 async fn looking_creates_nothing_and_an_empty_repository_is_empty() {
@@ -89,6 +89,22 @@ async fn windows_and_ranges_are_cut_out() {
         }
     }
     assert_eq!(at, part.len());
+}
+
+#[tokio::test]
+async fn blocks_that_are_used_again_hold_what_is_read_and_nothing_else() {
+    for chunks in [json!({ "time": 4 }), json!({ "time": 1 }), json!({ "time": 4, "y": 4, "x": 3 })] {
+        let bench = bench(json!({ "chunks": chunks }));
+        bench.add(1, 9).await;
+        let cube = bench.cube().await.unwrap();
+        let spares = Spares::default();
+        for (from, to) in [(0, 4), (5, 7), (0, 9), (8, 9), (4, 8), (6, 7)] {
+            let apart = cube.read("rain", from..to, None).await.unwrap();
+            let again = cube.read_into("rain", from..to, None, &spares).await.unwrap();
+            assert_eq!(again.bytes(), apart.bytes(), "{chunks}: {from}..{to}");
+            spares.give(again);
+        }
+    }
 }
 
 #[tokio::test]

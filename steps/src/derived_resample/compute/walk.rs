@@ -41,7 +41,9 @@ impl Walk<'_> {
             }
             match self.reads.try_next().await? {
                 Some((unit, at, values)) => {
-                    self.of.add(&mut self.open, &mut self.closed[at], &unit, at, self.slots[at], values).await?;
+                    self.of
+                        .add(&mut self.open, &mut self.closed[at], &unit, at, self.slots[at], values)
+                        .await?;
                     // What ends in this unit is whole once its last read is in.
                     if at + 1 == self.slots.len() {
                         self.passed = unit.end;

@@ -35,6 +35,9 @@ fn stream(
     to: (DType, Option<f64>),
 ) -> Result<Values, Unfit> {
     let mut acc = Accumulator::new(method, encoding, cells);
+    // One that was used before is as good as a new one.
+    acc.add(values, 0..values.len() / cells);
+    acc.clear();
     let mut from = 0;
     for &cut in cuts.iter().chain([&(values.len() / cells)]) {
         acc.add(values, from..cut.max(from));
