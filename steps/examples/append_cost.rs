@@ -73,6 +73,7 @@ async fn append((info, cx): &(DatasetInfo, Context), from: i64, to: i64) -> Done
         items: vec![Item { range, action: Action::Add }],
         batches: vec![vec![range]],
         source: None,
+        release: None,
     };
     let mut writer = BatchWriter::begin(info, &cx.scope, Batch { index: 0, periods }).await?;
     for n in from..to {

@@ -1,5 +1,7 @@
 //! `append-commit`: settles slices in a cube, a commit per batch.
 
+mod release;
+
 use std::collections::BTreeMap;
 
 use frazil_engine::{
@@ -13,7 +15,7 @@ use futures::StreamExt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::cube::{self, BatchWriter, CommitNotes, Cube, Pending, SourceState};
+use crate::cube::{self, BatchWriter, CommitNotes, Cube, Pending, SourceState, Standing};
 
 /// Settles slices in the cube of a dataset: whole chunks first, then one commit per batch.
 ///
@@ -69,39 +71,42 @@ impl Step for AppendCommit {
 impl Sink for AppendCommit {
     async fn plan(&self, input: &PlannedSlices, scope: &Scope) -> Result<PlannedSnapshot, StepError> {
         let info = scope.dataset(&self.dataset)?;
-        let cube = Cube::open(info, scope).await?;
-        let memory = match &cube {
+        let standing = Standing::of(info, scope).await?;
+        let cube = standing.cube();
+        let memory = match cube {
             Some(cube) => Some(cube.template().peak(input.in_flight)),
             None => cube::declared_peak(info, input.in_flight),
         };
         if let Some(bytes) = memory.filter(|bytes| *bytes > scope.memory) {
-            return Err(too_large(bytes, scope.memory, info, cube.as_ref(), input.in_flight));
+            return Err(too_large(bytes, scope.memory, info, cube, input.in_flight));
         }
-        let id = cube.as_ref().map(Cube::id);
-        let stored = cube.as_ref().and_then(|cube| cube.provenance().definition.clone());
+        let stored = cube.and_then(|cube| cube.provenance().definition.clone());
         // What is fetched is never remade by itself: it may be large, and its source gone.
         let differs = stored.is_some_and(|stored| stored != info.definition);
-        let reasons = differs.then(|| {
-            "its definition differs from the one of its last commit: what is stored stays as it is; `only: all` of enumerate-periods asks for it again".to_owned()
-        });
+        let mut reasons = Vec::new();
+        if differs {
+            reasons.push("its definition differs from the one of its last commit: what is stored stays as it is; another `version`, or `only: all` of enumerate-periods, asks for it again".to_owned());
+        }
+        let (changes, moves) = release::foreseen(&standing, &input.periods);
+        reasons.extend(moves);
         Ok(PlannedSnapshot {
-            snapshot: cube::head_of(info, id),
-            changes: input.periods.items.clone(),
+            snapshot: cube::head_of(info, standing.main.as_ref().map(Cube::id)),
             work: Work {
                 periods: input.periods.count(),
                 requests: 0,
                 bytes: None,
-                commits: input.periods.batches.len(),
+                // To move `main` is no commit, but it is work.
+                commits: input.periods.batches.len().max(usize::from(!changes.is_empty())),
                 memory,
             },
-            reasons: reasons.into_iter().collect(),
+            changes,
+            reasons,
         })
     }
 
     async fn head(&self, cx: &Context) -> Result<Snapshot, StepError> {
         let info = cx.scope.dataset(&self.dataset)?;
-        let cube = Cube::open(info, &cx.scope).await?;
-        Ok(cube::head_of(info, cube.as_ref().map(Cube::id)))
+        Ok(cube::head_of(info, cube::settle_release(info, false, cx).await?))
     }
 
     async fn write(&self, batch: Batch, slices: Slices, cx: &Context) -> Outcome<Written> {
@@ -113,14 +118,13 @@ impl Sink for AppendCommit {
     }
 
     async fn commit(&self, written: Vec<Written>, cx: &Context) -> Outcome<Snapshot> {
-        let done = match cx.scope.dataset(&self.dataset) {
-            Ok(info) => match notes(info, &written, cx).await {
-                Ok(notes) => cube::commit(info, cx, written, notes).await,
-                Err(error) => Err(error),
-            },
-            Err(error) => Err(error),
+        let done = async {
+            let info = cx.scope.dataset(&self.dataset)?;
+            let standing = Standing::of(info, &cx.scope).await?;
+            release::same(&standing, &written)?;
+            cube::commit(info, cx, written.clone(), notes(standing.cube(), &written)).await
         };
-        match done {
+        match done.await {
             Ok(snapshot) => Outcome::done(snapshot),
             // The head is passed on whatever happened: readers hang from what stands.
             Err(error) => Outcome { output: self.head(cx).await.ok(), error: Some(error) },
@@ -175,27 +179,27 @@ impl AppendCommit {
 
 /// What the commit records of datasets that the batches were read from. One that does not finish
 /// what was found to do keeps the older state, so that what is left is found again.
-async fn notes(info: &DatasetInfo, written: &[Written], cx: &Context) -> Result<CommitNotes, StepError> {
+fn notes(head: Option<&Cube>, written: &[Written]) -> CommitNotes {
     let Some(from) = written.last().and_then(|last| last.source.clone()) else {
-        return Ok(CommitNotes::default());
+        return CommitNotes::default();
     };
     let state = |read: Snapshot| {
         Some((read.dataset, SourceState { repository: read.repository, snapshot: read.id? }))
     };
     let states: Option<Vec<_>> = from.snapshots.into_iter().map(state).collect();
-    let Some(states) = states.filter(|states| !states.is_empty()) else { return Ok(CommitNotes::default()) };
-    let head = Cube::open(info, &cx.scope).await?;
-    let stored = head.as_ref().map(Cube::provenance);
+    let Some(states) = states.filter(|states| !states.is_empty()) else { return CommitNotes::default() };
+    let stored = head.map(Cube::provenance);
     if from.finishes {
         let known = |(id, state): &(DatasetId, SourceState)| {
             stored.is_some_and(|stored| stored.sources.get(id) == Some(state))
         };
-        return Ok(CommitNotes {
+        return CommitNotes {
             // Where nothing differed, only a commit keeps the next run from reading it all again.
             always: head.is_some() && !states.iter().all(known),
             sources: states.into_iter().collect(),
             pending: None,
-        });
+            mark: None,
+        };
     }
     let snapshot = states[0].1.snapshot.clone();
     let others: BTreeMap<DatasetId, SnapshotId> = match states.len() {
@@ -211,7 +215,7 @@ async fn notes(info: &DatasetInfo, written: &[Written], cx: &Context) -> Result<
     done.sort_unstable();
     done.dedup();
     let pending = Some(Pending { snapshot, others, done: PeriodRange::collect(done) });
-    Ok(CommitNotes { pending, ..CommitNotes::default() })
+    CommitNotes { pending, ..CommitNotes::default() }
 }
 
 fn too_large(

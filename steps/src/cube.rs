@@ -20,8 +20,10 @@ mod kept;
 mod labels;
 mod layout;
 mod lock;
+mod mark;
 mod read;
 mod reference;
+mod release;
 mod repo;
 mod selftest;
 mod settle;
@@ -46,9 +48,11 @@ use icechunk::{Repository, format::Path, repository::VersionInfo, session::Sessi
 
 pub use commit::{CommitNotes, commit};
 pub(crate) use grid::grid_difference;
-pub use history::{Changes, Commit, Pending, Provenance, SourceState};
+pub use history::{Changes, Commit, CommitMark, Pending, Provenance, ReleaseState, SourceState};
 pub(crate) use layout::{declared_peak, declared_unit};
+pub use mark::{Mark, MarkNote, Marked, mark};
 pub use read::Window;
+pub use release::{Standing, UnderWay, settle as settle_release};
 pub use repo::snapshot as head_of;
 pub use spares::Spares;
 pub use template::{Template, TemplateVariable};

@@ -3,6 +3,7 @@
 mod batches;
 mod decide;
 mod frontier;
+mod release;
 mod settings;
 #[cfg(test)]
 mod tests;
@@ -19,7 +20,7 @@ use frazil_engine::{
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::cube::Cube;
+use crate::cube::{Cube, Standing};
 use batches::Cut;
 use decide::{Decision, Request, decide};
 use frontier::{Files, Newest, Probe};
@@ -174,9 +175,10 @@ impl EnumeratePeriods {
         let TimeAxis::Regular(time) = &info.block.time else {
             return Err(StepError::permanent(ErrorKind::Data, format!("{} has no time axis", info.id)));
         };
-        let cube = Cube::open(info, scope).await?;
-        let axis: Vec<(Period, Status)> = cube.as_ref().map_or_else(Vec::new, |c| c.axis().iter().collect());
-        let base = cube.as_ref().map(Cube::id);
+        let standing = Standing::of(info, scope).await?;
+        let cube = standing.cube();
+        let axis: Vec<(Period, Status)> = cube.map_or_else(Vec::new, |c| c.axis().iter().collect());
+        let base = cube.map(Cube::id);
         let read: Vec<Snapshot> = upstream.iter().map(|upstream| upstream.snapshot.clone()).collect();
         let periods = |decision: Decision| Periods {
             dataset: info.id.clone(),
@@ -186,12 +188,13 @@ impl EnumeratePeriods {
                 snapshots: read,
                 last: decision.batches.last().cloned().unwrap_or_default(),
             }),
+            release: release::asked(&standing, decision.range),
             items: decision.items,
             batches: decision.batches,
         };
         let (mut source, mut known) = (None, None);
         if !upstream.is_empty() {
-            let target = (&info.id, cube.as_ref());
+            let target = (&info.id, cube);
             match upstream::look_at_all(&upstream, target, time.frequency(), scope).await? {
                 Ok((found, waits)) => (source, known) = (Some(found), waits),
                 Err(nothing) => return Ok((periods(Decision::default()), vec![nothing])),
@@ -211,7 +214,7 @@ impl EnumeratePeriods {
         };
         let (start, end) = self.range(time, scope.instant)?;
         let request = Request {
-            start,
+            start: release::start(&standing, start),
             end,
             upstream: source.as_ref().map(|source| source.range),
             changed: source.as_ref().map(|source| source.changed.as_slice()),
@@ -219,10 +222,13 @@ impl EnumeratePeriods {
             only: self.only,
             lookback: self.lookback,
             refill: self.refill,
-            cut: self.cut(info, cube.as_ref(), scope.memory),
+            asked: cube.map_or(&[], |cube| cube.provenance().asked.as_slice()),
+            withdrawn: scope.backfill.as_ref().is_some_and(|backfill| backfill.only == Some(Only::All)),
+            cut: self.cut(info, cube, scope.memory),
         };
         let mut decision = decide(&axis, time, &request, scope.instant)?;
-        let mut reasons: Vec<String> = known.into_iter().collect();
+        let mut reasons: Vec<String> = release::reasons(&standing, decision.range);
+        reasons.extend(known);
         reasons.append(&mut decision.reasons);
         Ok((periods(decision), reasons))
     }

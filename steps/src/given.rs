@@ -55,6 +55,7 @@ pub async fn give(
         items: given.ranges.iter().map(|range| Item { range: *range, action }).collect(),
         batches: vec![given.ranges.to_vec()],
         source: None,
+        release: None,
     };
     let grid = Arc::new(grid(given.grid, &info));
     let fields = if given.status.has_values() { fields(&info, cx, &grid, value)? } else { Vec::new() };

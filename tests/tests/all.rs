@@ -41,6 +41,8 @@ mod real;
 mod real_pipelines;
 #[path = "all/reference.rs"]
 mod reference;
+#[path = "all/releases.rs"]
+mod releases;
 #[path = "all/schema.rs"]
 mod schema;
 #[path = "all/suites.rs"]

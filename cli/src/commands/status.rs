@@ -12,7 +12,7 @@ use frazil_engine::{
     step::StepError,
     store::{RunQuery, RunStore, RunSummary},
 };
-use frazil_steps::cube::Cube;
+use frazil_steps::cube::{self, UnderWay};
 use serde_json::{Map, Value, json};
 
 use super::{plan::exit_of, runs};
@@ -43,14 +43,23 @@ pub(crate) struct Status {
 /// How one dataset stands.
 struct Standing {
     info: Arc<DatasetInfo>,
-    /// Its newest period that holds values, and whether there is a cube at all.
-    stored: Result<(Option<Period>, bool), StepError>,
+    stored: Result<Stored, StepError>,
     /// None for a static dataset, and for one that cannot be read.
     due: Option<Due>,
     /// The pipeline that writes it; none for what is made elsewhere.
     pipeline: Option<PipelineId>,
     /// The newest run of that pipeline, and the word for how it is.
     run: Option<(RunSummary, &'static str)>,
+}
+
+/// What there is of a dataset.
+struct Stored {
+    /// Its newest period that holds values.
+    newest: Option<Period>,
+    /// Whether there is a cube at all.
+    there: bool,
+    /// The version that takes its place, where one is due.
+    release: Option<UnderWay>,
 }
 
 impl Status {
@@ -115,29 +124,32 @@ async fn standings(
     let runs = newest_runs(session).await?;
     let mut standings = Vec::new();
     for info in infos {
-        let stored = stored(info, &scope).await;
+        let mut stored = stored(info, &scope).await;
         let due = stored
             .as_ref()
             .ok()
-            .and_then(|(newest, _)| Due::of(info, &session.project.datasets, *newest, instant));
-        let pipeline = session.project.pipelines.values().find(|pipeline| {
-            let writes = |node: &PipelineNode| node.step.writes().is_some_and(|w| *w.dataset() == info.id);
-            pipeline.nodes.iter().any(writes)
-        });
-        let pipeline = pipeline.map(|pipeline| pipeline.id.clone());
+            .and_then(|stored| Due::of(info, &session.project.datasets, stored.newest, instant));
+        let writes = |node: &&PipelineNode| node.step.writes().is_some_and(|w| *w.dataset() == info.id);
+        let mut all = session.project.pipelines.values();
+        let writer = all.find_map(|pipeline| Some((pipeline, pipeline.nodes.iter().find(writes)?)));
+        // What is derived is made again in one commit.
+        if let (Ok(stored), false) = (&mut stored, writer.is_some_and(|(_, w)| w.uses == "append-commit")) {
+            stored.release = None;
+        }
+        let pipeline = writer.map(|(pipeline, _)| pipeline.id.clone());
         let run = pipeline.as_ref().and_then(|id| runs.get(id)).cloned();
         standings.push(Standing { info: Arc::clone(info), stored, due, pipeline, run });
     }
     Ok(standings)
 }
 
-async fn stored(info: &DatasetInfo, scope: &Scope) -> Result<(Option<Period>, bool), StepError> {
-    let cube = Cube::open(info, scope).await?;
-    let newest = cube.as_ref().filter(|_| info.block.time != TimeAxis::None).and_then(|cube| {
+async fn stored(info: &DatasetInfo, scope: &Scope) -> Result<Stored, StepError> {
+    let found = cube::Standing::of(info, scope).await?;
+    let newest = found.main.as_ref().filter(|_| info.block.time != TimeAxis::None).and_then(|cube| {
         let mut newest_first = cube.axis().iter().rev();
         newest_first.find(|(_, status)| status.has_values()).map(|(period, _)| period)
     });
-    Ok((newest, cube.is_some()))
+    Ok(Stored { newest, there: found.main.is_some(), release: found.release })
 }
 
 /// The newest run of each pipeline.
@@ -161,22 +173,26 @@ impl Standing {
 
     /// What a person is told: whether it is as it should be, or how far behind.
     fn state(&self, instant: DateTime<Utc>) -> String {
-        let (Ok((_, there)), due) = (&self.stored, self.due) else { return "cannot be read".to_owned() };
-        match due.and_then(|due| Some((due.late, due.missing?, due.since?))) {
+        let (Ok(stored), due) = (&self.stored, self.due) else { return "cannot be read".to_owned() };
+        let state = match due.and_then(|due| Some((due.late, due.missing?, due.since?))) {
             Some((late, missing, since)) => {
                 let what = if late { "late" } else { "behind" };
                 let s = if missing.len() == 1 { "" } else { "s" };
                 format!("{what} by {} period{s}, for {}", missing.len(), age(instant - since))
             }
-            None if !there => "nothing yet".to_owned(),
+            None if !stored.there => "nothing yet".to_owned(),
             None if due.is_none() => "there".to_owned(),
             None => "up to date".to_owned(),
+        };
+        match &stored.release {
+            Some(release) => format!("{state}; {release}"),
+            None => state,
         }
     }
 
     fn row(&self, instant: DateTime<Utc>) -> Vec<String> {
         let period = |period: Option<Period>| period.map_or_else(|| "-".to_owned(), |p| p.to_string());
-        let newest = self.stored.as_ref().ok().and_then(|(newest, _)| *newest);
+        let newest = self.stored.as_ref().ok().and_then(|stored| stored.newest);
         let run = self.run.as_ref();
         vec![
             self.info.id.to_string(),
@@ -196,7 +212,7 @@ impl Standing {
 
     fn json(&self, instant: DateTime<Utc>) -> Value {
         let at = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::Secs, true);
-        let newest = self.stored.as_ref().ok().and_then(|(newest, _)| *newest);
+        let newest = self.stored.as_ref().ok().and_then(|stored| stored.newest);
         let since = self.due.and_then(|due| due.since);
         let missing = self.due.and_then(|due| due.missing).map(|missing| {
             json!({

@@ -80,6 +80,7 @@ impl List {
             dataset: dataset()?,
             step: Frequency::Day,
             base: None,
+            release: None,
             source: None,
             items: vec![Item { range: range(0, self.periods), action: Action::Add }],
             batches: (0..self.periods).step_by(self.batch).map(batch).collect(),
@@ -162,7 +163,7 @@ impl Sink for Settle {
         let (dataset, base) = (batch.periods.dataset, batch.periods.base);
         let (ended, body) = (Ended::Whole, serde_json::Value::Null);
         let index = batch.index;
-        Outcome::done(Written { dataset, index, base, source: None, labels, ended, body })
+        Outcome::done(Written { dataset, index, base, source: None, release: None, labels, ended, body })
     }
     async fn commit(&self, _: Vec<Written>, _: &Context) -> Outcome<Snapshot> {
         snapshot().into()

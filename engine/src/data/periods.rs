@@ -1,7 +1,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{DatasetId, Frequency, Period, PeriodRange, Snapshot, SnapshotId};
+use super::{DatasetId, Frequency, Period, PeriodRange, Release, Snapshot, SnapshotId};
 
 /// What is to be done with a period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -45,6 +45,10 @@ pub struct Periods {
     /// The states of other datasets that were asked what there is; they are read from just those.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<Upstream>,
+    /// The version that the work is for, where it is not that of `main`; `base` is then the head of
+    /// its branch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release: Option<Release>,
 }
 
 /// The states of the datasets that the periods of another are read from.

@@ -180,6 +180,7 @@ mod tests {
             step: Frequency::Day,
             base: None,
             source: None,
+            release: None,
             items: Vec::new(),
             batches: Vec::new(),
         };

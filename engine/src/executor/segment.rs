@@ -133,7 +133,7 @@ impl Segment<'_> {
             *head.lock().unwrap_or_else(PoisonError::into_inner) = Some(snapshot);
         };
         let mut snapshot = None;
-        if !written.labels.is_empty() {
+        if written.settles() {
             let (sink, cx) = (&self.sink.step, &self.sink.cx);
             let (written, keep) = (&written, &keep);
             let work = move |_| async move {

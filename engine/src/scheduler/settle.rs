@@ -128,7 +128,7 @@ async fn commit_all(
     for written in written {
         let index = written.index;
         let mut snapshot = None;
-        if !written.labels.is_empty() {
+        if written.settles() {
             let (sink, cx, written) = (&sink, &cx, &written);
             let work = move |_| async move {
                 let outcome = sink.commit(vec![written.clone()], cx).await;

@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::data::{Action, DatasetId, PeriodRange, Periods, Snapshot, SnapshotId, Status};
+use crate::data::{Action, DatasetId, PeriodRange, Periods, Release, Snapshot, SnapshotId, Status};
 
 /// The work of one task of a segment: what one commit will settle.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,6 +69,17 @@ pub struct Written {
     /// The datasets that it was read from, where there are any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<ReadFrom>,
+    /// The version that it is part of, where that is not the one of `main`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release: Option<Release>,
     /// Template and chunk references: the sink's own, opaque to the engine.
     pub body: Value,
+}
+
+impl Written {
+    /// Whether there is anything to commit: periods, or that a release has all that its source has.
+    #[must_use]
+    pub fn settles(&self) -> bool {
+        !self.labels.is_empty() || self.release.is_some()
+    }
 }

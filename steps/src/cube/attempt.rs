@@ -1,10 +1,10 @@
 //! One try of a commit, on the head as it is now.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use frazil_engine::{
     context::Context,
-    data::{PeriodRange, SnapshotId},
+    data::{Period, PeriodRange, Release, SnapshotId},
     dataset::DatasetInfo,
     step::{ErrorKind, StepError},
 };
@@ -14,18 +14,21 @@ use icechunk::{
 };
 
 use super::{
-    CommitNotes, Cube, Provenance,
+    CommitNotes, Cube, Provenance, ReleaseState,
     change::{self, Change},
     confirm, fault, grid,
-    history::CommitRecord,
+    history::{CommitMark, CommitRecord},
     kept,
     reference::digest,
-    repo,
+    release, repo,
     settle::{self, Settlement, Taken},
     template::Template,
     time::TimeIndex,
     write::CHUNKS_PER_MANIFEST,
 };
+
+/// The commit of a repository that holds nothing.
+const INITIAL: icechunk::format::SnapshotId = icechunk::format::snapshot::Snapshot::INITIAL_SNAPSHOT_ID;
 
 /// How a try ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,19 +44,39 @@ pub(super) struct Attempt<'a> {
     info: &'a DatasetInfo,
     cx: &'a Context,
     repository: Arc<Repository>,
+    /// The version that it is part of, where that is not the one of `main`.
+    release: Option<Release>,
     cube: Option<Arc<Cube>>,
+    /// The commit that it follows.
+    tip: icechunk::format::SnapshotId,
 }
 
 impl<'a> Attempt<'a> {
-    pub(super) async fn open(info: &'a DatasetInfo, cx: &'a Context) -> Result<Self, StepError> {
-        let cube = kept::open(info, &cx.scope).await?;
-        let repository = match &cube {
+    pub(super) async fn open(
+        info: &'a DatasetInfo,
+        release: Option<&Release>,
+        cx: &'a Context,
+    ) -> Result<Self, StepError> {
+        let main = kept::open(info, &cx.scope).await?;
+        let repository = match &main {
             Some(cube) => Arc::clone(&cube.repository),
             None => {
                 Arc::new(repo::open_or_create(info, &cx.scope, repo::creation(CHUNKS_PER_MANIFEST)).await?)
             }
         };
-        Ok(Self { info, cx, repository, cube })
+        let release = release.cloned();
+        let (cube, tip) = match &release {
+            Some(release) => {
+                let cube = release::open(release, info, &cx.scope).await?;
+                let tip = release::begin(release, cube.as_deref(), &repository, info, &cx.scope).await?;
+                (cube, tip)
+            }
+            None => {
+                let tip = main.as_ref().map_or(INITIAL, |cube| cube.id.clone());
+                (main, tip)
+            }
+        };
+        Ok(Self { info, cx, repository, release, cube, tip })
     }
 
     /// The head that was found.
@@ -110,8 +133,8 @@ impl<'a> Attempt<'a> {
         }
         let what = format!("cannot commit to {}", self.info.location.url);
         let mut session =
-            self.repository.writable_session(repo::MAIN).await.map_err(fault::icechunk(&what))?;
-        if session.snapshot_id() != self.head_id() {
+            self.repository.writable_session(self.branch()).await.map_err(fault::icechunk(&what))?;
+        if *session.snapshot_id() != self.tip {
             return Ok(Done::Lost);
         }
         let change = Change {
@@ -127,10 +150,8 @@ impl<'a> Attempt<'a> {
         self.send(session, &settlement, notes, &axis, &what).await
     }
 
-    fn head_id(&self) -> &icechunk::format::SnapshotId {
-        const INITIAL: icechunk::format::SnapshotId =
-            icechunk::format::snapshot::Snapshot::INITIAL_SNAPSHOT_ID;
-        self.cube.as_ref().map_or(&INITIAL, |cube| &cube.id)
+    fn branch(&self) -> &str {
+        self.release.as_ref().map_or(repo::MAIN, |release| &release.branch)
     }
 
     /// The template of the head, which the batches must have been written for; of the first batch
@@ -160,8 +181,12 @@ impl<'a> Attempt<'a> {
         axis: &TimeIndex,
         what: &str,
     ) -> Result<Done, StepError> {
-        let provenance = self.provenance(notes);
-        let record = record(settlement, self.cx);
+        let provenance = self.provenance(notes, settlement);
+        let mut record = record(settlement, notes, self.cx);
+        if self.release.is_some() && self.cube.is_none() {
+            let main = kept::open(self.info, &self.cx.scope).await?;
+            record.replaced = main.map(|main| settle::ranges(main.axis.periods())).unwrap_or_default();
+        }
         let committed = session
             .commit(message(&record))
             .properties(record.properties(&provenance))
@@ -182,29 +207,52 @@ impl<'a> Attempt<'a> {
             None => confirm::begun(repository, id, axis, self.info).await?,
         };
         let id = again.id();
-        kept::keep(&repo::Place::of(&self.info.location)?, &self.info.location.url, Arc::new(again));
+        let place = repo::Place::of(&self.info.location)?;
+        kept::keep(&place, &release::place(self.info, self.branch()), Arc::new(again));
         Ok(Done::Committed(id))
     }
 
-    fn provenance(&self, notes: &CommitNotes) -> Provenance {
+    fn provenance(&self, notes: &CommitNotes, settlement: &Settlement) -> Provenance {
         let mut provenance = self.cube.as_ref().map(|c| c.provenance.clone()).unwrap_or_default();
+        let settled = settlement.revised.iter().chain(&settlement.filled);
+        provenance.asked = without(&provenance.asked, settled.copied().collect());
+        if let Some(mark) = &notes.mark {
+            let asked = provenance.asked.iter().flat_map(PeriodRange::iter).chain(mark.asked.iter().copied());
+            provenance.asked = settle::ranges(&asked.collect::<Vec<_>>());
+            return provenance;
+        }
         provenance.definition =
             Some(self.info.definition.clone()).filter(|d| !d.is_empty()).or(provenance.definition);
-        provenance.version = self.info.block.version.clone();
+        // A block that says no version asks for none: what is stored keeps its own.
+        provenance.version = self.info.block.version.clone().or(provenance.version);
+        provenance.release = self.release.as_ref().map(|release| {
+            let began = || SnapshotId(self.tip.to_string());
+            let known = self.cube.as_ref().and_then(|cube| cube.provenance.release.as_ref());
+            ReleaseState { from: known.map_or_else(began, |state| state.from.clone()), range: release.range }
+        });
         provenance.sources.extend(notes.sources.clone());
         provenance.pending.clone_from(&notes.pending);
         provenance
     }
 }
 
-fn record(settlement: &Settlement, cx: &Context) -> CommitRecord {
+fn record(settlement: &Settlement, notes: &CommitNotes, cx: &Context) -> CommitRecord {
+    let mark =
+        notes.mark.as_ref().map(|mark| CommitMark { to: mark.to.clone(), reason: mark.reason.clone() });
     CommitRecord {
-        run: Some(cx.run.to_string()),
+        run: mark.is_none().then(|| cx.run.to_string()),
         added: settle::ranges(&settlement.added),
         revised: settle::ranges(&settlement.revised),
         filled: settle::ranges(&settlement.filled),
+        replaced: Vec::new(),
         same: settlement.is_empty(),
+        mark,
     }
+}
+
+/// The periods of some ranges that are none of these.
+fn without(ranges: &[PeriodRange], gone: BTreeSet<Period>) -> Vec<PeriodRange> {
+    PeriodRange::collect(ranges.iter().flat_map(PeriodRange::iter).filter(|period| !gone.contains(period)))
 }
 
 /// The message of a commit, for people who read the history.
@@ -214,6 +262,13 @@ fn message(record: &CommitRecord) -> String {
         let more = if ranges.len() > 4 { " …" } else { "" };
         (!ranges.is_empty()).then(|| format!("{verb} {}{more}", shown.join(", ")))
     };
+    if let Some(CommitMark { to, reason }) = &record.mark {
+        let mut all: Vec<Period> =
+            record.added.iter().chain(&record.revised).flat_map(PeriodRange::iter).collect();
+        all.sort_unstable();
+        let text = part(&format!("{to}:"), &PeriodRange::collect(all)).unwrap_or_default();
+        return reason.as_ref().map_or_else(|| text.clone(), |reason| format!("{text} ({reason})"));
+    }
     let parts = [part("add", &record.added), part("revise", &record.revised), part("fill", &record.filled)];
     let text: Vec<String> = parts.into_iter().flatten().collect();
     if text.is_empty() { "record sources".to_owned() } else { text.join("; ") }

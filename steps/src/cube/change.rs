@@ -118,6 +118,11 @@ fn bytes(document: &Value) -> bytes::Bytes {
     document.to_string().into_bytes().into()
 }
 
+/// Takes out all that stands there: the version before, in the first commit of another one.
+pub(super) async fn clear(session: &mut Session, what: &str) -> Result<(), StepError> {
+    session.delete_group(path("/")?).await.map_err(fault::icechunk(what))
+}
+
 /// Groups, coordinates and empty variables of a new cube.
 async fn create(change: &Change<'_>, session: &mut Session) -> Result<Nodes, StepError> {
     let (template, grid) = (change.template, &change.template.grid);
@@ -126,12 +131,8 @@ async fn create(change: &Change<'_>, session: &mut Session) -> Result<Nodes, Ste
         "node_type": "group",
         "attributes": attributes::root(change.info, template, change.axis),
     });
-    let group = path("/")?;
-    match session.get_group(&group).await {
-        Ok(_) => session.update_group(&group, bytes(&root)).await,
-        Err(_) => session.add_group(group, bytes(&root)).await,
-    }
-    .map_err(fault::icechunk(change.what))?;
+    clear(session, change.what).await?;
+    session.add_group(path("/")?, bytes(&root)).await.map_err(fault::icechunk(change.what))?;
     let extra = grid.extra.0.iter().map(|dimension| (dimension.name.as_str(), labels::document(dimension)));
     let mut nodes: Nodes = coordinates(template)
         .into_iter()

@@ -2,15 +2,17 @@ use std::collections::BTreeMap;
 
 use frazil_engine::{
     context::Context,
-    data::{DatasetId, Snapshot, SnapshotId},
+    data::{DatasetId, Release, Snapshot, SnapshotId},
     dataset::DatasetInfo,
-    step::{ErrorKind, StepError, Written},
+    step::{Ended, ErrorKind, StepError, Written},
 };
 
 use super::{
     Cube, Pending, SourceState,
     attempt::{Attempt, Done},
     lock,
+    mark::MarkNote,
+    release,
     repo::{self, Place},
     selftest,
     settle::{self, Taken},
@@ -29,6 +31,8 @@ pub struct CommitNotes {
     pub pending: Option<Pending>,
     /// Commit although no value and no status changed, to record newer sources (`values: same`).
     pub always: bool,
+    /// What a person said of the periods; where they come from is then carried forward as it is.
+    pub mark: Option<MarkNote>,
 }
 
 /// Commits successive batches under the dataset's lock and gives the head; `base` is the head that
@@ -56,25 +60,50 @@ async fn publish(
 ) -> Result<Snapshot, StepError> {
     writable(info)?;
     let place = Place::of(&info.location)?;
+    let (release, exhausted) = release_of(&written)?;
     let waiting = written.into_iter().filter(|w| !w.labels.is_empty());
     let mut waiting = waiting.map(taken).collect::<Result<Vec<_>, StepError>>()?;
-    if waiting.is_empty() && !notes.always {
+    if waiting.is_empty() && !notes.always && release.is_none() {
         let id = Cube::open(info, &cx.scope).await?.map(|cube| cube.id());
         return Ok(repo::snapshot(info, id));
     }
     selftest::ensure(&place, info, &cx.scope).await?;
     let _held = lock::take(&place, &info.location.url, cx).await?;
-    let mut found: Option<Option<SnapshotId>> = None;
-    loop {
-        let round = round(info, cx, &mut waiting, &notes).await?;
-        let base = found.get_or_insert(round.found);
+    let main = match &release {
+        Some(_) => Cube::open(info, &cx.scope).await?.map(|main| main.id()),
+        None => None,
+    };
+    let (mut found, mut head): (Option<Option<SnapshotId>>, _) = (None, None);
+    while !waiting.is_empty() || found.is_none() {
+        let round = round(info, cx, &mut waiting, &notes, release.as_ref()).await?;
+        found.get_or_insert(round.found);
         if round.committed {
             lock::sync(&place).await?;
         }
-        if waiting.is_empty() {
-            return Ok(Snapshot { base: base.clone(), ..repo::snapshot(info, round.head) });
-        }
+        head = round.head;
     }
+    if release.is_some() {
+        let head = release::publish(info, exhausted, &cx.scope).await?;
+        lock::sync(&place).await?;
+        return Ok(Snapshot { base: main, ..repo::snapshot(info, head) });
+    }
+    Ok(Snapshot { base: found.flatten(), ..repo::snapshot(info, head) })
+}
+
+/// The version that all of these batches are part of, as far as its source has it; whether it has
+/// no more.
+fn release_of(written: &[Written]) -> Result<(Option<Release>, bool), StepError> {
+    let Some(last) = written.last() else { return Ok((None, false)) };
+    let version = |written: &Written| written.release.as_ref().map(|release| release.version.clone());
+    if written.iter().any(|one| version(one) != version(last)) {
+        return Err(settle::moved("the batches are of several versions of the dataset"));
+    }
+    let exhausted = last.ended == Ended::Frontier;
+    let mut release = last.release.clone();
+    if let (Some(release), Some(label), true) = (&mut release, last.labels.last(), exhausted) {
+        release.range.last = release.range.last.min(label.period.last);
+    }
+    Ok((release, exhausted))
 }
 
 /// A written batch, its document taken apart.
@@ -100,9 +129,10 @@ async fn round(
     cx: &Context,
     waiting: &mut Vec<Taken>,
     notes: &CommitNotes,
+    release: Option<&Release>,
 ) -> Result<Round, StepError> {
     for _ in 0..TRIES {
-        let attempt = Attempt::open(info, cx).await?;
+        let attempt = Attempt::open(info, release, cx).await?;
         let axis = attempt.axis()?;
         let group = match waiting.iter().position(|taken| settle::inserts(taken, &axis)) {
             Some(0) => 1,

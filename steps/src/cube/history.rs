@@ -27,6 +27,21 @@ pub struct Provenance {
     pub sources: BTreeMap<DatasetId, SourceState>,
     /// Work on newer source snapshots that is done in part.
     pub pending: Option<Pending>,
+    /// On the branch of a release: what it is, and from where it began.
+    pub release: Option<ReleaseState>,
+    /// Periods that a person asked to be listed again, and that hold no numbers yet.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub asked: Vec<PeriodRange>,
+}
+
+/// A release as its own commits tell it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReleaseState {
+    /// The head of `main` that its first commit followed.
+    pub from: SnapshotId,
+    /// From the first to the last period that it was asked to hold; where the source had no more,
+    /// up to the last that it had.
+    pub range: PeriodRange,
 }
 
 /// What was read of a source dataset.
@@ -68,7 +83,21 @@ pub(super) struct CommitRecord {
     pub(super) added: Vec<PeriodRange>,
     pub(super) revised: Vec<PeriodRange>,
     pub(super) filled: Vec<PeriodRange>,
+    /// All periods of the version before, in the first commit of another one.
+    pub(super) replaced: Vec<PeriodRange>,
     pub(super) same: bool,
+    /// What a person said of the periods.
+    pub(super) mark: Option<CommitMark>,
+}
+
+/// What a person said of the periods of a commit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommitMark {
+    /// What they are since.
+    pub to: String,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 impl CommitRecord {
@@ -79,13 +108,19 @@ impl CommitRecord {
             properties.insert("run".to_owned(), json!(run));
         }
         let ranges = |ranges: &[PeriodRange]| ranges.iter().map(|r| String::from(*r)).collect::<Vec<_>>();
-        let periods = json!({
+        let mut periods = json!({
             "added": ranges(&self.added),
             "revised": ranges(&self.revised),
             "filled": ranges(&self.filled),
         });
+        if !self.replaced.is_empty() {
+            periods["replaced"] = json!(ranges(&self.replaced));
+        }
         properties.insert("periods".to_owned(), periods);
         properties.insert("values".to_owned(), json!(if self.same { "same" } else { "changed" }));
+        if let Some(mark) = &self.mark {
+            properties.insert("mark".to_owned(), json!(mark));
+        }
         if let Ok(Value::Object(carried)) = serde_json::to_value(provenance) {
             properties.extend(carried.into_iter().filter(|(_, value)| !value.is_null()));
         }
@@ -103,12 +138,15 @@ impl CommitRecord {
             added: ranges("added")?,
             revised: ranges("revised")?,
             filled: ranges("filled")?,
+            replaced: ranges("replaced").unwrap_or_default(),
             same: properties.get("values").and_then(Value::as_str) == Some("same"),
+            mark: properties.get("mark").and_then(|mark| serde_json::from_value(mark.clone()).ok()),
         })
     }
 
     fn ranges(&self) -> impl Iterator<Item = PeriodRange> + '_ {
-        self.added.iter().chain(&self.revised).chain(&self.filled).copied()
+        let changed = self.added.iter().chain(&self.revised).chain(&self.filled);
+        changed.chain(&self.replaced).copied()
     }
 }
 
@@ -137,6 +175,9 @@ pub struct Commit {
     pub filled: Vec<PeriodRange>,
     /// Where its numbers come from.
     pub provenance: Provenance,
+    /// What a person said of its periods, where that is what it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mark: Option<CommitMark>,
 }
 
 impl Commit {
@@ -150,6 +191,7 @@ impl Commit {
             revised: record.revised,
             filled: record.filled,
             provenance: Provenance::read(&commit.metadata),
+            mark: record.mark,
         }
     }
 

@@ -34,7 +34,8 @@ pub(super) fn keep(place: &Place, url: &str, cube: Arc<Cube>) {
     }
 }
 
-fn known(url: &str) -> Option<Arc<Cube>> {
+/// What is kept under a name.
+pub(super) fn known(url: &str) -> Option<Arc<Cube>> {
     let kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
     kept.iter().find(|(known, _)| known == url).map(|(_, cube)| Arc::clone(cube))
 }

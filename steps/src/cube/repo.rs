@@ -233,11 +233,19 @@ pub(super) async fn head(
     info: &DatasetInfo,
     scope: &Scope,
 ) -> Result<Option<icechunk::format::SnapshotId>, StepError> {
-    let id = repository
-        .lookup_branch(MAIN)
-        .await
-        .map_err(|error| redacted(fault::store(&unreadable(info), &error.kind), scope))?;
+    let id = tip(repository, MAIN, info, scope).await?;
     Ok((id != icechunk::format::snapshot::Snapshot::INITIAL_SNAPSHOT_ID).then_some(id))
+}
+
+/// The last commit of a branch that is there.
+pub(super) async fn tip(
+    repository: &Repository,
+    branch: &str,
+    info: &DatasetInfo,
+    scope: &Scope,
+) -> Result<icechunk::format::SnapshotId, StepError> {
+    let tip = repository.lookup_branch(branch).await;
+    tip.map_err(|error| redacted(fault::store(&unreadable(info), &error.kind), scope))
 }
 
 /// What is said when a repository cannot be read.

@@ -16,7 +16,7 @@ use super::{
     fault, kept, layout,
     layout::ArrayDocument,
     reference::{Body, UnitRecord, digest},
-    repo, settle,
+    release, repo, settle,
     template::Template,
     unit::{self, Plan, Spare, Unit},
 };
@@ -62,7 +62,10 @@ impl BatchWriter {
     /// When the store cannot be read or written, or is never written by frazil.
     pub async fn begin(info: &DatasetInfo, scope: &Scope, batch: Batch) -> Result<Self, StepError> {
         writable(info)?;
-        let cube = kept::open(info, scope).await?;
+        let cube = match &batch.periods.release {
+            Some(release) => release::open(release, info, scope).await?,
+            None => kept::open(info, scope).await?,
+        };
         let what: Arc<str> = format!("cannot write to {}", info.location.url).into();
         let session = match &cube {
             Some(cube) => cube.session.clone(),
@@ -283,6 +286,7 @@ impl BatchWriter {
             base: self.cube.as_deref().map(Cube::id),
             labels: self.labels,
             source: read_from(&self.batch, ended),
+            release: self.batch.periods.release.clone(),
             ended,
             body: serde_json::to_value(body)
                 .map_err(|error| StepError::permanent(ErrorKind::Internal, error.to_string()))?,

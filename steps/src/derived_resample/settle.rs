@@ -67,6 +67,7 @@ impl Work<'_> {
             batches: vec![PeriodRange::collect(batch.windows.iter().map(|w| w.period))],
             // What they are made from is noted by the commit itself.
             source: None,
+            release: None,
         };
         let mut writer = BatchWriter::begin(info, &self.cx.scope, step::Batch { index, periods }).await?;
         let mut put = 0;
@@ -124,9 +125,10 @@ impl Work<'_> {
             return CommitNotes {
                 sources: states.into_iter().collect(),
                 pending: None,
-                // Where all was computed and nothing differed, only a commit keeps the next run
-                // from computing it all again.
-                always: self.survey.is_begun_anew(),
+                mark: None,
+                // Where windows were computed and none differed, only a commit keeps the next run
+                // from computing them again.
+                always: true,
             };
         }
         let snapshot = states[0].1.snapshot.clone();

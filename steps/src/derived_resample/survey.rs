@@ -151,13 +151,6 @@ impl Survey {
         }
     }
 
-    /// Whether the head cannot say which windows are behind, so that all were computed, or says
-    /// that an earlier run left some.
-    pub(super) fn is_begun_anew(&self) -> bool {
-        let unknown = |source: &Source| source.changed == Changed::All || source.since.is_some();
-        self.remake || self.sources.iter().any(unknown)
-    }
-
     /// The step of the derived dataset.
     pub(super) const fn to(&self) -> Frequency {
         self.to

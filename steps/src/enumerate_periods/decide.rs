@@ -29,6 +29,10 @@ pub(crate) struct Request<'a> {
     pub(crate) lookback: Option<Lookback>,
     /// So long after its end a gap is asked for again.
     pub(crate) refill: Duration,
+    /// Gaps that a person asked for again, whatever their age.
+    pub(crate) asked: &'a [PeriodRange],
+    /// Whether a person asks for all of the range, what was withdrawn too.
+    pub(crate) withdrawn: bool,
     pub(crate) cut: Cut,
 }
 
@@ -37,6 +41,8 @@ pub(crate) struct Request<'a> {
 pub(crate) struct Decision {
     pub(crate) items: Vec<Item>,
     pub(crate) batches: Vec<Vec<PeriodRange>>,
+    /// The request as far as it can be had.
+    pub(crate) range: Option<PeriodRange>,
     pub(crate) reasons: Vec<String>,
 }
 
@@ -52,6 +58,7 @@ pub(crate) fn decide(
 ) -> Result<Decision, StepError> {
     let mut decision = Decision::default();
     let Some(range) = clip(axis, time, request, instant, &mut decision.reasons)? else { return Ok(decision) };
+    decision.range = Some(range);
     let (Some(&(first, _)), Some(&(last, _))) = (axis.first(), axis.last()) else {
         let all: Vec<_> = (0..).zip(range.iter()).map(|(at, p)| (at, p, Action::Add)).collect();
         decision.reasons.push(added(range));
@@ -229,7 +236,7 @@ fn stored(
     };
     tell(provisional, "provisional period", preliminary);
     tell(gaps, "gap", none);
-    tell(withdrawn, "withdrawn period", "never listed by itself");
+    tell(withdrawn, "withdrawn period", "never listed by itself; `frazil mark --clear` brings it back");
     work
 }
 
@@ -243,7 +250,8 @@ fn stored_action(
     // A source dataset says itself what is newer.
     let newer = request.changed.map(|ranges| ranges.iter().any(|range| range.contains(period)));
     let asked = match status {
-        Status::Withdrawn => return None,
+        // A person took it out: only a person brings it back.
+        Status::Withdrawn => request.withdrawn,
         Status::Final => match (request.only, request.lookback) {
             (Some(only), _) => only == Only::All,
             (None, Some(lookback)) => newer == Some(true) || lookback.all && recent(lookback.age),
@@ -255,7 +263,8 @@ fn stored_action(
             (None, None) => newer.unwrap_or(true),
         },
         Status::Gap | Status::Incomplete => {
-            request.only.is_some() || newer.unwrap_or_else(|| recent(request.refill))
+            let asked = request.asked.iter().any(|range| range.contains(period));
+            asked || request.only.is_some() || newer.unwrap_or_else(|| recent(request.refill))
         }
     };
     let action = if status.has_values() { Action::Revise } else { Action::Fill };

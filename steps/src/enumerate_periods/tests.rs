@@ -24,6 +24,8 @@ fn request(start: &str, end: &str, step: Frequency, unit: u64) -> Request<'stati
         only: None,
         lookback: None,
         refill: default_refill(),
+        asked: &[],
+        withdrawn: false,
         cut: Cut { size: BatchSize::Count(1), unit, most: None },
     }
 }
@@ -277,6 +279,8 @@ prop_compose! {
             only,
             lookback: None,
             refill: Duration::from_days(refill),
+            asked: &[],
+            withdrawn: false,
             cut: Cut { size, unit, most },
         };
         (axis, time(step), request, newest.end())

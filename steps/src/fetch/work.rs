@@ -137,6 +137,7 @@ mod tests {
             items: items.iter().map(|(r, action)| Item { range: range(r), action: *action }).collect(),
             batches: batches.iter().map(|b| b.iter().map(|r| range(r)).collect()).collect(),
             source: None,
+            release: None,
         }
     }
 

@@ -44,6 +44,7 @@ async fn fill(cx: &Context, id: &str, first: &str, code: u32) -> Snapshot {
         items: vec![Item { range, action: Action::Add }],
         batches: vec![vec![range]],
         source: None,
+        release: None,
     };
     let scale = if code == 4326 { 0.5 } else { 10_000.0 };
     let north = if code == 4326 { 10.0 } else { 7_000_000.0 };

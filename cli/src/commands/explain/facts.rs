@@ -15,7 +15,7 @@ use frazil_engine::{
     step::StepError,
     store::{RunQuery, RunStore},
 };
-use frazil_steps::cube::{Changes, Commit, Cube, head_of};
+use frazil_steps::cube::{Changes, Commit, Cube, Standing, UnderWay, head_of};
 use serde_json::{Value, json};
 
 use super::period::Explanation;
@@ -27,6 +27,8 @@ pub(super) struct Facts {
     /// The pipeline that makes it, and the step; none for what is made elsewhere.
     pub(super) writer: Option<(Arc<Pipeline>, PipelineNode)>,
     pub(super) cube: Option<Cube>,
+    /// The version that takes its place, where one is due.
+    release: Option<UnderWay>,
     pub(super) head: Option<Commit>,
     pub(super) sources: Vec<Source>,
     below: Vec<DatasetId>,
@@ -67,7 +69,10 @@ impl Facts {
                 session.scope_of(any, serde_json::Map::new(), instant)
             }
         };
-        let cube = Cube::open(info, &scope).await?;
+        let Standing { main: cube, release, .. } = Standing::of(info, &scope).await?;
+        // What is derived is made again in one commit.
+        let appends = writer.as_ref().is_some_and(|(_, node)| node.uses == "append-commit");
+        let release = release.filter(|_| appends);
         let head = match &cube {
             Some(cube) => cube.commits(|_| false).await?.into_iter().next(),
             None => None,
@@ -84,6 +89,7 @@ impl Facts {
             explained: Vec::new(),
             writer,
             cube,
+            release,
             head,
             sources,
             scope,
@@ -182,11 +188,19 @@ impl Facts {
             }
             None => say("holds", "nothing yet".to_owned()),
         }
+        if let Some(version) = self.head.as_ref().and_then(|head| head.provenance.version.as_ref()) {
+            say("version", version.clone());
+        }
+        if let Some(release) = &self.release {
+            say("release", release.to_string().replacen("release ", "", 1));
+        }
         if let Some(head) = &self.head {
             say("last commit", made(head));
         }
         if self.differs() {
-            let what = if self.sources.is_empty() {
+            let what = if self.release.is_some() {
+                "a run makes every period again for the release"
+            } else if self.sources.is_empty() {
                 "what is stored stays as it is"
             } else {
                 "a run makes everything again"
@@ -223,6 +237,12 @@ impl Facts {
                 Some(json!({ "count": axis.len(), "first": first, "last": last, "by-status": counts }))
             }),
             "commit": self.head,
+            "release": self.release.as_ref().map(|release| {
+                json!({
+                    "version": release.version, "branch": release.branch, "done": release.done(),
+                    "asked": release.asked(),
+                })
+            }),
             "definition": self.info.definition,
             "definition-differs": self.differs(),
             "sources": self.sources.iter().map(Source::json).collect::<Vec<_>>(),
@@ -294,7 +314,11 @@ fn writer(session: &Session, dataset: &DatasetId) -> Option<(Arc<Pipeline>, Pipe
 pub(super) fn made(commit: &Commit) -> String {
     let from: Vec<String> =
         commit.provenance.sources.iter().map(|(id, state)| format!("{id} at {}", state.snapshot)).collect();
-    let by = commit.run.as_ref().map_or_else(|| "another program".to_owned(), |run| format!("run {run}"));
+    let by = match (&commit.run, &commit.mark) {
+        (Some(run), _) => format!("run {run}"),
+        (None, Some(_)) => "`frazil mark`".to_owned(),
+        (None, None) => "another program".to_owned(),
+    };
     let from = if from.is_empty() { String::new() } else { format!(" from {}", from.join(", ")) };
     format!("{} on {} by {by}{from}", commit.id, commit.at.to_rfc3339_opts(SecondsFormat::Secs, true))
 }

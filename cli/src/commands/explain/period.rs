@@ -130,6 +130,11 @@ impl Explanation {
         let mut lines = vec![format!("{} {}: {status}", facts.info.id, self.period)];
         let mut say = |what: &str, text: String| lines.push(format!("  {what:<11} {text}"));
         for (action, commit) in &self.history {
+            if let Some(mark) = &commit.mark {
+                let why = mark.reason.as_ref().map_or_else(String::new, |reason| format!(": {reason}"));
+                say(&mark.to, format!("in {}{why}", made(commit)));
+                continue;
+            }
             let what = match action {
                 Action::Add => "made",
                 Action::Revise => "made again",
@@ -164,6 +169,7 @@ impl Explanation {
                 json!({
                     "action": action, "commit": commit.id, "at": commit.at, "run": commit.run,
                     "definition": commit.provenance.definition, "sources": commit.provenance.sources,
+                    "mark": commit.mark,
                 })
             })
             .collect();

@@ -108,6 +108,7 @@ impl List {
             step: Frequency::Day,
             base: snapshot(&world).id,
             items: items.into_iter().map(|range| Item { range, action: Action::Add }).collect(),
+            release: None,
             source: None,
             batches: missing
                 .chunks(self.batch)
@@ -386,7 +387,7 @@ pub(super) fn written(batch: Batch, labels: Vec<PeriodLabel>, error: Option<Step
         None => Ended::Whole,
     };
     let (dataset, base) = (batch.periods.dataset, batch.periods.base);
-    let written =
-        Written { dataset, index: batch.index, base, labels, ended, source: None, body: Value::Null };
+    let (index, source, release, body) = (batch.index, None, None, Value::Null);
+    let written = Written { dataset, index, base, labels, ended, source, release, body };
     Outcome { output: Some(written), error }
 }

@@ -164,6 +164,7 @@ async fn a_store_without_conditional_writes_is_refused() {
             items: Vec::new(),
             batches: vec![frazil_engine::data::PeriodRange::collect(periods)],
             source: None,
+            release: None,
         },
     };
     let error = BatchWriter::begin(&bench.info, &bench.cx.scope, batch).await.unwrap_err();

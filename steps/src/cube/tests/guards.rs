@@ -190,6 +190,7 @@ impl Bench {
             items: Vec::new(),
             batches: Vec::new(),
             source: None,
+            release: None,
         };
         frazil_engine::step::Batch { index: 0, periods }
     }

@@ -106,8 +106,15 @@ impl Bench {
         let base = self.cube().await.map(|cube| cube.id());
         let items = ranges.iter().map(|range| Item { range: *range, action }).collect();
         let step = self.step();
-        let periods =
-            Periods { dataset: self.info.id.clone(), step, base, items, batches: vec![ranges], source: None };
+        let periods = Periods {
+            dataset: self.info.id.clone(),
+            step,
+            base,
+            items,
+            batches: vec![ranges],
+            source: None,
+            release: None,
+        };
         Batch { index, periods }
     }
 

@@ -140,6 +140,7 @@ impl Desk {
             items: vec![Item { range, action }],
             batches: vec![vec![range]],
             source: None,
+            release: None,
         };
         let batch = Batch { index: 0, periods };
         let mut writer = BatchWriter::begin(&self.source, &self.cx.scope, batch).await.unwrap();

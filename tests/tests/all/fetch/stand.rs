@@ -194,7 +194,15 @@ pub(crate) fn work_of(step: Frequency, items: &[(&str, Action)]) -> Periods {
         .map(|(range, action)| Item { range: PeriodRange::parse(range, step).unwrap(), action: *action })
         .collect();
     let batches = vec![items.iter().map(|item| item.range).collect()];
-    Periods { dataset: "rain".parse().unwrap(), step, base: None, items, batches, source: None }
+    Periods {
+        dataset: "rain".parse().unwrap(),
+        step,
+        base: None,
+        items,
+        batches,
+        source: None,
+        release: None,
+    }
 }
 
 pub(crate) fn days(first: u32, last: u32) -> Periods {

@@ -53,6 +53,7 @@ impl Bench {
             items: ranges.iter().map(|range| Item { range: *range, action }).collect(),
             batches: vec![ranges],
             source: None,
+            release: None,
         };
         let scratch = tempfile::tempdir().unwrap();
         let cx = context(self, scratch.path());

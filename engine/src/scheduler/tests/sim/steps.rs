@@ -49,6 +49,7 @@ impl List {
             items: items.into_iter().map(|range| Item { range, action: Action::Add }).collect(),
             batches: batches.map(|batch| PeriodRange::collect(batch.iter().copied())).collect(),
             source: None,
+            release: None,
         }
     }
 }
