@@ -7,6 +7,7 @@ mod examples;
 mod explain;
 mod graph;
 mod logs;
+mod mark;
 mod next;
 mod plan;
 mod retry;
@@ -64,6 +65,9 @@ pub(crate) enum Command {
     /// Prints what happened in a run, a line each, and what happens
     #[command(after_long_help = examples::LOGS)]
     Logs(logs::Logs),
+    /// Takes bad periods out of a dataset, and brings them back
+    #[command(after_long_help = examples::MARK)]
+    Mark(mark::Mark),
     /// Says why a dataset is as it is: made from what, stale by what, waiting for what
     #[command(after_long_help = examples::EXPLAIN)]
     Explain(explain::Explain),
@@ -92,6 +96,7 @@ impl Command {
             Self::Runs(command) => command.run(globals),
             Self::Show(command) => command.run(globals),
             Self::Logs(command) => command.run(globals),
+            Self::Mark(command) => command.run(globals),
             Self::Explain(command) => command.run(globals),
             Self::Test(command) => command.run(globals),
             Self::Graph(command) => command.run(globals),

@@ -46,6 +46,15 @@ pub(super) const RETRY: &str = "Examples:
 It is a run of its own, with the parameters and the instant of the one that failed: what is there by
 now is not done again.";
 
+pub(super) const MARK: &str = "Examples:
+  frazil mark chirps3_daily --period 2024-03-05 --reason 'stripes over the coast'
+  frazil mark chirps3_daily --period 2024-03-05..2024-03-07 --dry-run
+  frazil mark chirps3_daily --period 2024-03-08             the very next one: a hole that nobody will fill is passed
+  frazil mark chirps3_daily --period 2024-03-05 --clear     the next run asks for it again
+
+A withdrawn period holds no numbers, and no run asks for it. What hangs from the dataset follows with its next run: a
+month that lacks one of its days is incomplete.";
+
 pub(super) const CANCEL: &str = "Examples:
   frazil cancel r20261120-115246030-9682d7
   frazil cancel r20261120-115246030-9682d7 --reason 'the source asked us to'";

@@ -4,6 +4,8 @@
 mod backfill;
 #[path = "command_line/logs.rs"]
 mod logs;
+#[path = "command_line/mark.rs"]
+mod mark;
 #[path = "command_line/next.rs"]
 mod next;
 #[path = "command_line/plans.rs"]
