@@ -70,10 +70,10 @@ def stuck(frazil, folder):
 
 
 def differences(paths):
-    script = ROOT / "tests/python/compare_cubes.py"
+    scripts = ROOT / "tests/python"
     found = []
     for dataset in ["rain_daily", "rain_monthly"]:
-        command = [sys.executable, str(script), *[str(path / dataset) for path in paths]]
+        command = [sys.executable, scripts / "run.py", scripts / "compare_cubes.py", *[str(path / dataset) for path in paths]]
         found += json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
     return found
 
