@@ -112,6 +112,7 @@ def dagster(folder, tasks):
 def prefect(folder, tasks):
     os.environ["PREFECT_HOME"] = str(folder / "home")
     os.environ["PREFECT_LOGGING_LEVEL"] = "ERROR"
+    os.environ["PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS"] = "300"
     return python(folder, tasks, """
         from prefect import flow, task
         @task

@@ -1,6 +1,6 @@
 //! The CF standard name table and units: what a name means decides which units fit it.
 
-pub(crate) mod units;
+pub mod units;
 
 /// Names, their canonical units, and what old names are called now, a line each, in order;
 /// made by `scripts/cf-standard-names.py`.

@@ -6,7 +6,7 @@
 //! Reading order: [`data`] is the vocabulary, [`step`] what a step type is,
 //! [`registry`] how it is found by name, [`context`] what it may use while it works.
 
-mod cf;
+pub mod cf;
 pub mod context;
 pub mod data;
 pub mod dataset;

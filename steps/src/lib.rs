@@ -17,7 +17,6 @@ mod scratch;
 #[cfg(test)]
 mod testing;
 mod transform;
-mod units;
 
 pub use append_commit::AppendCommit;
 use frazil_engine::registry::Registry;

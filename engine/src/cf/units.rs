@@ -1,85 +1,32 @@
-//! Units as UDUNITS reads them, as far as what they measure: enough to know whether one can be
-//! turned into another.
+//! Units as UDUNITS reads them: what they measure, whether they are rates, and how numbers of one
+//! become numbers of another.
 
-/// Exponents of metre, kilogram, second, kelvin, mole, ampere and candela. Angles, fractions and
-/// counts have none.
-pub(crate) type Dimension = [i8; 7];
+mod ratio;
+mod read;
+mod table;
 
-/// Nothing that is measured: a fraction, an angle, a count.
-pub(crate) const ONE: Dimension = [0; 7];
+use ratio::Ratio;
+use read::{Measure, Scale, read};
+use table::UNITS;
 
-/// Symbols and names, with what they measure; names take an `s` at their end. From the SI brochure,
-/// 9th edition, and what UDUNITS-2 knows besides of what stands in climate data.
-const UNITS: &[(&[&str], Dimension)] = &[
-    (&["m", "metre", "meter"], [1, 0, 0, 0, 0, 0, 0]),
-    (&["g", "gram", "gramme", "t", "tonne", "metric_ton"], [0, 1, 0, 0, 0, 0, 0]),
-    (&["s", "sec", "second", "min", "minute", "h", "hr", "hour", "d", "day"], [0, 0, 1, 0, 0, 0, 0]),
-    (&["week", "month", "year", "yr", "a", "common_year"], [0, 0, 1, 0, 0, 0, 0]),
-    (
-        &["K", "kelvin", "Kelvin", "degK", "deg_K", "degree_K", "degrees_K", "degree_kelvin"],
-        [0, 0, 0, 1, 0, 0, 0],
-    ),
-    (&["degC", "deg_C", "degreeC", "degreesC", "degree_C", "degrees_C"], [0, 0, 0, 1, 0, 0, 0]),
-    (
-        &[
-            "celsius",
-            "Celsius",
-            "degree_celsius",
-            "degrees_celsius",
-            "degree_Celsius",
-            "degrees_Celsius",
-            "°C",
-            "℃",
-        ],
-        [0, 0, 0, 1, 0, 0, 0],
-    ),
-    (&["degF", "deg_F", "degree_F", "fahrenheit", "°F"], [0, 0, 0, 1, 0, 0, 0]),
-    (&["mol", "mole", "molec", "molecule"], [0, 0, 0, 0, 1, 0, 0]),
-    (&["A", "ampere"], [0, 0, 0, 0, 0, 1, 0]),
-    (&["cd", "candela", "lm", "lumen"], [0, 0, 0, 0, 0, 0, 1]),
-    (&["Hz", "hertz", "Bq", "becquerel"], [0, 0, -1, 0, 0, 0, 0]),
-    (&["N", "newton"], [1, 1, -2, 0, 0, 0, 0]),
-    (&["Pa", "pascal", "bar", "atm", "atmosphere", "torr", "mmHg"], [-1, 1, -2, 0, 0, 0, 0]),
-    (&["J", "joule", "cal", "calorie", "eV", "electronvolt"], [2, 1, -2, 0, 0, 0, 0]),
-    (&["W", "watt"], [2, 1, -3, 0, 0, 0, 0]),
-    (&["C", "coulomb"], [0, 0, 1, 0, 0, 1, 0]),
-    (&["V", "volt"], [2, 1, -3, 0, 0, -1, 0]),
-    (&["ohm", "Ω"], [2, 1, -3, 0, 0, -2, 0]),
-    (&["S", "siemens", "mho"], [-2, -1, 3, 0, 0, 2, 0]),
-    (&["T", "tesla"], [0, 1, -2, 0, 0, -1, 0]),
-    (&["lx", "lux"], [-2, 0, 0, 0, 0, 0, 1]),
-    (&["Gy", "gray", "Sv", "sievert"], [2, 0, -2, 0, 0, 0, 0]),
-    (&["L", "l", "litre", "liter"], [3, 0, 0, 0, 0, 0, 0]),
-    (&["ha", "hectare", "acre"], [2, 0, 0, 0, 0, 0, 0]),
-    (
-        &["in", "inch", "ft", "foot", "feet", "yd", "yard", "mi", "mile", "nautical_mile"],
-        [1, 0, 0, 0, 0, 0, 0],
-    ),
-    (&["kt", "kts", "knot"], [1, 0, -1, 0, 0, 0, 0]),
-    (&["gpm", "geopotential_meter", "geopotential_metre"], [2, 0, -2, 0, 0, 0, 0]),
-    (&["DU", "dobson"], [-2, 0, 0, 0, 1, 0, 0]),
-    (&["rad", "radian", "sr", "steradian", "degree", "deg", "°", "arcminute", "arcsecond"], ONE),
-    (&["degree_north", "degrees_north", "degree_N", "degrees_N", "degreeN", "degreesN"], ONE),
-    (&["degree_east", "degrees_east", "degree_E", "degrees_E", "degreeE", "degreesE"], ONE),
-    (&["degree_true", "degrees_true", "degree_T", "degrees_T"], ONE),
-    (&["%", "percent", "ppm", "ppmv", "ppb", "ppbv", "ppt", "pptv", "psu", "PSU", "count"], ONE),
-    (&["dB", "decibel", "B", "bel", "dBZ", "dBz", "BZ", "Np", "neper", "sigma_level", "level", "layer"], ONE),
-];
+pub(crate) use read::{Dimension, NoUnit};
+pub(crate) use table::ONE;
 
-/// Prefixes; only one is taken.
-const PREFIXES: &[&str] = &[
-    "yotta", "zetta", "exa", "peta", "tera", "giga", "mega", "kilo", "hecto", "deca", "deka", "deci",
-    "centi", "milli", "micro", "nano", "pico", "femto", "atto", "zepto", "yocto", "da", "Y", "Z", "E", "P",
-    "T", "G", "M", "k", "h", "d", "c", "m", "u", "µ", "μ", "n", "p", "f", "a", "z", "y",
-];
+/// How numbers of one unit become numbers of another: × num ÷ den + add.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Conversion {
+    num: f64,
+    den: f64,
+    add: f64,
+}
 
-/// Why a unit cannot be read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum NoUnit {
-    /// This part of it is not known.
-    Unknown(String),
-    /// It has another form.
-    Malformed,
+/// Two units neither of which can be turned into the other.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("nothing is known that turns `{from}` into `{to}`{why}")]
+pub struct NoConversion {
+    from: String,
+    to: String,
+    why: &'static str,
 }
 
 /// What a unit measures.
@@ -87,119 +34,139 @@ pub(crate) enum NoUnit {
 /// # Errors
 /// When a part of it is not known, or it has another form.
 pub(crate) fn dimension(text: &str) -> Result<Dimension, NoUnit> {
-    if text.len() > 200 || text.trim().is_empty() || text.contains(" since ") {
-        return Err(NoUnit::Malformed);
-    }
-    let spaced = text.replace("**", "^");
-    let mut reader = Reader { rest: spaced.trim() };
-    let found = reader.product(0)?;
-    if reader.rest.is_empty() { Ok(found) } else { Err(NoUnit::Malformed) }
+    read(text).map(|measure| measure.dimension)
 }
 
 /// Whether it is something per time (`mm day-1`, `W m-2`), so that a sum over periods means nothing.
-pub(crate) fn is_rate(text: &str) -> bool {
+#[must_use]
+pub fn is_rate(text: &str) -> bool {
     // What measures no time in the end may say it: `m2 s-2` is an energy per mass, not a rate.
     let per_time = dimension(text).is_ok_and(|d| d[2] == -1 || (d[2] == -3 && d[1] == 1));
     per_time && !text.contains("Hz") && !text.contains("Bq")
 }
 
-/// The dimension to the power of `n`.
-fn power(dimension: Dimension, n: i8) -> Result<Dimension, NoUnit> {
-    let mut out = dimension;
-    for exponent in &mut out {
-        *exponent = exponent.checked_mul(n).ok_or(NoUnit::Malformed)?;
-    }
-    Ok(out)
+/// Whether two texts name the same unit: `mm/day` and `mm d-1`, `degC` and `°C`.
+#[must_use]
+pub fn same(one: &str, other: &str) -> bool {
+    conversion(one, other).is_ok_and(Conversion::is_same) && !made_of_water(one, other)
 }
 
-struct Reader<'a> {
-    rest: &'a str,
+/// Whether anything can be turned into this unit.
+#[must_use]
+pub fn is_known(units: &str) -> bool {
+    read(written(units)).is_ok()
 }
 
-impl Reader<'_> {
-    /// Factors, one after the other or with a mark between them.
-    fn product(&mut self, depth: usize) -> Result<Dimension, NoUnit> {
-        let mut product = self.factor(depth)?;
-        loop {
-            let mut sign = 1;
-            self.rest = self.rest.trim_start();
-            if let Some(rest) = self.rest.strip_prefix('/').or_else(|| self.rest.strip_prefix("per ")) {
-                (sign, self.rest) = (-1, rest);
-            } else if let Some(rest) = self.rest.strip_prefix(['.', '*', '·', '⋅']) {
-                self.rest = rest;
-            } else if self.rest.is_empty() || self.rest.starts_with(')') {
-                return Ok(product);
-            }
-            let factor = power(self.factor(depth)?, sign)?;
-            for (all, one) in product.iter_mut().zip(factor) {
-                *all = all.checked_add(one).ok_or(NoUnit::Malformed)?;
-            }
-        }
-    }
-
-    /// A number, a symbol or something in brackets, with its exponent.
-    fn factor(&mut self, depth: usize) -> Result<Dimension, NoUnit> {
-        self.rest = self.rest.trim_start();
-        if let Some(rest) = self.rest.strip_prefix('(') {
-            if depth > 4 {
-                return Err(NoUnit::Malformed);
-            }
-            self.rest = rest;
-            let inner = self.product(depth + 1)?;
-            self.rest = self.rest.trim_start().strip_prefix(')').ok_or(NoUnit::Malformed)?;
-            return power(inner, self.exponent()?);
-        }
-        if self.rest.starts_with(|c: char| c.is_ascii_digit()) {
-            let number = |c: char| c.is_ascii_digit() || c == '.';
-            let end = self.rest.find(|c| !number(c)).unwrap_or(self.rest.len());
-            let tail = &self.rest[end..];
-            let signed = tail.strip_prefix(['e', 'E']).map(|t| t.strip_prefix(['-', '+']).unwrap_or(t));
-            let digits = signed.filter(|t| t.starts_with(|c: char| c.is_ascii_digit()));
-            self.rest = digits.map_or(tail, |t| t.trim_start_matches(|c: char| c.is_ascii_digit()));
-            self.exponent()?;
-            return Ok(ONE);
-        }
-        let symbol = |c: char| c.is_alphabetic() || matches!(c, '_' | '%' | '°' | '℃' | 'µ' | '\'' | '"');
-        let end = self.rest.find(|c| !symbol(c)).unwrap_or(self.rest.len());
-        if end == 0 {
-            return Err(NoUnit::Malformed);
-        }
-        let word = &self.rest[..end];
-        self.rest = &self.rest[end..];
-        let found = known(word).ok_or_else(|| NoUnit::Unknown(word.to_owned()))?;
-        power(found, self.exponent()?)
-    }
-
-    /// `^2`, `-2`, `2`, or nothing.
-    fn exponent(&mut self) -> Result<i8, NoUnit> {
-        let marked = self.rest.strip_prefix('^');
-        let rest = marked.unwrap_or(self.rest);
-        let digits = rest.strip_prefix(['-', '+']).unwrap_or(rest);
-        let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
-        if end == 0 {
-            return if marked.is_some() { Err(NoUnit::Malformed) } else { Ok(1) };
-        }
-        let length = rest.len() - digits.len() + end;
-        self.rest = &rest[length..];
-        rest[..length].parse().map_err(|_| NoUnit::Malformed)
-    }
-}
-
-fn known(word: &str) -> Option<Dimension> {
-    let bare = |word: &str| {
-        let of = |word: &str| {
-            UNITS.iter().find(|(names, _)| names.contains(&word)).map(|(_, dimension)| *dimension)
-        };
-        of(word).or_else(|| word.strip_suffix('s').filter(|one| one.len() > 2).and_then(of))
+/// How numbers in `from` become numbers in `to`. A layer of water of 1 mm weighs 1 kg m-2, as the CF
+/// standard name table sets `lwe_thickness_of_precipitation_amount` beside `precipitation_amount`.
+///
+/// # Errors
+/// When they measure different things. Amounts are never made of rates, since how long a rate
+/// lasted is not in its unit.
+pub fn conversion(from: &str, to: &str) -> Result<Conversion, NoConversion> {
+    let (one, other) = (written(from), written(to));
+    let found = match (read(one), read(other)) {
+        (Ok(one), Ok(other)) => Conversion::between(one, other),
+        // A unit that nobody knows is itself.
+        _ => (one == other).then_some(Conversion::SAME),
     };
-    bare(word).or_else(|| PREFIXES.iter().find_map(|prefix| word.strip_prefix(prefix).and_then(bare)))
+    found.ok_or_else(|| NoConversion {
+        from: from.to_owned(),
+        to: to.to_owned(),
+        why: match (is_rate(from), is_rate(to)) {
+            (true, false) => ": the one is a rate, the other is not",
+            (false, true) => ": the other is a rate, the one is not",
+            _ => "",
+        },
+    })
+}
+
+/// A unit for what files write in its place.
+fn written(text: &str) -> &str {
+    match text.trim() {
+        "" | "-" | "none" | "dimensionless" | "unitless" | "(0 - 1)" | "fraction" => "1",
+        // The ECMWF parameter database writes depths of water so.
+        "m of water equivalent" | "m of water" => "m",
+        "mm of water equivalent" | "mm of water" => "mm",
+        other => other,
+    }
+}
+
+/// Whether one is a depth of water and the other its mass.
+fn made_of_water(one: &str, other: &str) -> bool {
+    dimension(written(one)) != dimension(written(other))
+}
+
+/// What a layer of water of one metre weighs, in kg m-2: its density is 1000 kg m-3.
+const WATER: Ratio = Ratio { num: 1_000, den: 1 };
+
+impl Conversion {
+    /// The numbers stay.
+    const SAME: Self = Self { num: 1.0, den: 1.0, add: 0.0 };
+
+    fn between(one: Measure, other: Measure) -> Option<Self> {
+        let (a, zero, b, other_zero) = match (one.scale, other.scale) {
+            (Scale::Exact(a, zero), Scale::Exact(b, other_zero)) => (a, zero, b, other_zero),
+            (Scale::Own(a), Scale::Own(b)) => return (a == b).then_some(Self::SAME),
+            _ => return None,
+        };
+        let by = a.times(b.inverse())?;
+        let ratio = if one.dimension == other.dimension {
+            by
+        } else if is_depth(one.dimension) && other.dimension == mass_of(one.dimension) {
+            by.times(WATER)?
+        } else if is_depth(other.dimension) && one.dimension == mass_of(other.dimension) {
+            by.times(WATER.inverse())?
+        } else {
+            return None;
+        };
+        Some(Self {
+            num: float(ratio.num),
+            den: float(ratio.den),
+            add: (zero - other_zero) * float(b.den) / float(b.num),
+        })
+    }
+
+    /// A number of the one unit as a number of the other.
+    #[must_use]
+    pub fn apply(self, value: f64) -> f64 {
+        value * self.num / self.den + self.add
+    }
+
+    /// What differences are multiplied by.
+    #[must_use]
+    pub fn scale(self) -> f64 {
+        self.num / self.den
+    }
+
+    /// Whether the numbers stay as they are.
+    #[must_use]
+    pub fn is_same(self) -> bool {
+        self == Self::SAME
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "ratios of units have few digits")]
+fn float(n: u128) -> f64 {
+    n as f64
+}
+
+/// Whether it is a length, or a length per time.
+fn is_depth([length, mass, time, rest @ ..]: Dimension) -> bool {
+    (length, mass) == (1, 0) && (time == 0 || time == -1) && rest == [0; 4]
+}
+
+/// What a depth of water weighs per area.
+fn mass_of(mut depth: Dimension) -> Dimension {
+    (depth[0], depth[1]) = (-2, 1);
+    depth
 }
 
 /// The name or symbol that was most likely meant.
 pub(crate) fn meant(word: &str) -> Option<&'static str> {
     // Nearly every short word is near a symbol.
     let usual = ["millimetres", "centimetres", "kilometres", "kilograms", "hectopascals", "kilopascals"];
-    let all = UNITS.iter().flat_map(|(names, _)| names.iter().copied()).chain(usual);
+    let all = UNITS.iter().flat_map(|(names, ..)| names.iter().copied()).chain(usual);
     let names = all.filter(|name| name.len() > 2);
     Some(word).filter(|word| word.len() > 3).and_then(|word| crate::diagnostic::nearest(word, names))
 }
@@ -261,6 +228,73 @@ mod tests {
         }
         for units in ["mm", "K", "kg m-2", "1", "%", "J m-2", "m2 s-2", "days", "hPa", "Bq m-3", "N m-2"] {
             assert!(!is_rate(units), "{units}");
+        }
+    }
+
+    #[test]
+    fn known_conversions_are_exact() {
+        let convert = |value: f64, from: &str, to: &str| conversion(from, to).unwrap().apply(value);
+        assert_eq!(convert(300.0, "K", "degC"), 300.0 - 273.15);
+        assert_eq!(convert(0.0, "celsius", "K"), 273.15);
+        assert_eq!(convert(0.001_25, "m", "mm"), 1.25);
+        assert_eq!(convert(1.0, "mm", "m"), 1.0 / 1000.0);
+        assert_eq!(convert(2.5, "m", "cm"), 250.0);
+        assert_eq!(convert(101_325.0, "Pa", "hPa"), 1013.25);
+        assert_eq!(convert(10.0, "m s-1", "km/h"), 36.0);
+        assert_eq!(convert(36.0, "km h-1", "m s**-1"), 10.0);
+        assert_eq!(convert(0.5, "1", "%"), 50.0);
+        assert_eq!(convert(4.0, "kg m-2", "mm"), 4.0);
+        assert_eq!(convert(0.004, "m day-1", "mm/day"), 4.0);
+        assert!(conversion("mm d-1", "mm/day").unwrap().is_same());
+        // A flux of water is a depth per time; a difference of temperatures has no beginning.
+        assert_eq!(convert(1.0, "kg m-2 s-1", "mm/day"), 86_400.0);
+        assert_eq!(convert(3.0, "degC/day", "K day-1"), 3.0);
+        assert_eq!(convert(5.0, "ppm", "1e-6"), 5.0);
+        assert_eq!(convert(2.0, "100 m", "km"), 0.2);
+        assert_eq!(convert(212.0, "degF", "degC").round(), 100.0);
+        assert_eq!(convert(7.0, "g kg-1", "1"), 7.0 / 1000.0);
+    }
+
+    #[test]
+    fn unknown_pairs_are_refused_by_name() {
+        let refused = conversion("kg m-2 s-1", "K/day").unwrap_err().to_string();
+        assert!(refused.contains("`kg m-2 s-1`") && refused.contains("`K/day`"), "{refused}");
+        assert!(
+            conversion("mm day-1", "mm").unwrap_err().to_string().ends_with("is a rate, the other is not")
+        );
+        for (from, to) in [
+            ("degrees_north", "1"),
+            ("mm", "mm day-1"),
+            ("m", "s"),
+            ("K", "mm"),
+            ("dBZ", "1"),
+            ("m2", "kg m-1"),
+        ] {
+            assert!(conversion(from, to).is_err(), "{from} {to}");
+        }
+        assert!(is_known("mm/day") && is_known("°C") && !is_known("furlong"));
+    }
+
+    #[test]
+    fn one_unit_has_many_spellings() {
+        for text in
+            ["mm day-1", "mm/day", "mm d-1", "mm day**-1", "mm day^-1", "millimetres per day", "mm.d-1"]
+        {
+            assert!(same(text, "mm day-1"), "{text}");
+        }
+        assert!(same("kg m**-2 s**-1", "kg/m2/s"));
+        assert!(same("degrees_Celsius", "°C") && same("Pa", "N m-2") && same("mbar", "hPa"));
+        assert!(same("m of water equivalent", "m") && same("(0 - 1)", "1"));
+        assert!(same("degrees_north", "degree_N") && same("persons", "persons"));
+        for (one, other) in [
+            ("mm", "mm day-1"),
+            ("m2", "m"),
+            ("mm", "kg m-2"),
+            ("degrees_north", "1"),
+            ("%", "1"),
+            ("K", "degC"),
+        ] {
+            assert!(!same(one, other), "{one} {other}");
         }
     }
 }

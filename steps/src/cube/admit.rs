@@ -84,7 +84,7 @@ fn fits(variable: &TemplateVariable, field: &Field, cells: usize) -> Result<(), 
         ));
     }
     if let (Some(declared), Some(given)) = (&variable.units, &field.units)
-        && !crate::units::same(declared, given)
+        && !frazil_engine::cf::units::same(declared, given)
     {
         return Err(refused(
             format!("`{}` is in `{given}`, the dataset in `{declared}`", variable.name),

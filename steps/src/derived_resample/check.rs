@@ -11,7 +11,8 @@ use super::{
     DerivedResample, Ready, Windows,
     from::{self, Known, Wrong},
 };
-use crate::{resample::Method, units::is_rate};
+use crate::resample::Method;
+use frazil_engine::cf::units::is_rate;
 
 /// A method that makes no sense for a variable, with what to do instead.
 #[derive(Debug, Clone, PartialEq, Eq)]

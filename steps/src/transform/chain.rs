@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use frazil_engine::{
+    cf::units,
     data::{Period, Slice},
     step::{ErrorKind, StepError},
 };
@@ -11,7 +12,6 @@ use super::{
     numbers::Working,
     operation::{Deaccumulate, Operation, ScaleOffset},
 };
-use crate::units;
 
 /// The least fall of a running total that is no rounding, in the unit of the result.
 const LEAST_FALL: f64 = 0.01;

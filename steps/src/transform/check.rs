@@ -2,10 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use frazil_engine::{dataset::Datasets, step::Finding};
+use frazil_engine::{cf::units, dataset::Datasets, step::Finding};
 
 use super::operation::Operation;
-use crate::units;
 
 /// A unit with the place that says it; none while the source decides.
 type UnitAt = Option<(String, String)>;

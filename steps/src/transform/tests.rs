@@ -82,18 +82,23 @@ fn a_unit_is_converted_once() {
 
 #[test]
 fn what_cannot_be_converted_is_refused_by_name() {
-    let to_mm = json!([{ "convert": { "pr": "mm/day" } }]);
+    let to_mm = json!([{ "convert": { "pr": "mm" } }]);
     let rate = message(once(to_mm.clone(), vec![field("pr", "kg m-2 s-1", vec![1.0_f32])]));
     assert!(
-        rate.contains("2025-02-01T05") && rate.contains("`kg m-2 s-1`") && rate.contains("`mm/day`"),
+        rate.contains("2025-02-01T05") && rate.contains("`kg m-2 s-1`") && rate.contains("is a rate"),
         "{rate}"
     );
     let none = once(to_mm, vec![field("pr", "", vec![1.0_f32])]).unwrap_err();
     assert!(none.failure().unwrap().help.as_deref().unwrap().contains("scale-offset"), "{none}");
-    let by_hand = json!([{ "scale-offset": { "pr": { "scale": 86400, "units": "mm/day" } } }]);
-    let done = once(by_hand, vec![field("pr", "kg m-2 s-1", vec![0.001_f32])]).unwrap();
-    assert_eq!(floats(&done[0]), [(f64::from(0.001_f32) * 86_400.0) as f32]);
-    assert_eq!(done[0].units.as_deref(), Some("mm/day"));
+    // By hand, or as what a flux of water is.
+    for how in [
+        json!([{ "scale-offset": { "pr": { "scale": 86400, "units": "mm/day" } } }]),
+        json!([{ "convert": { "pr": "mm/day" } }]),
+    ] {
+        let done = once(how, vec![field("pr", "kg m-2 s-1", vec![0.001_f32])]).unwrap();
+        assert_eq!(floats(&done[0]), [(f64::from(0.001_f32) * 86_400.0) as f32]);
+        assert_eq!(done[0].units.as_deref(), Some("mm/day"));
+    }
 }
 
 #[test]
