@@ -11,6 +11,7 @@ mod opened;
 #[cfg(test)]
 mod tests;
 mod unused;
+mod waits;
 
 pub use cascade::{Cascade, Selection, Stage, Unknown};
 pub(crate) use check::read;

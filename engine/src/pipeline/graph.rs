@@ -215,7 +215,7 @@ fn order(steps: &[DraftStep<'_>], out: &mut Vec<Diagnostic>) -> Option<Vec<usize
     let circles = graph.circles();
     if circles.is_empty() {
         // All steps of a stream run as one: what waits for one of them waits for its sink.
-        let run_as: Vec<usize> = (0..steps.len()).map(|at| sink(steps, at)).collect();
+        let run_as = runs_as(steps);
         let between = |(from, to): (usize, usize)| (run_as[from], run_as[to]);
         let joined = Graph::new(steps.len(), edges.iter().copied().map(between).filter(|(a, b)| a != b));
         out.extend(joined.circles().iter().map(|circle| {
@@ -228,6 +228,11 @@ fn order(steps: &[DraftStep<'_>], out: &mut Vec<Diagnostic>) -> Option<Vec<usize
     let told = circles.iter().map(|circle| cycle(steps, circle, |a, b| (a, b)));
     out.extend(told.map(|problem| problem.help("remove one of these edges")));
     graph.order()
+}
+
+/// For each step the one that it runs as: all steps of a stream run with the one that settles it.
+pub(crate) fn runs_as(steps: &[DraftStep<'_>]) -> Vec<usize> {
+    (0..steps.len()).map(|at| sink(steps, at)).collect()
 }
 
 /// The step that settles the stream of a step; the step itself where it gives none.

@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::Value;
 
-use super::{Project, config, datasets, graph, opened, unused};
+use super::{Project, config, datasets, graph, opened, unused, waits};
 use crate::{
     diagnostic::{Diagnostic, Severity, Sources, Span, codes},
     document::{self, Node, Tree},
@@ -82,6 +82,7 @@ pub(super) fn check(
     }
     graph::check(&drafts, &mut blocks, &mut out);
     opened::check(&drafts, &blocks, &mut out);
+    waits::check(&drafts, &blocks, &mut out);
     unused::triggers(&drafts, &blocks, &mut out);
     let datasets = datasets::infos(&drafts, &blocks);
     pipeline::check_findings(&drafts, &datasets, &mut out);
