@@ -4,6 +4,6 @@ mod check;
 mod file;
 mod load;
 
-pub use check::{Filled, TestCase};
-pub use file::{Answer, Case, Constant, Ending, Expect, Given, SuiteFile};
+pub use check::{Filled, TestCase, TestRun};
+pub use file::{Answer, Case, Constant, Ending, Expect, Given, Run, SuiteFile};
 pub use load::{TestFile, Tests, load};

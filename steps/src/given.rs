@@ -24,15 +24,17 @@ pub struct Given<'a> {
     pub ranges: &'a [PeriodRange],
     /// What is known of them.
     pub status: Status,
-    /// Where the cells lie, in EPSG:4326.
+    /// Where the cells lie.
     pub grid: &'a GridBlock,
+    /// The EPSG code of a dataset whose block says no CRS.
+    pub crs: u32,
 }
 
 /// Appends periods to a dataset in one commit, by the same code as `append-commit`; every cell of a
 /// variable holds the number that `value` gives for its name.
 ///
 /// # Errors
-/// When a variable has no number, or as `append-commit`.
+/// When a variable has no number, a CRS is not known, or as `append-commit`.
 pub async fn give(
     given: Given<'_>,
     value: impl Fn(&str) -> Option<f64> + Send,
@@ -57,7 +59,7 @@ pub async fn give(
         source: None,
         release: None,
     };
-    let grid = Arc::new(grid(given.grid, &info));
+    let grid = Arc::new(grid(given.grid, given.crs, &info, cx)?);
     let fields = if given.status.has_values() { fields(&info, cx, &grid, value)? } else { Vec::new() };
     let slices = given.ranges.iter().flat_map(PeriodRange::iter).map(|period| {
         let (grid, fields) = (Arc::clone(&grid), fields.clone());
@@ -77,16 +79,28 @@ fn whole<T>(outcome: Outcome<T>) -> Result<T, StepError> {
     }
 }
 
-fn grid(block: &GridBlock, info: &DatasetInfo) -> Grid {
+fn grid(block: &GridBlock, code: u32, info: &DatasetInfo, cx: &Context) -> Result<Grid, StepError> {
     let declared = info.block.grid.as_ref().and_then(|grid| grid.names.clone());
     let [y, x] = block.names.clone().or(declared).unwrap_or_else(|| ["y".to_owned(), "x".to_owned()]);
     let [rows, columns] = block.shape.map(|n| usize::try_from(n).unwrap_or(usize::MAX));
-    Grid {
-        crs: crs::epsg(4326).unwrap_or_else(|| unreachable!()),
+    let said = said_crs(info, cx).unwrap_or_else(|| format!("EPSG:{code}"));
+    let crs = crs::named(&said).ok_or_else(|| {
+        StepError::permanent(ErrorKind::Data, format!("{said} is none of the CRS that tests can make up"))
+            .help("write EPSG:4326, or a zone of UTM (EPSG:32601 to 32660, 32701 to 32760)")
+    })?;
+    Ok(Grid {
+        crs,
         y: Axis::regular(&y, block.origin[1], block.cell[1], rows),
         x: Axis::regular(&x, block.origin[0], block.cell[0], columns),
         extra: info.block.dimensions.clone(),
-    }
+    })
+}
+
+/// The CRS that the block of a dataset says, or of one that it is derived from.
+fn said_crs(info: &DatasetInfo, cx: &Context) -> Option<String> {
+    // A checked graph has no circles.
+    let sources = || info.sources.iter().filter_map(|id| cx.scope.datasets.get(id));
+    info.block.crs.clone().or_else(|| sources().find_map(|source| said_crs(source, cx)))
 }
 
 /// The variables of a dataset, or of those that it is derived from.

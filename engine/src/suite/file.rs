@@ -27,15 +27,22 @@ pub struct Case {
     /// What it shows, in a sentence.
     pub title: Option<String>,
     /// The instant of the run, as `2024-02-01T06:30:00Z`; the clock shows it.
-    pub now: String,
+    pub now: Option<String>,
     /// What is run: pipelines, datasets, `name+` with all that hangs from it, `+name` with all that it needs.
+    #[serde(default)]
     pub run: Vec<String>,
     /// Parameters, as `key` or `pipeline.key`.
     #[serde(default)]
     pub params: BTreeMap<String, Value>,
-    /// Where the cells of what is given and of rasters lie, in EPSG:4326; 2 × 2 cells of half a
-    /// degree in the north-west corner of the project's extent where none is said.
+    /// Other values of the project's `vars`, such as `data: https://files.example.org` in the place of a folder.
+    #[serde(default)]
+    pub vars: BTreeMap<String, Value>,
+    /// Where the cells of what is given and of rasters lie; 2 × 2 cells of half a degree in the north-west
+    /// corner of the project's extent where none is said.
     pub grid: Option<GridBlock>,
+    /// The coordinate reference system of rasters, and of datasets whose block says none; EPSG:4326 where
+    /// nothing is said.
+    pub crs: Option<String>,
     /// What stands in the datasets before, commit by commit.
     #[serde(default)]
     pub given: BTreeMap<String, Vec<Given>>,
@@ -43,6 +50,29 @@ pub struct Case {
     #[serde(default)]
     pub http: Vec<Answer>,
     /// What must come of it.
+    pub expect: Option<Expect>,
+    /// Instead of `now` and `expect`: several runs, one after the other over the same stores, such as this
+    /// night's and the next.
+    #[serde(default)]
+    pub runs: Vec<Run>,
+}
+
+/// One of several runs of a test. What it does not say is that of the test.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Run {
+    /// The instant of the run, as `2024-02-01T06:30:00Z`; not before that of the run before.
+    pub now: String,
+    /// What is run.
+    #[serde(default)]
+    pub run: Vec<String>,
+    /// Parameters, beside those of the test.
+    #[serde(default)]
+    pub params: BTreeMap<String, Value>,
+    /// What sources answer, before those of the test.
+    #[serde(default)]
+    pub http: Vec<Answer>,
+    /// What must come of it: commits and requests of this run alone.
     pub expect: Expect,
 }
 

@@ -56,7 +56,7 @@ fn case(name: &str, more: &str) -> String {
 
 #[test]
 fn what_is_shipped_passes() {
-    for folder in [root(), root().join("examples/rainfall")] {
+    for folder in [root(), root().join("examples/rainfall"), root().join("examples/real")] {
         let output = frazil().current_dir(&folder).args(["test", "--format", "json"]).output().unwrap();
         let text = succeeded(&format!("frazil test in {}", folder.display()), &output);
         let last: Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
@@ -74,7 +74,7 @@ fn test_files_that_are_shipped_fit_the_schema_of_editors() {
         validator.iter_errors(&value).map(|error| error.to_string()).collect::<Vec<_>>()
     };
     let mut count = 0;
-    for folder in ["pipelines", "examples/rainfall/pipelines"] {
+    for folder in ["pipelines", "examples/rainfall/pipelines", "examples/real/pipelines"] {
         for path in std::fs::read_dir(root().join(folder)).unwrap().map(|entry| entry.unwrap().path()) {
             if path.to_string_lossy().ends_with(".test.yaml") {
                 let text = std::fs::read_to_string(&path).unwrap();
@@ -84,7 +84,7 @@ fn test_files_that_are_shipped_fit_the_schema_of_editors() {
             }
         }
     }
-    assert!(count >= 3);
+    assert!(count >= 5);
 }
 
 #[test]
@@ -261,4 +261,91 @@ fn without_tests_it_says_where_they_are_looked_for() {
     );
     let (_, errors) = sandbox.fail(1, &["test"]);
     assert!(errors.contains("append-commit"), "{errors}");
+}
+
+/// Two nights: the first finds a day, the second the one that completes the month.
+const NIGHTS: &str = "  nights:
+    run: [rain]
+    given: { rain_days: [{ periods: 2024-01-01/2024-01-29, value: 1 }] }
+    http: [{ url: \"*20240130.tif\", raster: 2 }]
+    runs:
+      - now: \"2024-01-31T06:00:00Z\"
+        expect: { commits: { rain_days: [2024-01-30] }, values: { rain_days: { 2024-01-30: 2 } }, requests: 1 }
+      - now: \"2024-02-01T06:00:00Z\"
+        http: [{ url: \"*20240131.tif\", raster: 4 }]
+        expect:
+          commits: { rain_days: [2024-01-31], rain_months: [2024-01] }
+          cascade: [rain_days, rain_months]
+          values: { rain_months: { 2024-01: 35 } }
+      - now: \"2024-02-01T07:00:00Z\"
+        params: { end: 2024-01-31 }
+        expect: { commits: {}, requests: 0 }
+";
+
+#[test]
+fn several_runs_follow_each_other_over_the_same_stores() {
+    let nights = NIGHTS.replace(", requests: 1", "");
+    let sandbox = project(&nights);
+    sandbox.succeed(&["test"]);
+    // Each is judged by what it did itself.
+    let wrong = nights.replace("rain_months: { 2024-01: 35 }", "rain_months: { 2024-01: 36 }").replace(
+        "expect: { commits: {}, requests",
+        "expect: { commits: { rain_days: [2024-01-31] }, requests",
+    );
+    sandbox.write("pipelines/rain.test.yaml", &format!("frazil: 1\ncases:\n{wrong}"));
+    let (text, _) = sandbox.fail(1, &["test"]);
+    assert!(text.contains("run 2: values of `rain_months` 2024-01, `rain`: expected 36; found 35"), "{text}");
+    assert!(text.contains("run 3: commits of `rain_days`: expected [2024-01-31]; made none"), "{text}");
+    assert!(!text.contains("run 1:"), "{text}");
+}
+
+#[test]
+fn runs_that_cannot_be_are_told() {
+    let back = NIGHTS.replace("2024-02-01T06", "2024-01-30T06").replace("nights", "back");
+    let both =
+        NIGHTS.replace("    runs:", "    now: \"2024-01-31T06:00:00Z\"\n    runs:").replace("nights", "both");
+    let none = "  none:\n    run: [rain]\n    expect: {}\n";
+    let unknown = NIGHTS
+        .replace("2024-01-30: 2 }", "2024-01: 2 }")
+        .replace("    runs:", "    vars: { date: x }\n    crs: WGS84\n    runs:")
+        .replace("nights", "unknown");
+    let sandbox = project(&format!("{back}{both}{none}{unknown}"));
+    let (_, errors) = sandbox.fail(1, &["test"]);
+    for part in [
+        "this run is before the one before it",
+        "a test with `runs` has no `now` of its own",
+        "a test says `now` and `expect`, or has `runs` that do",
+        "the project has no `date` among its `vars`",
+        "`WGS84` is not the code of a CRS",
+        "error[FZ108]",
+    ] {
+        assert!(errors.contains(part), "{part}\n{errors}");
+    }
+}
+
+#[test]
+fn what_is_given_lies_in_the_crs_and_has_the_type_of_its_dataset() {
+    let pipeline = PIPELINE
+        .replace("    time: { step: P1D", "    crs: EPSG:32629\n    time: { step: P1D")
+        .replace("dtype: float32", "dtype: int16, fill: -1");
+    let metres = "  metres:
+    now: \"2024-01-03T06:00:00Z\"
+    run: [rain_days]
+    grid: { origin: [500000, 900000], cell: [1000, -1000], shape: [3, 2] }
+    crs: EPSG:32629
+    given: { rain_days: [{ periods: 2024-01-01, value: 3 }] }
+    http: [{ url: \"*20240102.tif\", raster: 4 }]
+    expect: { commits: { rain_days: [2024-01-02] }, values: { rain_days: { 2024-01-01: 3, 2024-01-02: 4 } } }
+";
+    let sandbox = project(metres);
+    // A dataset that says none takes that of the test.
+    sandbox.succeed(&["test"]);
+    sandbox.write("pipelines/rain.yaml", &pipeline);
+    sandbox.succeed(&["test"]);
+    sandbox.write(
+        "pipelines/rain.test.yaml",
+        &format!("frazil: 1\ncases:\n{}", metres.replace("    crs: EPSG:32629\n", "")),
+    );
+    let (text, _) = sandbox.fail(1, &["test"]);
+    assert!(text.contains("the grid is in EPSG:4326, the dataset in EPSG:32629"), "{text}");
 }

@@ -14,7 +14,7 @@ use frazil_engine::{
     scheduler::{self, Cancel, Services},
     step::{ErrorKind, StepError},
     store::MemoryStore,
-    suite::TestCase,
+    suite::{TestCase, TestRun},
 };
 use frazil_steps::{
     cube::Cube,
@@ -27,12 +27,19 @@ use super::{
 };
 
 /// What a test runs in: gone with it.
-pub(super) struct Bench<'a> {
-    pub(super) case: &'a TestCase,
+struct Bench<'a> {
+    case: &'a TestCase,
+    datasets: Arc<Datasets>,
+    config: Arc<ProjectConfig>,
+    folder: tempfile::TempDir,
+}
+
+/// What one of its runs sees: a clock of its own, and sources of its own.
+pub(super) struct Night<'a> {
+    pub(super) run: &'a TestRun,
     pub(super) datasets: Arc<Datasets>,
     pub(super) server: Server,
     config: Arc<ProjectConfig>,
-    folder: tempfile::TempDir,
 }
 
 /// Secrets as tests have them: a text in the place of each.
@@ -59,31 +66,43 @@ pub(super) async fn run(
     registry: &Arc<Registry>,
     case: &TestCase,
 ) -> anyhow::Result<Vec<String>> {
-    let bench = Bench::new(project, case).await?;
-    let heads = bench.give().await?;
-    let services = Services {
-        store: Arc::new(MemoryStore::new()),
-        registry: Arc::clone(registry),
-        executor: Arc::new(LocalExecutor::new(Arc::clone(registry))),
-        clock: Arc::new(ManualClock::at(case.now)),
-        pools: Pools::shared(&bench.config.pools, &bench.config.state),
-        watch: Arc::new(Unwatched),
-    };
-    let mut states: Vec<RunState> = Vec::new();
-    for (stage, params) in &case.stages {
-        let id = scheduler::run_id(services.clock.now());
-        let run = scheduler::Run {
-            scratch: bench.folder.path().join("scratch").join(id.as_str()),
-            id,
-            scope: bench.scope(&stage.pipeline.id, params.clone()),
-            pipeline: Arc::clone(&stage.pipeline),
-            units: stage.units.clone(),
-            cancel: Cancel::new(),
-            grace: scheduler::GRACE,
+    let bench = Bench::new(project, case)?;
+    let store = Arc::new(MemoryStore::new());
+    let mut failures = Vec::new();
+    for (at, run) in case.runs.iter().enumerate() {
+        let night = bench.night(run).await?;
+        if at == 0 {
+            bench.give(&night).await?;
+        }
+        let heads = night.heads().await?;
+        let services = Services {
+            store: Arc::<MemoryStore>::clone(&store),
+            registry: Arc::clone(registry),
+            executor: Arc::new(LocalExecutor::new(Arc::clone(registry))),
+            clock: Arc::new(ManualClock::at(run.now)),
+            pools: Pools::shared(&bench.config.pools, &bench.config.state),
+            watch: Arc::new(Unwatched),
         };
-        states.push(scheduler::start(&run, &services).await.map_err(StepError::from)?);
+        let mut states: Vec<RunState> = Vec::new();
+        for (stage, params) in &run.stages {
+            let id = scheduler::run_id(services.clock.now());
+            let one = scheduler::Run {
+                scratch: bench.folder.path().join("scratch").join(id.as_str()),
+                id,
+                scope: night.scope(&stage.pipeline.id, params.clone()),
+                pipeline: Arc::clone(&stage.pipeline),
+                units: stage.units.clone(),
+                cancel: Cancel::new(),
+                grace: scheduler::GRACE,
+            };
+            states.push(scheduler::start(&one, &services).await.map_err(StepError::from)?);
+        }
+        let told = judge::judge(&night, &heads, &states).await?;
+        let several = case.runs.len() > 1;
+        let of = |failure: String| if several { format!("run {}: {failure}", at + 1) } else { failure };
+        failures.extend(told.into_iter().map(of));
     }
-    judge::judge(&bench, &heads, &states).await
+    Ok(failures)
 }
 
 /// An error and what to do, as a failure is told.
@@ -94,47 +113,32 @@ pub(super) fn words(error: &anyhow::Error) -> String {
 }
 
 impl<'a> Bench<'a> {
-    async fn new(project: &Project, case: &'a TestCase) -> anyhow::Result<Self> {
+    fn new(project: &Project, case: &'a TestCase) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
-        let replies = replies(case)?;
-        let server = Server::start(replies).await.context("cannot serve on 127.0.0.1")?;
         let mut config = (*project.config).clone();
         config.state = folder.path().join("state");
         config.catalog = folder.path().join("stac");
+        config.vars.extend(case.vars.clone());
         let datasets = Arc::new(moved(&project.datasets, folder.path()));
-        Ok(Self { case, datasets, server, config: Arc::new(config), folder })
+        Ok(Self { case, datasets, config: Arc::new(config), folder })
     }
 
-    /// What runs of this test see.
-    pub(super) fn scope(
-        &self,
-        pipeline: &frazil_engine::data::PipelineId,
-        params: serde_json::Map<String, serde_json::Value>,
-    ) -> Scope {
-        Scope {
-            project: Arc::clone(&self.config),
-            datasets: Arc::clone(&self.datasets),
-            pipeline: pipeline.clone(),
-            instant: self.case.now,
-            params: Arc::new(params),
-            secrets: Arc::new(Placeholders(self.config.secrets.keys().cloned().collect())),
-            memory: self.config.memory,
-            stand_in: Some(self.server.url()),
-            backfill: None,
-        }
+    async fn night(&self, run: &'a TestRun) -> anyhow::Result<Night<'a>> {
+        let replies = replies(self.case, run)?;
+        let server = Server::start(replies).await.context("cannot serve on 127.0.0.1")?;
+        Ok(Night { run, datasets: Arc::clone(&self.datasets), server, config: Arc::clone(&self.config) })
     }
 
-    /// Puts in place what is given, and finds the heads afterwards.
-    async fn give(&self) -> anyhow::Result<BTreeMap<DatasetId, SnapshotId>> {
-        let Some((stage, params)) = self.case.stages.first() else { return Ok(BTreeMap::new()) };
-        let scope = self.scope(&stage.pipeline.id, params.clone());
+    /// Puts in place what is given.
+    async fn give(&self, night: &Night<'_>) -> anyhow::Result<()> {
+        let Some(scope) = night.any_scope() else { return Ok(()) };
         let context = Context {
-            scope: Scope { datasets: Arc::new(writable(&self.datasets)), ..scope.clone() },
+            scope: Scope { datasets: Arc::new(writable(&self.datasets)), ..scope },
             run: "given".parse().context("a name")?,
             node: "given".parse().context("a name")?,
             attempt: 1,
             cancel: Cancel::new().token,
-            clock: Arc::new(ManualClock::at(self.case.now)),
+            clock: Arc::new(ManualClock::at(night.run.now)),
             scratch: self.folder.path().join("scratch"),
             retry: Retry::default(),
             timeout: None,
@@ -148,11 +152,45 @@ impl<'a> Bench<'a> {
                 ranges: &filled.ranges,
                 status: filled.status,
                 grid: &self.case.grid,
+                crs: self.case.crs,
             };
             let value = |name: &str| filled.value.of(name);
             give(given, value, &context).await.with_context(|| format!("given `{}`", filled.dataset))?;
         }
+        Ok(())
+    }
+}
+
+impl Night<'_> {
+    /// What a run of a pipeline sees.
+    fn scope(
+        &self,
+        pipeline: &frazil_engine::data::PipelineId,
+        params: serde_json::Map<String, serde_json::Value>,
+    ) -> Scope {
+        Scope {
+            project: Arc::clone(&self.config),
+            datasets: Arc::clone(&self.datasets),
+            pipeline: pipeline.clone(),
+            instant: self.run.now,
+            params: Arc::new(params),
+            secrets: Arc::new(Placeholders(self.config.secrets.keys().cloned().collect())),
+            memory: self.config.memory,
+            stand_in: Some(self.server.url()),
+            backfill: None,
+        }
+    }
+
+    /// What its first pipeline sees; none where nothing is run.
+    pub(super) fn any_scope(&self) -> Option<Scope> {
+        let (stage, params) = self.run.stages.first()?;
+        Some(self.scope(&stage.pipeline.id, params.clone()))
+    }
+
+    /// The heads as they stand.
+    async fn heads(&self) -> anyhow::Result<BTreeMap<DatasetId, SnapshotId>> {
         let mut heads = BTreeMap::new();
+        let Some(scope) = self.any_scope() else { return Ok(heads) };
         for info in self.datasets.values().filter(|info| has_axis(info)) {
             if let Some(cube) = Cube::open(info, &scope).await? {
                 heads.insert(info.id.clone(), cube.id());
@@ -166,10 +204,10 @@ pub(super) fn has_axis(info: &DatasetInfo) -> bool {
     matches!(info.block.time, frazil_engine::dataset::TimeAxis::Regular(_))
 }
 
-fn replies(case: &TestCase) -> anyhow::Result<Vec<Reply>> {
+fn replies(case: &TestCase, run: &TestRun) -> anyhow::Result<Vec<Reply>> {
     let reply = |(answer, path): &(frazil_engine::suite::Answer, Option<std::path::PathBuf>)| {
         let body = match (answer.raster, path, &answer.text) {
-            (Some(number), ..) => geotiff::constant(&case.grid, number),
+            (Some(number), ..) => geotiff::constant(&case.grid, case.crs, number),
             (None, Some(path), _) => {
                 std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?
             }
@@ -179,7 +217,7 @@ fn replies(case: &TestCase) -> anyhow::Result<Vec<Reply>> {
         let status = answer.status.unwrap_or(200);
         Ok(Reply { pattern: answer.url.clone(), left: answer.times, status, body: body.into() })
     };
-    case.answers.iter().map(reply).collect()
+    run.answers.iter().map(reply).collect()
 }
 
 /// The datasets with their repositories under `folder`, those that others make too.

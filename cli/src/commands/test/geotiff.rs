@@ -1,12 +1,25 @@
-//! A GeoTIFF of one number: float32 in EPSG:4326, one uncompressed tile.
+//! A GeoTIFF of one number: float32, one uncompressed tile.
 
 use frazil_engine::dataset::GridBlock;
 
 /// Rows and columns of a tile are multiples of this (TIFF 6.0, section 15).
 const TILE: u64 = 16;
 
-/// The bytes of the file: header, directory, tag values, the tile.
-pub(super) fn constant(grid: &GridBlock, value: f64) -> Vec<u8> {
+/// The EPSG codes of longitudes and latitudes.
+const GEOGRAPHIC: std::ops::Range<u32> = 4_000..5_000;
+
+/// The GeoTIFF keys of a CRS, each with its place and number of values (GeoTIFF 1.1, annex A and B).
+fn keys(crs: u32) -> Vec<u16> {
+    let code = u16::try_from(crs).unwrap_or(0);
+    if GEOGRAPHIC.contains(&crs) {
+        vec![1, 1, 0, 3, 1024, 0, 1, 2, 1025, 0, 1, 1, 2048, 0, 1, code]
+    } else {
+        vec![1, 1, 0, 3, 1024, 0, 1, 1, 1025, 0, 1, 1, 3072, 0, 1, code]
+    }
+}
+
+/// The bytes of the file in the CRS of an EPSG code: header, directory, tag values, the tile.
+pub(super) fn constant(grid: &GridBlock, crs: u32, value: f64) -> Vec<u8> {
     let [rows, columns] = grid.shape;
     let (height, width) = (rows.next_multiple_of(TILE), columns.next_multiple_of(TILE));
     #[expect(clippy::cast_possible_truncation, reason = "the number is stored as float32")]
@@ -26,7 +39,7 @@ pub(super) fn constant(grid: &GridBlock, value: f64) -> Vec<u8> {
         (339, 3, 1, shorts(&[3])),
         (33_550, 12, 3, doubles(&[grid.cell[0], -grid.cell[1], 0.0])),
         (33_922, 12, 6, doubles(&[0.0, 0.0, 0.0, grid.origin[0], grid.origin[1], 0.0])),
-        (34_735, 3, 16, shorts(&[1, 1, 0, 3, 1024, 0, 1, 2, 1025, 0, 1, 1, 2048, 0, 1, 4326])),
+        (34_735, 3, 16, shorts(&keys(crs))),
     ];
     let directory = 8 + 2 + tags.len() * 12 + 4;
     let behind: usize = tags.iter().map(|tag| tag.3.len()).filter(|n| *n > 4).sum();

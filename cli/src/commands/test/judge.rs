@@ -6,11 +6,11 @@ use frazil_engine::{
     data::{DatasetId, Period, PeriodRange, SnapshotId},
     event::{RunState, RunStatus},
     step::StepError,
-    suite::{Constant, Ending, TestCase},
+    suite::{Constant, Ending, TestRun},
 };
 use frazil_steps::cube::Cube;
 
-use super::bench::{Bench, has_axis};
+use super::bench::{Night, has_axis};
 
 /// Numbers that differ by less than this part of themselves are the same: float32 keeps seven digits.
 const TOLERANCE: f64 = 1e-5;
@@ -23,17 +23,16 @@ type Commits = BTreeMap<DatasetId, Vec<Vec<PeriodRange>>>;
 
 /// Everything that is not as expected.
 pub(super) async fn judge(
-    bench: &Bench<'_>,
+    night: &Night<'_>,
     heads: &BTreeMap<DatasetId, SnapshotId>,
     states: &[RunState],
 ) -> anyhow::Result<Vec<String>> {
-    let case = bench.case;
-    let mut failures = ending(case, states);
-    let Some((stage, params)) = case.stages.first() else { return Ok(failures) };
-    let scope = bench.scope(&stage.pipeline.id, params.clone());
+    let run = night.run;
+    let mut failures = ending(run, states);
+    let Some(scope) = night.any_scope() else { return Ok(failures) };
     let mut cubes = BTreeMap::new();
     let mut made = Commits::new();
-    for info in bench.datasets.values().filter(|info| has_axis(info)) {
+    for info in night.datasets.values().filter(|info| has_axis(info)) {
         let Some(cube) = Cube::open(info, &scope).await? else { continue };
         let commits = commits(&cube, heads.get(&info.id)).await?;
         if !commits.is_empty() {
@@ -41,20 +40,20 @@ pub(super) async fn judge(
         }
         cubes.insert(info.id.clone(), cube);
     }
-    if let Some(expected) = &case.commits {
+    if let Some(expected) = &run.commits {
         failures.extend(compare(expected, &made));
     }
-    if let Some(expected) = &case.cascade {
-        let changed = cascade(case, &made);
+    if let Some(expected) = &run.cascade {
+        let changed = cascade(run, &made);
         if *expected != changed {
             let (expected, changed) = (names(expected), names(&changed));
             failures.push(format!("cascade: expected {expected}; changed {changed}"));
         }
     }
-    for (dataset, period, value) in &case.values {
+    for (dataset, period, value) in &run.values {
         failures.extend(numbers(cubes.get(dataset), dataset, *period, value).await?);
     }
-    for (dataset, ranges, status) in &case.statuses {
+    for (dataset, ranges, status) in &run.statuses {
         let axis = cubes.get(dataset).map(Cube::axis);
         for period in ranges.iter().flat_map(PeriodRange::iter) {
             let found = axis.and_then(|axis| axis.status(period));
@@ -65,11 +64,11 @@ pub(super) async fn judge(
             }
         }
     }
-    let requests = bench.server.requests();
-    if let Some(expected) = case.case.expect.requests.filter(|expected| *expected != requests) {
+    let requests = night.server.requests();
+    if let Some(expected) = run.expect.requests.filter(|expected| *expected != requests) {
         failures.push(format!("requests: expected {expected}; sources were asked {requests} times"));
     }
-    let unanswered = bench.server.unanswered();
+    let unanswered = night.server.unanswered();
     if !failures.is_empty() && !unanswered.is_empty() {
         let shown = unanswered.iter().take(NAMED).cloned().collect::<Vec<_>>().join("\n  ");
         let more = unanswered.len().saturating_sub(NAMED);
@@ -79,14 +78,14 @@ pub(super) async fn judge(
     Ok(failures)
 }
 
-fn ending(case: &TestCase, states: &[RunState]) -> Vec<String> {
+fn ending(run: &TestRun, states: &[RunState]) -> Vec<String> {
     let mut failures = Vec::new();
     let units = || states.iter().flat_map(|state| &state.units);
     let errors: Vec<String> = units()
         .filter_map(|(unit, state)| state.error.as_ref().map(|error| format!("`{unit}`: {}", told(error))))
         .collect();
     let successful = |state: &RunState| matches!(state.finished, Some((RunStatus::Successful, _)));
-    let wanted = case.case.expect.status;
+    let wanted = run.expect.status;
     let ended = if states.iter().all(successful) { Ending::Successful } else { Ending::Failed };
     if wanted != ended {
         let word = |ending: Ending| if ending == Ending::Successful { "successful" } else { "failed" };
@@ -94,7 +93,7 @@ fn ending(case: &TestCase, states: &[RunState]) -> Vec<String> {
         errors.iter().for_each(|error| text.push_str(&format!("\n  {error}")));
         failures.push(text);
     }
-    if let Some(part) = &case.case.expect.error
+    if let Some(part) = &run.expect.error
         && !errors.iter().any(|error| error.contains(part.as_str()))
     {
         let said = if errors.is_empty() { "nothing went wrong".to_owned() } else { errors.join("\n  ") };
@@ -150,9 +149,9 @@ fn shown(commits: &[Vec<PeriodRange>]) -> String {
 }
 
 /// The datasets that changed, in the order of the graph.
-fn cascade(case: &TestCase, made: &Commits) -> Vec<DatasetId> {
+fn cascade(run: &TestRun, made: &Commits) -> Vec<DatasetId> {
     let mut changed: Vec<DatasetId> = Vec::new();
-    for (stage, _) in &case.stages {
+    for (stage, _) in &run.stages {
         for unit in &stage.units {
             let pipeline = &stage.pipeline;
             let writes =
