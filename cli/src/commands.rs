@@ -16,6 +16,7 @@ mod runs;
 mod schema;
 mod show;
 mod status;
+mod supervise;
 mod test;
 
 use std::{io, path::PathBuf};
@@ -80,6 +81,8 @@ pub(crate) enum Command {
     /// Prints the JSON Schema of the files, or a part of it
     #[command(after_long_help = examples::SCHEMA)]
     Schema(schema::SchemaCommand),
+    #[command(hide = true)]
+    Supervise(supervise::Supervise),
 }
 
 impl Command {
@@ -101,6 +104,7 @@ impl Command {
             Self::Test(command) => command.run(globals),
             Self::Graph(command) => command.run(globals),
             Self::Schema(command) => command.run(globals),
+            Self::Supervise(command) => command.run(),
         }
     }
 }

@@ -13,7 +13,7 @@ mod triggers;
 
 pub(crate) use draft::{Draft, DraftStep, draft, is_prose};
 pub use file::{Defaults, Names, PipelineFile, StepBlock};
-pub(crate) use finish::{check_findings, check_references, check_values, finish};
+pub(crate) use finish::{check_findings, check_references, check_values, finish, naming};
 pub(crate) use graph::{check as check_graph, runs_as};
 pub use params::ParamError;
 pub(crate) use params::sides_fit;

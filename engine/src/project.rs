@@ -8,6 +8,7 @@ mod files;
 mod graph;
 mod judge;
 mod opened;
+mod programs;
 #[cfg(test)]
 mod tests;
 mod unused;

@@ -64,6 +64,7 @@ pub enum Role {
 trait About: fmt::Debug + Send + Sync {
     fn reads(&self) -> Vec<DatasetId>;
     fn writes(&self) -> Option<Write>;
+    fn files(&self) -> Vec<String>;
     fn check(&self, datasets: &Datasets) -> Vec<Finding>;
 }
 
@@ -73,6 +74,9 @@ impl<S: Step> About for S {
     }
     fn writes(&self) -> Option<Write> {
         Step::writes(self)
+    }
+    fn files(&self) -> Vec<String> {
+        Step::files(self)
     }
     fn check(&self, datasets: &Datasets) -> Vec<Finding> {
         Step::check(self, datasets)
@@ -90,6 +94,12 @@ impl BoundStep {
     #[must_use]
     pub fn writes(&self) -> Option<Write> {
         self.about.writes()
+    }
+
+    /// Files of the project whose content decides its values.
+    #[must_use]
+    pub fn files(&self) -> Vec<String> {
+        self.about.files()
     }
 
     /// What its type knows to be wrong with its settings.

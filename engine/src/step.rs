@@ -51,6 +51,12 @@ pub trait Step: DeserializeOwned + JsonSchema + Debug + Send + Sync + 'static {
         None
     }
 
+    /// Files of the project, by their paths in its folder, whose content decides values as settings
+    /// do: part of the definition digest.
+    fn files(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// What only this type knows to be wrong with its settings, found without a network or files.
     fn check(&self, _datasets: &Datasets) -> Vec<Finding> {
         Vec::new()

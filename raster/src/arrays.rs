@@ -1,4 +1,4 @@
-//! NetCDF and HDF5 through GDAL's multidimensional interface.
+//! NetCDF, HDF5 and Zarr through GDAL's multidimensional interface.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -12,6 +12,7 @@ use gdal::{
 use crate::{
     crs, number,
     session::{Answer, MAX_THINGS, body_len, fault, unreadable},
+    zarr,
 };
 
 /// The longest coordinate that is told with the description.
@@ -19,7 +20,7 @@ const MAX_COLUMN: u64 = 1 << 20;
 
 /// Attributes that decide what numbers mean; asked for by name, since the nodata, scale and offset
 /// that GDAL makes of them lose their types (a NaN `_FillValue` of an integer becomes 0).
-const ATTRIBUTES: &[&str] = &[
+pub(crate) const ATTRIBUTES: &[&str] = &[
     "_FillValue",
     "_Unsigned",
     "add_offset",
@@ -55,6 +56,12 @@ pub(crate) fn describe(dataset: &Dataset, path: &Path) -> Answer<Vec<Array>> {
     }
     let mut arrays: Vec<Array> =
         names.into_iter().map(|name| describe_one(&array(&group, &name)?, name)).collect::<Answer<_>>()?;
+    if path.is_dir() {
+        for told in &mut arrays {
+            zarr::complete(told, &array(&group, &told.name)?, path)?;
+        }
+        return Ok(arrays);
+    }
     let wordless = |array: &&mut Array| array.dtype.is_none() && array.dims.is_empty();
     let mut wordless = arrays.iter_mut().filter(wordless).peekable();
     if wordless.peek().is_some() {

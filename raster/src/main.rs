@@ -10,6 +10,7 @@ mod bands;
 mod crs;
 mod number;
 mod session;
+mod zarr;
 
 use std::{
     fs::File,

@@ -107,7 +107,8 @@ fn identity(path: String) -> Answer<Identity> {
         return Err(wrong("not an absolute path of a file".to_owned()));
     }
     let meta = fs::metadata(&path).map_err(|error| wrong(error.to_string()))?;
-    if !meta.is_file() {
+    // A Zarr store is a folder.
+    if !meta.is_file() && !meta.is_dir() {
         return Err(wrong("not a file".to_owned()));
     }
     Ok(Identity { inode: meta.ino(), len: meta.len(), modified: (meta.mtime(), meta.mtime_nsec()), path })
@@ -117,10 +118,13 @@ fn identity(path: String) -> Answer<Identity> {
 /// are texts that name further files.
 fn open(path: &Path) -> Answer<(Dataset, bool)> {
     let mut magic = Vec::new();
-    fs::File::open(path)
-        .and_then(|file| file.take(8).read_to_end(&mut magic))
-        .map_err(|error| fault(FaultKind::Unreadable, error.to_string()))?;
+    if !path.is_dir() {
+        fs::File::open(path)
+            .and_then(|file| file.take(8).read_to_end(&mut magic))
+            .map_err(|error| fault(FaultKind::Unreadable, error.to_string()))?;
+    }
     let (drivers, arrays): (&[&str], bool) = match magic.as_slice() {
+        _ if path.is_dir() => (&["Zarr"], true),
         [b'I', b'I', 42 | 43, 0, ..] | [b'M', b'M', 0, 42 | 43, ..] => (&["GTiff"], false),
         [b'C', b'D', b'F', 1 | 2 | 5, ..] => (&["netCDF"], true),
         [0x89, b'H', b'D', b'F', b'\r', b'\n', 0x1a, b'\n'] => (&["netCDF", "HDF5"], true),

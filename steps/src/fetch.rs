@@ -3,7 +3,7 @@
 mod check;
 mod cog;
 mod dataset;
-mod file;
+pub(crate) mod file;
 mod frontier;
 mod gaps;
 mod numbers;
@@ -11,10 +11,10 @@ mod reader;
 mod recipe;
 mod settings;
 mod shop;
-mod source;
-mod stream;
-mod window;
-mod work;
+pub(crate) mod source;
+pub(crate) mod stream;
+pub(crate) mod window;
+pub(crate) mod work;
 
 use std::{collections::BTreeMap, num::NonZeroUsize, sync::Arc};
 

@@ -6,6 +6,7 @@ pub mod crs;
 pub mod cube;
 mod derived_resample;
 mod enumerate_periods;
+pub mod exec;
 pub mod fetch;
 pub mod given;
 mod net;
@@ -33,6 +34,7 @@ pub fn registry() -> Registry {
         .node::<enumerate_periods::EnumeratePeriods>()
         .node::<open_dataset::OpenDataset>()
         .node::<publish_stac::PublishStac>()
+        .source::<exec::Exec>()
         .source::<Fetch>()
         .filter::<transform::Transform>()
 }

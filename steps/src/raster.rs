@@ -137,21 +137,27 @@ pub(crate) fn faulty(fault: &Fault, file: &str) -> StepError {
 
 /// Beside our own program, or where `FRAZIL_GDAL` says.
 fn program() -> Told<PathBuf> {
-    let own = std::env::current_exe().ok();
+    let named = || std::env::var_os("FRAZIL_GDAL").map(PathBuf::from).filter(|path| path.is_file());
+    beside(PROGRAM).or_else(named).ok_or_else(|| {
+        Untold::Error(StepError::permanent(ErrorKind::Refused, format!("{PROGRAM} is not there")).help(
+            format!(
+                "put {PROGRAM} beside the frazil program, or name it in the environment variable FRAZIL_GDAL"
+            ),
+        ))
+    })
+}
+
+/// The program called `name` that came with ours; none where it is not there.
+pub(crate) fn beside(name: &str) -> Option<PathBuf> {
+    let own = std::env::current_exe().ok()?;
     // Cargo runs tests from a folder below the one in which it puts programs.
-    let beside = own.iter().flat_map(|own| own.ancestors().skip(1).take(2)).enumerate();
-    let beside = beside
+    own.ancestors()
+        .skip(1)
+        .take(2)
+        .enumerate()
         .filter(|(up, folder)| *up == 0 || folder.join("deps").is_dir())
-        .map(|(_, folder)| folder.join(PROGRAM));
-    beside.chain(std::env::var_os("FRAZIL_GDAL").map(PathBuf::from)).find(|path| path.is_file()).ok_or_else(
-        || {
-            Untold::Error(
-                StepError::permanent(ErrorKind::Refused, format!("{PROGRAM} is not there")).help(format!(
-                    "put {PROGRAM} beside the frazil program, or name it in the environment variable FRAZIL_GDAL"
-                )),
-            )
-        },
-    )
+        .map(|(_, folder)| folder.join(name))
+        .find(|path| path.is_file())
 }
 
 #[cfg(test)]

@@ -21,6 +21,8 @@ mod crash;
 mod diagnostics;
 #[path = "all/editor.rs"]
 mod editor;
+#[path = "all/exec.rs"]
+mod exec;
 #[path = "all/fetch.rs"]
 mod fetch;
 #[path = "all/fixes.rs"]

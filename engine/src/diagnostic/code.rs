@@ -167,6 +167,8 @@ codes! {
         "The step type knows that these settings cannot work: with each other, or with the dataset that they name.";
     FETCH_SETTINGS "FZ510" "fetch settings that cannot work"
         "The settings of fetch contradict each other, or ask for what no source can give. The message says what to write.";
+    EXEC_SETTINGS "FZ512" "exec settings that cannot work"
+        "A program of the project's own says what it is made of (`files`, or a `version`), so that numbers made by another one are told apart.\nSecrets stand under `env` alone: arguments are seen by every user of the machine, and what a program is told it likes to print.";
     UNSUMMABLE "FZ520" "a sum of means or rates"
         "A sum of means or of rates is no total. Take the mean, or make totals on the way in: the message names the conversion that comes first.";
     UNAVERAGEABLE "FZ521" "a mean of totals"

@@ -123,7 +123,7 @@ pub(crate) fn check_references(
 }
 
 /// The place in the settings that names this dataset.
-fn naming(step: &DraftStep<'_>, id: &DatasetId) -> Span {
+pub(crate) fn naming(step: &DraftStep<'_>, id: &DatasetId) -> Span {
     fn find(node: &Node, text: &str) -> Option<Span> {
         if node.text() == Some(text) {
             return Some(node.span);

@@ -5,6 +5,7 @@ use serde::de::DeserializeOwned;
 use super::{FullStore, ProjectConfig, ProjectFile, Store, StoreOptions};
 use crate::{
     context::pool_interval,
+    data::Size,
     dataset::Location,
     diagnostic::{Diagnostic, Span, codes},
     document::{Entry, Node, Tree},
@@ -75,7 +76,7 @@ pub(super) fn config(node: Option<&Node>, defaults: &Defaults, out: &mut Vec<Dia
         root: root.to_owned(),
         state: path(file.state.as_ref(), ".frazil"),
         catalog: path(file.catalog.as_ref(), "stac"),
-        memory: file.memory.as_deref().and_then(bytes).unwrap_or(defaults.memory),
+        memory: file.memory.as_deref().and_then(|m| m.parse().ok()).map_or(defaults.memory, Size::bytes),
         id: file.id.unwrap_or(folder),
         title: file.title,
         extent: file.extent,
@@ -182,8 +183,7 @@ fn judge(node: &Node, file: &ProjectFile, out: &mut Vec<Diagnostic>) {
             );
         }
     }
-    if let Some(memory) = file.memory.as_deref().filter(|m| bytes(m).is_none()) {
-        let message = format!("`{memory}` is not an amount of memory: write `512MiB`, `4GiB` or `8GB`");
+    if let Some(Err(message)) = file.memory.as_deref().map(str::parse::<Size>) {
         bad(codes::PATTERN, "/memory", message);
     }
     if let Some(crs) = file.crs.as_deref().filter(|c| !is_crs(c)) {
@@ -241,30 +241,6 @@ pub(crate) fn is_crs(text: &str) -> bool {
             && !code.is_empty()
             && code.chars().all(|c| c.is_ascii_alphanumeric())
     })
-}
-
-/// Reads `4GiB`, `512MiB`, `8GB`.
-fn bytes(text: &str) -> Option<u64> {
-    let at = text.find(|c: char| !c.is_ascii_digit() && c != '.')?;
-    let number: f64 = text[..at].parse().ok()?;
-    let factor = match text[at..].trim() {
-        "B" => 1.0,
-        "kB" => 1e3,
-        "MB" => 1e6,
-        "GB" => 1e9,
-        "TB" => 1e12,
-        "KiB" => 1024.0,
-        "MiB" => 1_048_576.0,
-        "GiB" => 1_073_741_824.0,
-        "TiB" => 1_099_511_627_776.0,
-        _ => return None,
-    };
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a size, positive and far below 2^53"
-    )]
-    Some((number * factor) as u64)
 }
 
 /// The place of a store, absolute.

@@ -140,8 +140,20 @@ pub(super) fn infos(drafts: &[Draft<'_>], blocks: &Blocks) -> Datasets {
 }
 
 /// Keys of settings that say how, not what: they change no value.
-const HOW: &[&str] =
-    &["in-flight", "wait", "auth", "headers", "on-missing", "max-gaps", "batch", "retry", "timeout", "cache"];
+const HOW: &[&str] = &[
+    "in-flight",
+    "wait",
+    "auth",
+    "headers",
+    "on-missing",
+    "max-gaps",
+    "batch",
+    "retry",
+    "timeout",
+    "cache",
+    "memory",
+    "output",
+];
 
 /// Digest of what decides the values: the parts of the block that matter, and the steps that make
 /// it with their revisions.

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Project, check};
+use super::{Project, check, programs};
 use crate::{
     diagnostic::{Diagnostic, Severity, Sources, Span, codes, narrow},
     document::{MAX_BYTES, TOO_LARGE},
@@ -79,7 +79,7 @@ pub fn load(options: &LoadOptions, registry: &Registry) -> Checked {
         let input = check::Files { root: &root, memory, project: &project, pipelines: &pipelines };
         let (project, problems) = check::check(&input, &checked.sources, registry, &schemas);
         checked.problems.extend(problems);
-        checked.projects.extend(project.filter(|_| whole));
+        checked.projects.extend(project.filter(|_| whole).map(programs::resolved));
     }
     checked.problems.sort_by_key(Diagnostic::order);
     enough(&mut checked.problems);

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::datasets::{Block, Blocks};
 use crate::{
     data::DatasetId,
-    diagnostic::{Diagnostic, codes},
+    diagnostic::{Diagnostic, Span, codes},
     document::Node,
-    pipeline::{Draft, DraftStep},
+    pipeline::{Draft, DraftStep, naming},
     registry::StepType,
     step::{Arity, PortKind, Write},
 };
@@ -63,36 +63,44 @@ fn read_at_no_state(draft: &Draft<'_>, out: &mut Vec<Diagnostic>) {
         if !step.step_type.is_some_and(reads_slices) || step.unsure {
             continue;
         }
-        let Some(id) = step.bound.as_ref().and_then(|bound| bound.reads().into_iter().next()) else {
-            continue;
-        };
         let Some(&(lists, need)) = step.needs.first() else { continue };
         let listed = &draft.steps[lists];
-        if super::graph::all_given(draft, lists).contains(&id) || listed.unsure {
+        if listed.unsure {
             continue;
         }
-        let givers = draft.steps.iter().filter(|giver| {
-            let written = giver.bound.as_ref().and_then(|bound| bound.writes());
-            opens(giver).as_ref() == Some(&id) || written.is_some_and(|write| *write.dataset() == id)
-        });
-        let help = match givers.map(|giver| &giver.id).next() {
-            Some(giver) => format!("write `needs: {giver}` at `{}`", listed.id),
-            None => format!(
-                "open it (`uses: open-dataset, with: {{ dataset: {id} }}`), and let `{}` need that step",
-                listed.id
-            ),
-        };
-        out.push(
-            Diagnostic::error(
-                codes::NO_STATE,
-                step.with_place("/dataset"),
-                format!("`{id}` is read at a state that nothing says"),
-            )
-            .label("read here")
-            .other(need, format!("`{}` lists the periods, and is given no Snapshot of it", listed.id))
-            .help(help),
-        );
+        let given = super::graph::all_given(draft, lists);
+        let reads = step.bound.as_ref().map(|bound| bound.reads()).unwrap_or_default();
+        for id in reads.into_iter().filter(|id| !given.contains(id)) {
+            out.push(no_state(draft, step, &id, (listed, need)));
+        }
     }
+}
+
+fn no_state(
+    draft: &Draft<'_>,
+    step: &DraftStep<'_>,
+    id: &DatasetId,
+    (listed, need): (&DraftStep<'_>, Span),
+) -> Diagnostic {
+    let givers = draft.steps.iter().filter(|giver| {
+        let written = giver.bound.as_ref().and_then(|bound| bound.writes());
+        opens(giver).as_ref() == Some(id) || written.is_some_and(|write| write.dataset() == id)
+    });
+    let help = match givers.map(|giver| &giver.id).next() {
+        Some(giver) => format!("write `needs: {giver}` at `{}`", listed.id),
+        None => format!(
+            "open it (`uses: open-dataset, with: {{ dataset: {id} }}`), and let `{}` need that step",
+            listed.id
+        ),
+    };
+    Diagnostic::error(
+        codes::NO_STATE,
+        naming(step, id),
+        format!("`{id}` is read at a state that nothing says"),
+    )
+    .label("read here")
+    .other(need, format!("`{}` lists the periods, and is given no Snapshot of it", listed.id))
+    .help(help)
 }
 
 /// A trigger on a dataset that the same file writes.

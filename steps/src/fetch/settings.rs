@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub enum SourceKind {
     /// Windows of tiled GeoTIFFs, by range requests.
     Cog,
-    /// Whole files: GeoTIFF, NetCDF, GRIB, HDF5.
+    /// Whole files: GeoTIFF, NetCDF, GRIB, HDF5, and Zarr stores (version 2) of this machine.
     File,
     /// Another dataset of the project, at the state that the step which lists the periods was given.
     Dataset,

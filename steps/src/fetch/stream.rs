@@ -37,14 +37,22 @@ pub(crate) async fn within<T>(
 
 /// The slices of the work. Two tasks: one opens source files ahead, one reads from them in order.
 pub(crate) fn slices(fetch: Fetch, periods: Periods, halo: u32, cx: Context) -> Slices {
+    flow("fetch", |arrivals| run(fetch, periods, halo, cx, arrivals))
+}
+
+/// The stream of what `work` sends, which is called `name`. Dropping it stops the work.
+pub(crate) fn flow<F>(name: &'static str, work: impl FnOnce(Arrivals) -> F) -> Slices
+where
+    F: Future<Output = ()> + Send + 'static,
+{
     // One slice waits while the next one is read: the writer is never ahead by more.
     let (arrivals, receiver) = mpsc::channel(1);
     let mut tasks = JoinSet::new();
-    tasks.spawn(run(fetch, periods, halo, cx, arrivals));
+    tasks.spawn(work(arrivals));
     // Dropping the stream drops the set, which aborts the task and all that it waits for.
     let state = (receiver, tasks);
     Slices(
-        stream::unfold(state, |(mut receiver, mut tasks)| async move {
+        stream::unfold(state, move |(mut receiver, mut tasks)| async move {
             if let Some(arrival) = receiver.recv().await {
                 return Some((arrival, (receiver, tasks)));
             }
@@ -52,7 +60,7 @@ pub(crate) fn slices(fetch: Fetch, periods: Periods, halo: u32, cx: Context) -> 
                 Ok(()) => None,
                 Err(error) => {
                     let error =
-                        StepError::permanent(ErrorKind::Internal, format!("fetch broke off: {error}"));
+                        StepError::permanent(ErrorKind::Internal, format!("{name} broke off: {error}"));
                     Some((Err(error), (receiver, tasks)))
                 }
             }
@@ -91,10 +99,15 @@ async fn run(fetch: Fetch, periods: Periods, halo: u32, cx: Context, arrivals: A
         () = cx.cancel.cancelled() => Err(StepError::Cancelled),
         end = end => end,
     };
+    over(end, &arrivals, &cx).await;
+}
+
+/// Tells whoever reads the stream why it ended, where that is an error.
+pub(crate) async fn over(end: Result<(), StepError>, arrivals: &Arrivals, cx: &Context) {
     if let Err(error) = end
-        && arrivals.send(Err(redacted(error, &cx))).await.is_err()
+        && arrivals.send(Err(redacted(error, cx))).await.is_err()
     {
-        tracing::debug!("nobody waits for the error that ended fetch");
+        tracing::debug!("nobody waits for the error that ended the stream");
     }
 }
 

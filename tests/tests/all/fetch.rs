@@ -9,7 +9,7 @@ mod frontier;
 #[path = "fetch/gdal.rs"]
 mod gdal;
 #[path = "fetch/stand.rs"]
-mod stand;
+pub(crate) mod stand;
 #[path = "fetch/values.rs"]
 mod values;
 #[path = "fetch/whole.rs"]

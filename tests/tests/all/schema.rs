@@ -153,6 +153,10 @@ fn no_setting_takes_a_value_of_another_kind() {
     for step_type in registry.iter() {
         let with = schema::resolved(&schema, schema::settings_of(&schema, step_type.uses).unwrap());
         for key in with["properties"].as_object().into_iter().flatten().map(|(key, _)| key) {
+            // Anything that a program is to know.
+            if (step_type.uses, key.as_str()) == ("exec", "input") {
+                continue;
+            }
             let body = format!(
                 "steps:\n  one: {{ uses: {}, with: {{ {key}: {{ no: {{ no: true }} }} }} }}\n",
                 step_type.uses

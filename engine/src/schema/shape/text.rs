@@ -4,7 +4,7 @@ use regex::Regex;
 use serde_json::Value;
 
 use crate::{
-    data::{DatasetId, Duration, Frequency},
+    data::{DatasetId, Duration, Frequency, Size},
     diagnostic::{Diagnostic, Span, codes},
 };
 
@@ -46,6 +46,7 @@ pub(super) fn text_form(
     let (code, error) = match name {
         Some("Duration") => (codes::DURATION, text.parse::<Duration>().err().map(|e| e.to_string())),
         Some("Frequency") => (codes::FREQUENCY, text.parse::<Frequency>().err().map(|e| e.to_string())),
+        Some("Size") => (codes::PATTERN, text.parse::<Size>().err()),
         Some(name) if name.ends_with("Id") && schema.get("pattern").is_some() => {
             (codes::NAME, text.parse::<DatasetId>().err().map(|e| e.to_string()))
         }

@@ -12,6 +12,8 @@ pub(super) enum Format {
     /// Also NetCDF 4.
     Hdf5,
     Grib,
+    /// Of version 2: a folder.
+    Zarr,
 }
 
 /// How far a GRIB message may stand behind a bulletin header.
@@ -30,9 +32,27 @@ impl Format {
 
     /// The format of a file; none when it is of no known one.
     pub(super) async fn read(path: &Path) -> std::io::Result<Option<Self>> {
+        if tokio::fs::metadata(path).await?.is_dir() {
+            return Self::of_folder(path).await;
+        }
         let mut bytes = Vec::new();
         tokio::fs::File::open(path).await?.take(HEADER as u64).read_to_end(&mut bytes).await?;
         Ok(Self::of(&bytes))
+    }
+
+    /// What a folder is, by the files that every Zarr store has.
+    async fn of_folder(path: &Path) -> std::io::Result<Option<Self>> {
+        for name in [".zgroup", ".zmetadata"] {
+            if tokio::fs::try_exists(path.join(name)).await? {
+                return Ok(Some(Self::Zarr));
+            }
+        }
+        if tokio::fs::try_exists(path.join("zarr.json")).await? {
+            return Err(std::io::Error::other(
+                "it is a Zarr store of version 3, and those of version 2 alone are read (`zarr_format=2` in xarray)",
+            ));
+        }
+        Ok(None)
     }
 
     /// What GDAL expects at the end of a file's name, where it looks at it.
@@ -41,6 +61,7 @@ impl Format {
             Self::Tiff => "tif",
             Self::NetCdf3 | Self::Hdf5 => "nc",
             Self::Grib => "grib",
+            Self::Zarr => "zarr",
         }
     }
 }

@@ -28,6 +28,8 @@ pub(crate) struct Stand {
     pub(crate) server: Server,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) cx: Context,
+    /// The step type, and its settings.
+    pub(crate) uses: &'static str,
     pub(crate) with: Value,
 }
 
@@ -56,7 +58,7 @@ impl Stand {
             "variables": { "rain": { "units": "mm", "dtype": "float32", "nodata": -9999 } },
         });
         let cx = context(folder.path(), &clock, block);
-        Self { folder, server, clock, cx, with }
+        Self { folder, server, clock, cx, uses: "fetch", with }
     }
 
     pub(crate) fn path(day: u32) -> String {
@@ -75,10 +77,10 @@ impl Stand {
 
     pub(crate) fn source(&self) -> Arc<dyn AnySource> {
         let registry = frazil_steps::registry();
-        let step = registry.get("fetch").unwrap().bind(&self.with).unwrap();
+        let step = registry.get(self.uses).unwrap().bind(&self.with).unwrap();
         match step.role {
             Role::Source(source) => source,
-            _ => panic!("fetch is a source"),
+            _ => panic!("{} is a source", self.uses),
         }
     }
 

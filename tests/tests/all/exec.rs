@@ -1,0 +1,8 @@
+//! Programs of a project's own as steps.
+
+#[path = "exec/calls.rs"]
+mod calls;
+#[path = "exec/limits.rs"]
+mod limits;
+#[path = "exec/runs.rs"]
+mod runs;
