@@ -4,7 +4,7 @@ use super::{Branch, Segment, Unit, draft::DraftStep};
 use crate::{
     diagnostic::{Diagnostic, Span, codes},
     graph::Graph,
-    registry::Registry,
+    registry::{Registry, StepType},
     step::{Arity, PortKind},
 };
 
@@ -39,9 +39,10 @@ fn arity(steps: &[DraftStep<'_>], step: &DraftStep<'_>, registry: &Registry, out
             let givers = steps.iter().filter(|s| s.id != step.id);
             let givers: Vec<&DraftStep<'_>> =
                 givers.filter(|s| s.step_type.is_some_and(|t| t.output == takes)).collect();
-            let help = match (givers[..].last(), registry.iter().find(|t| t.output == takes)) {
+            let types = either(registry.iter().filter(|t| t.output == takes).map(|t| t.uses));
+            let help = match (givers[..].last(), types) {
                 (Some(giver), _) => format!("add `needs: {}`, which gives {takes}", giver.id),
-                (None, Some(giver)) => format!("add a step that gives {takes}, such as `{}`", giver.uses),
+                (None, Some(types)) => format!("add a step that gives {takes}, such as {types}"),
                 (None, None) => format!("add `needs:` with a step that gives {takes}"),
             };
             out.push(Diagnostic::error(codes::NEEDS_MISSING, step.key, message).help(help));
@@ -80,22 +81,25 @@ fn kind(steps: &[DraftStep<'_>], from: usize, to: usize, registry: &Registry, ou
         PortKind::Nothing => format!("`{}` takes {}, but `{}` gives nothing", taker.id, takes.kind, giver.id),
         _ => format!("`{}` takes {}, but `{}` gives {gives}", taker.id, takes.kind, giver.id),
     };
-    let turner = registry.iter().find(|t| t.input.kind == gives && t.output == takes.kind);
     let graph = Graph::new(steps.len(), edges(steps, |step| step.needs.iter()));
     let (below_giver, below_taker) = (graph.below(from), graph.below(to));
-    let meant: Vec<String> = below_giver
+    let meant = below_giver
         .into_iter()
         .filter(|at| *at != to && steps[*at].step_type.is_some_and(|t| t.output == takes.kind))
-        .filter(|at| !below_taker.contains(at) && !taker.needs.iter().any(|(n, _)| n == at))
-        .map(|at| format!("`needs: {}`", steps[at].id))
-        .collect();
-    let help = match (turner, meant.first()) {
-        (Some(turner), Some(meant)) => Some(format!(
-            "`{}` turns {gives} into {}: did you mean {meant}?",
-            turner.uses,
-            article(takes.kind)
-        )),
-        (Some(turner), None) => Some(format!("`{}` turns {gives} into {}", turner.uses, article(takes.kind))),
+        .find(|at| !below_taker.contains(at) && !taker.needs.iter().any(|(n, _)| n == at));
+    let turns = |t: &&StepType| t.input.kind == gives && t.output == takes.kind;
+    // Of the types that do, the one of the step that was likely meant.
+    let used = meant.and_then(|at| steps[at].step_type).filter(|t| turns(t));
+    let turner = match used {
+        Some(used) => Some(format!("`{}`", used.uses)),
+        None => either(registry.iter().filter(turns).map(|t| t.uses)),
+    };
+    let meant = meant.map(|at| format!("`needs: {}`", steps[at].id));
+    let help = match (turner, meant) {
+        (Some(turner), Some(meant)) => {
+            Some(format!("{turner} turns {gives} into {}: did you mean {meant}?", article(takes.kind)))
+        }
+        (Some(turner), None) => Some(format!("{turner} turns {gives} into {}", article(takes.kind))),
         (None, Some(meant)) => Some(format!("did you mean {meant}?")),
         (None, None) if gives == PortKind::Nothing => Some("write `after:` to wait for it".to_owned()),
         (None, None) => None,
@@ -109,6 +113,13 @@ fn kind(steps: &[DraftStep<'_>], from: usize, to: usize, registry: &Registry, ou
             )
             .maybe_help(help),
     );
+}
+
+/// Names of which any one will do; none where there are none.
+fn either<'a>(names: impl Iterator<Item = &'a str>) -> Option<String> {
+    let mut names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
+    let last = names.pop()?;
+    Some(if names.is_empty() { last } else { format!("{} or {last}", names.join(", ")) })
 }
 
 /// A stream has one reader.
