@@ -19,7 +19,7 @@ pub use dimension::{Dimension, Dimensions, Label, MOST_COMBINATIONS};
 pub use duration::Duration;
 pub use frequency::Frequency;
 pub use id::{DatasetId, InvalidId, NodeId, PipelineId, RunId, SnapshotId};
-pub use period::{Period, PeriodError, PeriodRange, PeriodText};
+pub use period::{Period, PeriodError, PeriodRange, PeriodSpan, PeriodText};
 pub use periods::{Action, Item, Periods, Upstream};
 pub use release::Release;
 pub use size::Size;

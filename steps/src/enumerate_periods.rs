@@ -12,7 +12,10 @@ mod upstream;
 use chrono::{DateTime, Utc};
 use frazil_engine::{
     context::{Context, Scope},
-    data::{DatasetId, Duration, Only, Period, Periods, Snapshot, Status, Upstream},
+    data::{
+        DatasetId, Duration, Frequency, Only, Period, PeriodRange, PeriodSpan, Periods, Snapshot, Status,
+        Upstream,
+    },
     dataset::{Dataset, DatasetInfo, Datasets, RegularTime, TimeAxis},
     plan::{Planned, PlannedDocument, PlannedSnapshot, Work},
     step::{All, ErrorKind, Finding, Node, Outcome, Step, StepError},
@@ -212,7 +215,14 @@ impl EnumeratePeriods {
             Newest::Known(period, why) => (Some(period), Some(why)),
             Newest::None(why) => return Ok((periods(Decision::default()), vec![why])),
         };
-        let (start, end) = self.range(time, scope.instant)?;
+        let (mut start, mut end) = self.range(time, scope.instant)?;
+        let among = among(scope, time.frequency())?;
+        if let (Some(ranges), Some(backfill)) = (&among, &scope.backfill) {
+            let (first, last) =
+                (ranges.iter().map(|range| range.first), ranges.iter().map(|range| range.last));
+            start = if backfill.from.is_some() { start } else { first.min() };
+            end = if backfill.to.is_some() { end } else { last.max() };
+        }
         let request = Request {
             start: release::start(&standing, start),
             end,
@@ -220,6 +230,8 @@ impl EnumeratePeriods {
             changed: source.as_ref().map(|source| source.changed.as_slice()),
             newest,
             only: self.only,
+            among: among.as_deref(),
+            newest_first: scope.backfill.as_ref().is_some_and(|backfill| backfill.newest_first),
             lookback: self.lookback,
             refill: self.refill,
             asked: cube.map_or(&[], |cube| cube.provenance().asked.as_slice()),
@@ -260,6 +272,16 @@ impl EnumeratePeriods {
         let most = bytes.map(|bytes| usize::try_from(memory / bytes.max(1)).unwrap_or(usize::MAX));
         Cut { size: self.batch, unit: unit.max(1), most }
     }
+}
+
+/// The periods that a person named, where any are.
+fn among(scope: &Scope, step: Frequency) -> Result<Option<Vec<PeriodRange>>, StepError> {
+    let Some(backfill) = scope.backfill.as_ref().filter(|backfill| !backfill.among.is_empty()) else {
+        return Ok(None);
+    };
+    let spans: Result<Vec<PeriodSpan>, _> = backfill.among.iter().map(|text| text.parse()).collect();
+    let spans = spans.map_err(|error| StepError::permanent(ErrorKind::Data, error.to_string()))?;
+    Ok(Some(spans.into_iter().map(|span| span.range(step)).collect()))
 }
 
 /// What a dataset that has no store yet will write together along time.

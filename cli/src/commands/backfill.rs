@@ -1,15 +1,24 @@
-//! `backfill`: a range of periods, instead of what the pipeline asks for.
+//! `backfill`: periods that are asked for by name, instead of what the pipeline asks for.
+
+mod failed;
 
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
-use frazil_engine::data::{Only, PeriodText};
+use frazil_engine::{
+    context::Scope,
+    data::{Backfill as Asked, Only, Period, PeriodError, PeriodSpan, PeriodText},
+};
 
-use super::run::{Job, Manner};
+use super::{
+    plan,
+    run::{Job, Manner},
+};
 use crate::{
     Globals,
     exit::{Exit, Usage},
-    session::{Selected, Session, Terms},
+    render,
+    session::{Selected, Session, Terms, history, runtime},
 };
 
 /// Runs what lies in a range of periods.
@@ -25,9 +34,19 @@ pub(crate) struct Backfill {
     /// The last period; a coarser one means its last inside. Where the pipeline ends if none is said
     #[arg(long, value_name = "PERIOD")]
     to: Option<String>,
+    /// Only these periods: one, a coarser one for all that lie in it, or `FIRST..LAST`; several with
+    /// commas or by saying it again
+    #[arg(long, value_name = "PERIOD[..PERIOD]", value_delimiter = ',', conflicts_with_all = ["from", "to"])]
+    period: Vec<String>,
     /// Which of them
     #[arg(long, value_name = "WHICH", default_value = "missing")]
     only: Which,
+    /// In which order what is stored is done; what comes behind it follows in order of time
+    #[arg(long, value_name = "ORDER", default_value = "oldest")]
+    order: Order,
+    /// Shows what would be done, and why, as `frazil plan` does, and does nothing
+    #[arg(long)]
+    plan: bool,
     #[command(flatten)]
     terms: Terms,
     #[command(flatten)]
@@ -39,47 +58,131 @@ pub(crate) struct Backfill {
 enum Which {
     /// What holds no numbers, gaps of any age too
     Missing,
-    /// Every period, what is final too
+    /// Of those, the ones at which past runs failed, by the run history
+    Failed,
+    /// Every period, what is final or withdrawn too
     All,
+}
+
+/// Which periods of the axis come first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Order {
+    /// The oldest
+    Oldest,
+    /// The newest
+    Newest,
 }
 
 impl Backfill {
     pub(crate) fn run(self, globals: &Globals) -> anyhow::Result<Exit> {
         let session = Session::open(globals)?;
-        self.range()?;
-        let selected = session.select(&self.select)?;
+        self.is_range()?;
+        let mut selected = session.select(&self.select)?;
         if !selected.iter().any(lists_periods) {
             return Err(Usage(
                 "nothing that is selected lists periods: what is derived follows what it is made of\nhelp: name the dataset that it is made of, as in `frazil backfill chirps3_daily+`".to_owned(),
             )
             .into());
         }
-        let only = match self.only {
-            Which::Missing => Only::Missing,
-            Which::All => Only::All,
-        };
-        let asked = Arc::new(frazil_engine::data::Backfill {
-            from: self.from.clone(),
-            to: self.to.clone(),
-            only: Some(only),
-        });
-        let scopes = self.terms.scopes(&session, &selected, Some(&asked))?;
+        let mut scopes = self.terms.scopes(&session, &selected, Some(&Arc::new(self.asked())))?;
+        if self.only == Which::Failed {
+            self.failed(&session, &mut selected, &mut scopes)?;
+            if !selected.iter().any(lists_periods) {
+                render::note("no period at which a run failed is missing still\n")?;
+                return Ok(Exit::Done);
+            }
+        }
+        if self.plan {
+            let instant = scopes.first().map_or_else(|| self.terms.instant(), |scope| scope.instant);
+            let file = plan::file(&session, &selected, &scopes, instant)?;
+            plan::show(&file, self.manner.format())?;
+            let mut nodes = file.pipelines.iter().flat_map(|pipeline| &pipeline.nodes);
+            let error = nodes.find_map(|node| node.error.as_ref());
+            return Ok(error.map_or(Exit::Done, plan::exit_of));
+        }
         let of = |(selected, scope)| Job { selected, scope, plan: None };
         let jobs = selected.into_iter().zip(scopes).map(of).collect();
         self.manner.carry_out(&session, jobs)
     }
 
-    /// Refuses what is no range.
-    fn range(&self) -> anyhow::Result<()> {
-        let parse = |text: &Option<String>| {
-            text.as_deref().map(str::parse::<PeriodText>).transpose().map_err(|e| Usage(e.to_string()))
+    fn asked(&self) -> Asked {
+        let only = match self.only {
+            Which::Missing | Which::Failed => Only::Missing,
+            Which::All => Only::All,
         };
-        if let (Some(from), Some(to)) = (parse(&self.from)?, parse(&self.to)?)
-            && to.end <= from.start
-        {
-            return Err(Usage("the range ends before it begins: `--from` comes first".to_owned()).into());
+        Asked {
+            from: self.from.clone(),
+            to: self.to.clone(),
+            among: self.period.clone(),
+            only: Some(only),
+            newest_first: self.order == Order::Newest,
+        }
+    }
+
+    /// Asks each pipeline for what failed in it; those in which nothing did are left out.
+    fn failed(
+        &self,
+        session: &Session,
+        selected: &mut Vec<Selected>,
+        scopes: &mut Vec<Scope>,
+    ) -> anyhow::Result<()> {
+        let runtime = runtime()?;
+        let store = runtime.block_on(history(session))?;
+        let mut kept = Vec::new();
+        for (one, mut scope) in std::mem::take(selected).into_iter().zip(std::mem::take(scopes)) {
+            if lists_periods(&one) {
+                let Some(store) = &store else { continue };
+                let among = runtime.block_on(failed::failed(&one, &self.spans()?, store, &scope))?;
+                if among.is_empty() {
+                    continue;
+                }
+                scope.backfill = Some(Arc::new(Asked { among, from: None, to: None, ..self.asked() }));
+            }
+            kept.push((one, scope));
+        }
+        (*selected, *scopes) = kept.into_iter().unzip();
+        Ok(())
+    }
+
+    /// What is asked for; nothing where no end is said.
+    fn spans(&self) -> Result<Vec<Span>, Usage> {
+        let bad = |error: PeriodError| Usage(error.to_string());
+        let end = |text: &Option<String>| text.as_deref().map(str::parse).transpose().map_err(bad);
+        let named = self.period.iter().map(|text| {
+            let span: PeriodSpan = text.parse().map_err(bad)?;
+            Ok(Span { first: Some(span.first), last: Some(span.last) })
+        });
+        if self.period.is_empty() {
+            return Ok(vec![Span { first: end(&self.from)?, last: end(&self.to)? }]);
+        }
+        named.collect()
+    }
+
+    /// Refuses what is no range.
+    fn is_range(&self) -> anyhow::Result<()> {
+        for Span { first, last } in self.spans()? {
+            if let (Some(first), Some(last)) = (first, last)
+                && last.end <= first.start
+            {
+                return Err(Usage("the range ends before it begins: `--from` comes first".to_owned()).into());
+            }
         }
         Ok(())
+    }
+}
+
+/// A range of periods, open where no end is said.
+#[derive(Debug, Clone, Copy)]
+struct Span {
+    first: Option<PeriodText>,
+    last: Option<PeriodText>,
+}
+
+impl Span {
+    fn contains(self, period: Period) -> bool {
+        let step = period.frequency();
+        self.first.is_none_or(|first| first.first(step) <= period)
+            && self.last.is_none_or(|last| period <= last.last(step))
     }
 }
 

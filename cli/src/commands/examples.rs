@@ -35,6 +35,10 @@ pub(super) const BACKFILL: &str = "Examples:
   frazil backfill chirps3_daily --from 2024-03 --to 2024-03 --only all
                                                             every day of March is asked for again
   frazil backfill chirps3_daily+ --from 2024 --only all     and what hangs from it follows
+  frazil backfill chirps3_daily --period 2024-03-05,2024-03-09..2024-03-11 --only all
+  frazil backfill chirps3 --only failed                     where past runs failed and nothing is there still
+  frazil backfill chirps3_daily --from 2020 --only all --order newest
+  frazil backfill chirps3_daily --from 2020 --only all --plan
 
 Values that are as they were make no commit.";
 

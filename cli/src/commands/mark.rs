@@ -7,7 +7,7 @@ use chrono::Utc;
 use clap::Args;
 use frazil_engine::{
     context::{Context, Pools, Progress, Scope, SystemClock},
-    data::{Period, PeriodRange, PeriodText, Status},
+    data::{Period, PeriodError, PeriodRange, PeriodSpan, Status},
     dataset::{DatasetInfo, TimeAxis},
     project::Retry,
     scheduler::Cancel,
@@ -71,13 +71,8 @@ impl Mark {
         let step = time.frequency();
         let mut periods = Vec::new();
         for text in &self.period {
-            let (first, last) = text.split_once("..").unwrap_or((text, text));
-            let parse = |text: &str| text.parse::<PeriodText>().map_err(|error| Usage(error.to_string()));
-            let range = PeriodRange { first: parse(first)?.first(step), last: parse(last)?.last(step) };
-            if range.is_empty() {
-                return Err(Usage(format!("`{text}` ends before it begins")).into());
-            }
-            periods.extend(range.iter());
+            let span: PeriodSpan = text.parse().map_err(|error: PeriodError| Usage(error.to_string()))?;
+            periods.extend(span.range(step).iter());
         }
         periods.sort_unstable();
         periods.dedup();

@@ -1,8 +1,10 @@
 use std::path::PathBuf;
 
 use anyhow::Context as _;
+use chrono::{DateTime, Utc};
 use clap::Args;
 use frazil_engine::{
+    context::Scope,
     plan::{self, Foreseen, NodePlan, PipelinePlan, PlanFile, PlannedDocument},
     step::StepError,
 };
@@ -11,7 +13,7 @@ use crate::{
     Format, FormatArg, Globals,
     exit::Exit,
     render::{self, table},
-    session::{Session, Terms, runtime},
+    session::{Selected, Session, Terms, runtime},
 };
 
 /// What a run would do, and why.
@@ -39,20 +41,9 @@ impl Plan {
         let selected = session.select(&self.select)?;
         let scopes = self.terms.scopes(&session, &selected, None)?;
         let instant = scopes.first().map_or_else(|| self.terms.instant(), |scope| scope.instant);
-        let runtime = runtime()?;
-        let mut file = PlanFile { frazil_plan: 1, instant, pipelines: Vec::new() };
-        let mut foreseen = Foreseen::default();
-        for (one, scope) in selected.iter().zip(&scopes) {
-            let walk = plan::walk(&one.pipeline, &one.units, &session.registry, scope, &foreseen);
-            let nodes = runtime.block_on(walk);
-            foreseen.note(&nodes);
-            file.pipelines.push(PipelinePlan::of(&one.pipeline, &one.units, (*scope.params).clone(), nodes));
-        }
+        let file = file(&session, &selected, &scopes, instant)?;
+        show(&file, self.format.format)?;
         let nodes = || file.pipelines.iter().flat_map(|pipeline| &pipeline.nodes);
-        match self.format.format {
-            Format::Human => file.pipelines.iter().try_for_each(|plan| render::out(&human(plan)))?,
-            Format::Json => render::out(&format!("{}\n", serde_json::to_string(&file)?))?,
-        }
         if let Some(error) = nodes().find_map(|node| node.error.as_ref()) {
             return Ok(exit_of(error));
         }
@@ -62,6 +53,34 @@ impl Plan {
         }
         Ok(if self.exit_code && nodes().any(NodePlan::has_work) { Exit::Work } else { Exit::Done })
     }
+}
+
+/// What a run of these would do, one after the other.
+pub(super) fn file(
+    session: &Session,
+    selected: &[Selected],
+    scopes: &[Scope],
+    instant: DateTime<Utc>,
+) -> anyhow::Result<PlanFile> {
+    let runtime = runtime()?;
+    let mut file = PlanFile { frazil_plan: 1, instant, pipelines: Vec::new() };
+    let mut foreseen = Foreseen::default();
+    for (one, scope) in selected.iter().zip(scopes) {
+        let walk = plan::walk(&one.pipeline, &one.units, &session.registry, scope, &foreseen);
+        let nodes = runtime.block_on(walk);
+        foreseen.note(&nodes);
+        file.pipelines.push(PipelinePlan::of(&one.pipeline, &one.units, (*scope.params).clone(), nodes));
+    }
+    Ok(file)
+}
+
+/// Prints a plan.
+pub(super) fn show(file: &PlanFile, format: Format) -> anyhow::Result<()> {
+    match format {
+        Format::Human => file.pipelines.iter().try_for_each(|plan| render::out(&human(plan)))?,
+        Format::Json => render::out(&format!("{}\n", serde_json::to_string(file)?))?,
+    }
+    Ok(())
 }
 
 pub(crate) fn exit_of(error: &StepError) -> Exit {

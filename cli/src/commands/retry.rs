@@ -59,8 +59,8 @@ impl Retry {
         let mut backfill = accepted.backfill.clone();
         if let Some(item) = &self.item {
             item.parse::<PeriodText>().map_err(|error| Usage(error.to_string()))?;
-            let only = backfill.and_then(|backfill| backfill.only);
-            backfill = Some(Backfill { from: self.item.clone(), to: self.item.clone(), only });
+            let asked = backfill.unwrap_or_default();
+            backfill = Some(Backfill { from: self.item.clone(), to: self.item.clone(), ..asked });
         }
         job.scope.backfill = backfill.map(Arc::new);
         self.manner.carry_out(&session, vec![job])

@@ -5,7 +5,10 @@ use std::fmt;
 
 use chrono::{DateTime, Datelike, NaiveDate, TimeZone, Utc};
 
-pub use self::{range::PeriodRange, text::PeriodText};
+pub use self::{
+    range::PeriodRange,
+    text::{PeriodSpan, PeriodText},
+};
 use super::Frequency;
 
 /// A text that names no period, or a frequency that cannot be used.
@@ -17,6 +20,9 @@ pub enum PeriodError {
         "`{0}` is not a period: write `2024`, `2024-03`, `2024-03-01`, `2024-03-01T05`, `2024-W09`, `2024-03-D1` (dekad) or `2024-03-P1` (pentad)"
     )]
     Period(String),
+    /// Two periods of which the second comes first.
+    #[error("`{0}` ends before it begins")]
+    Backwards(String),
     /// Not one of the frequencies.
     #[error("`{0}` is not a time step: use PT30M, PT1H, PT3H …, P1D, pentad, dekad, P1W, P1M, P3M or P1Y")]
     Frequency(String),

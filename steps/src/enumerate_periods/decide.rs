@@ -26,6 +26,10 @@ pub(crate) struct Request<'a> {
     /// The newest period, where the source told it and the calendar does not.
     pub(crate) newest: Option<Period>,
     pub(crate) only: Option<Only>,
+    /// Of what is stored, only these periods; all of the range where none is said.
+    pub(crate) among: Option<&'a [PeriodRange]>,
+    /// Of what is stored, the newest batch first.
+    pub(crate) newest_first: bool,
     pub(crate) lookback: Option<Lookback>,
     /// So long after its end a gap is asked for again.
     pub(crate) refill: Duration,
@@ -62,7 +66,7 @@ pub(crate) fn decide(
     let (Some(&(first, _)), Some(&(last, _))) = (axis.first(), axis.last()) else {
         let all: Vec<_> = (0..).zip(range.iter()).map(|(at, p)| (at, p, Action::Add)).collect();
         decision.reasons.push(added(range));
-        decision.add_forward(&all, request.cut);
+        decision.add_forward(&all, request);
         return Ok(decision);
     };
     note_holes(axis, &mut decision.reasons);
@@ -78,7 +82,7 @@ pub(crate) fn decide(
         decision.reasons.push(added(later));
         work.extend((axis.len() as u64..).zip(later.iter()).map(|(at, p)| (at, p, Action::Add)));
     }
-    decision.add_forward(&work, request.cut);
+    decision.add_forward(&work, request);
     if range.first < first {
         decision.add_backward(range, first, request.cut)?;
     }
@@ -86,8 +90,23 @@ pub(crate) fn decide(
 }
 
 impl Decision {
-    fn add_forward(&mut self, work: &[(u64, Period, Action)], cut: Cut) {
-        for &(_, period, action) in work {
+    /// Periods on the axis and behind it. What is put behind it comes in order of time, after all that
+    /// is stored, whichever way that is done.
+    fn add_forward(&mut self, work: &[(u64, Period, Action)], request: &Request<'_>) {
+        let places: Vec<_> = work.iter().map(|&(at, period, _)| (at, period)).collect();
+        let mut batches = batches::forward(&places, request.cut);
+        let action = |period: &Period| {
+            work.binary_search_by_key(period, |(_, period, _)| *period).map_or(Action::Add, |at| work[at].2)
+        };
+        if request.newest_first {
+            let adds = |batch: &Vec<Period>| batch.iter().any(|period| action(period) == Action::Add);
+            let (behind, mut stored): (Vec<_>, Vec<_>) = batches.into_iter().partition(adds);
+            stored.reverse();
+            stored.extend(behind);
+            batches = stored;
+        }
+        for period in batches.iter().flatten().copied() {
+            let action = action(&period);
             match self.items.last_mut() {
                 Some(item) if item.action == action && item.range.last.plus(1) == period => {
                     item.range.last = period;
@@ -95,8 +114,7 @@ impl Decision {
                 _ => self.items.push(Item { range: PeriodRange::one(period), action }),
             }
         }
-        let places: Vec<_> = work.iter().map(|&(at, period, _)| (at, period)).collect();
-        self.batches.extend(batches::forward(&places, cut).into_iter().map(PeriodRange::collect));
+        self.batches.extend(batches.into_iter().map(PeriodRange::collect));
     }
 
     /// Periods before the axis go in by a shift of whole units, after everything else: what is new
@@ -203,6 +221,9 @@ fn stored(
     for (at, &(period, status)) in (start as u64..).zip(&axis[start..]) {
         if period > range.last {
             break;
+        }
+        if request.among.is_some_and(|ranges| !ranges.iter().any(|range| range.contains(period))) {
+            continue;
         }
         match stored_action(period, status, request, instant) {
             Some(action) => {

@@ -25,6 +25,8 @@ fn request(start: &str, end: &str, step: Frequency, unit: u64) -> Request<'stati
         lookback: None,
         refill: default_refill(),
         asked: &[],
+        among: None,
+        newest_first: false,
         withdrawn: false,
         cut: Cut { size: BatchSize::Count(1), unit, most: None },
     }
@@ -273,15 +275,10 @@ prop_compose! {
         let request = Request {
             start: Some(start),
             end: (!latest).then(|| start.plus(span)),
-            upstream: None,
-            changed: None,
-            newest: None,
             only,
-            lookback: None,
             refill: Duration::from_days(refill),
-            asked: &[],
-            withdrawn: false,
             cut: Cut { size, unit, most },
+            ..request("2001", "latest", step, unit)
         };
         (axis, time(step), request, newest.end())
     }

@@ -58,6 +58,11 @@ struct Ran {
 }
 
 impl Manner {
+    /// How it prints.
+    pub(crate) const fn format(&self) -> Format {
+        self.format.format
+    }
+
     /// Runs the jobs one after the other, and tells what became of them.
     pub(crate) fn carry_out(&self, session: &Session, jobs: Vec<Job>) -> anyhow::Result<Exit> {
         let cancel = Cancel::new();

@@ -1,6 +1,6 @@
 use chrono::{DateTime, NaiveDate, TimeZone, Utc, Weekday};
 
-use super::{Frequency, Period, PeriodError, at_day};
+use super::{Frequency, Period, PeriodError, PeriodRange, at_day};
 
 /// A period as people write it, of any step: the time it covers.
 ///
@@ -25,6 +25,38 @@ impl PeriodText {
     #[must_use]
     pub fn last(self, frequency: Frequency) -> Period {
         Period::containing(self.end - chrono::Duration::seconds(1), frequency)
+    }
+}
+
+/// Periods as people write them: one of any step, or two as `FIRST..LAST`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PeriodSpan {
+    /// The first.
+    pub first: PeriodText,
+    /// The last, itself inside.
+    pub last: PeriodText,
+}
+
+impl PeriodSpan {
+    /// The periods of `frequency` that are meant: all that lie in a coarser one, and the one that a
+    /// finer one lies in.
+    #[must_use]
+    pub fn range(self, frequency: Frequency) -> PeriodRange {
+        PeriodRange { first: self.first.first(frequency), last: self.last.last(frequency) }
+    }
+}
+
+impl std::str::FromStr for PeriodSpan {
+    type Err = PeriodError;
+
+    fn from_str(text: &str) -> Result<Self, PeriodError> {
+        let (first, last) = text.split_once("..").unwrap_or((text, text));
+        let span = Self { first: first.parse()?, last: last.parse()? };
+        if span.last.end <= span.first.start {
+            Err(PeriodError::Backwards(text.to_owned()))
+        } else {
+            Ok(span)
+        }
     }
 }
 
