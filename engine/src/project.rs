@@ -8,6 +8,7 @@ mod files;
 mod graph;
 mod judge;
 mod opened;
+mod over;
 mod programs;
 #[cfg(test)]
 mod tests;

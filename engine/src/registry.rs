@@ -16,7 +16,7 @@ use erased::{Bind, FilterTwin, NodeTwin, SinkTwin, SourceTwin};
 use crate::{
     data::DatasetId,
     dataset::Datasets,
-    step::{Arity, Filter, Finding, Input, Node, Output, Port, PortKind, Sink, Source, Step, Write},
+    step::{Arity, Filter, Finding, Input, Node, Output, Over, Port, PortKind, Sink, Source, Step, Write},
 };
 
 /// What is known of a step type without settings.
@@ -65,6 +65,7 @@ trait About: fmt::Debug + Send + Sync {
     fn reads(&self) -> Vec<DatasetId>;
     fn writes(&self) -> Option<Write>;
     fn files(&self) -> Vec<String>;
+    fn over(&self) -> Option<Over>;
     fn check(&self, datasets: &Datasets) -> Vec<Finding>;
 }
 
@@ -77,6 +78,9 @@ impl<S: Step> About for S {
     }
     fn files(&self) -> Vec<String> {
         Step::files(self)
+    }
+    fn over(&self) -> Option<Over> {
+        Step::over(self)
     }
     fn check(&self, datasets: &Datasets) -> Vec<Finding> {
         Step::check(self, datasets)
@@ -100,6 +104,12 @@ impl BoundStep {
     #[must_use]
     pub fn files(&self) -> Vec<String> {
         self.about.files()
+    }
+
+    /// The dimensions between time and y that it reads a source file per combination of.
+    #[must_use]
+    pub fn over(&self) -> Option<Over> {
+        self.about.over()
     }
 
     /// What its type knows to be wrong with its settings.

@@ -23,7 +23,7 @@ pub use written::{Batch, Ended, PeriodLabel, ReadFrom, Written};
 
 use crate::{
     context::{Context, Scope},
-    data::{DatasetId, Period, Periods, Slices, Snapshot},
+    data::{DatasetId, Dimensions, Period, Periods, Slices, Snapshot},
     dataset::Datasets,
     explain::Explained,
     plan::{Planned, PlannedSlices, PlannedSnapshot},
@@ -57,10 +57,25 @@ pub trait Step: DeserializeOwned + JsonSchema + Debug + Send + Sync + 'static {
         Vec::new()
     }
 
+    /// The dimensions between time and y that it reads a source file per combination of; none for a
+    /// step that reads no source files.
+    fn over(&self) -> Option<Over> {
+        None
+    }
+
     /// What only this type knows to be wrong with its settings, found without a network or files.
     fn check(&self, _datasets: &Datasets) -> Vec<Finding> {
         Vec::new()
     }
+}
+
+/// Dimensions between time and y, as a step that reads source files has them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Over {
+    /// Those of `over`, with their labels: a source file for each combination.
+    pub dimensions: Dimensions,
+    /// Whether a source file may hold further dimensions itself.
+    pub inside: bool,
 }
 
 /// How a step writes its dataset.

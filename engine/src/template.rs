@@ -47,6 +47,12 @@ pub struct Locals {
 }
 
 impl Template {
+    /// The names that it uses, such as `period.year` and `age`; none where it cannot be read.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        known::names_in(&self.0).unwrap_or_default()
+    }
+
     /// The text with its expressions evaluated. It may hold secrets: never log it unredacted.
     ///
     /// # Errors

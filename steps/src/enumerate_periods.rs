@@ -298,5 +298,6 @@ fn declared_bytes(block: &Dataset) -> Option<u64> {
     let [rows, columns] = block.grid.as_ref()?.shape;
     let sizes = block.variables.values().map(|v| v.dtype.map(|dtype| dtype.size() as u64));
     let number = sizes.sum::<Option<u64>>()?;
-    Some(rows.saturating_mul(columns).saturating_mul(number))
+    let planes = block.dimensions.combinations() as u64;
+    Some(rows.saturating_mul(columns).saturating_mul(planes).saturating_mul(number))
 }

@@ -1,5 +1,6 @@
 //! `fetch`: periods in, slices out, one source file at a time.
 
+mod assembly;
 mod check;
 mod cog;
 mod dataset;
@@ -20,10 +21,10 @@ use std::{collections::BTreeMap, num::NonZeroUsize, sync::Arc};
 
 use frazil_engine::{
     context::{Context, Scope},
-    data::{DatasetId, Periods, Slices},
+    data::{DatasetId, Dimensions, Periods, Slices},
     dataset::Datasets,
     plan::PlannedSlices,
-    step::{Finding, Source, Step, StepError},
+    step::{Finding, Over, Source, Step, StepError},
     template::Template,
 };
 use schemars::JsonSchema;
@@ -57,6 +58,11 @@ pub struct Fetch {
     /// Variables by their name in the dataset; all of the dataset's, by the same name, where none is said.
     #[serde(default)]
     pub variables: BTreeMap<String, Selection>,
+    /// Labels of dimensions between time and y: `{ age: [0, 1], sex: [f, m] }` reads a source file per
+    /// combination. `url` names them: `…_{{ sex }}_{{ age }}.tif`. A period is there when all of its
+    /// combinations are.
+    #[serde(default)]
+    pub over: Dimensions,
     /// Source files on their way at a time.
     #[serde(default = "one")]
     pub in_flight: NonZeroUsize,
@@ -106,6 +112,11 @@ impl Step for Fetch {
         self.dataset.iter().cloned().collect()
     }
 
+    fn over(&self) -> Option<Over> {
+        let inside = matches!(self.source, SourceKind::File);
+        (self.source != SourceKind::Dataset).then(|| Over { dimensions: self.over.clone(), inside })
+    }
+
     fn check(&self, datasets: &Datasets) -> Vec<Finding> {
         check::check(self, datasets)
     }
@@ -129,9 +140,14 @@ impl Fetch {
         matches!(self.source, SourceKind::File)
     }
 
+    /// Periods whose source files are opened at a time, where each takes so many.
+    const fn jobs(&self, files: usize) -> usize {
+        self.in_flight.get().div_ceil(if files == 0 { 1 } else { files })
+    }
+
     /// Periods held at a time: on their way, being handed on, and one in each of two queues.
-    const fn held(&self) -> usize {
-        self.in_flight.get() + 3
+    const fn held(&self, files: usize) -> usize {
+        self.jobs(files) + 3
     }
 }
 
@@ -145,7 +161,7 @@ impl Source for Fetch {
             periods: periods.clone(),
             requests: work::source_files(self, &recipe, periods, halo, scope)?,
             bytes: None,
-            in_flight: self.held(),
+            in_flight: self.held(recipe.files()),
             reasons: Vec::new(),
         })
     }

@@ -20,7 +20,10 @@ use frazil_engine::{
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::{compute::compute, cube::Cube};
+use crate::{
+    compute::compute,
+    cube::{Cube, Window},
+};
 use collection::{Facts, collection, drawn};
 use files::{About, Published};
 use thumbnail::Picture;
@@ -141,11 +144,14 @@ async fn picture(cube: &Cube, display: &Display, name: &str) -> Result<Option<Ve
     let Some(variable) = template.variable(name) else { return Ok(None) };
     let (rows, columns) = template.grid.shape();
     let axis = &template.grid.y;
+    // Of several combinations the first is drawn.
+    let extra = vec![0..1; template.grid.extra.lengths().count()];
+    let window = Window { extra, y: 0..rows, x: 0..columns };
     let ascending = axis.edges().is_some_and(|(first, last)| first < last);
     let has_values = |(_, (_, status)): &(usize, (_, Status))| status.has_values();
     let newest = cube.axis().iter().enumerate().rev().filter(has_values).take(LOOKED_AT);
     for (at, _) in newest.collect::<Vec<_>>() {
-        let stored = cube.read(name, at..at + 1, None).await?;
+        let stored = cube.read(name, at..at + 1, Some(&window)).await?;
         let (variable, display) = (variable.clone(), display.clone());
         let drawn = compute("drawing a thumbnail", move || {
             let value = |i| variable.value(stored.get(i)).unwrap_or(f64::NAN);

@@ -168,6 +168,15 @@ def experiments(maker):
     maker.variable("v", ("number", "time", "step", "surface", "lat", "lon"), numbers(1, 3, 1, 1, 4, 5))
 
 
+def members(maker):
+    """Members and levels on both sides of time."""
+    maker.places()
+    maker.times([0, 1, 2])
+    maker.axis("number", np.array([0, 3, 7]), "i4")
+    maker.axis("level", np.array([500.0, 850.0]), units="hPa", positive="down")
+    maker.variable("v", ("number", "time", "level", "lat", "lon"), numbers(3, 3, 2, 4, 5))
+
+
 def packed(maker):
     """Packings as they are found, all readers of which should agree."""
     maker.places()

@@ -19,6 +19,8 @@ mod command_line;
 mod crash;
 #[path = "all/diagnostics.rs"]
 mod diagnostics;
+#[path = "all/dimensions.rs"]
+mod dimensions;
 #[path = "all/editor.rs"]
 mod editor;
 #[path = "all/exec.rs"]

@@ -143,6 +143,10 @@ codes! {
         "Two datasets lie at the same place. Two writers of one repository undo each other's work, and a repository of this project that is read under another name is an edge that nobody sees.\nGive each dataset a place of its own, and name a dataset of the project by its own name.";
     NO_STATE "FZ311" "a dataset that is read at no state"
         "What is read from a dataset is read at exactly one state of it, that which the step that lists the periods was given. Let that step (`enumerate-periods`) need the one that opens or writes the dataset.";
+    DIMENSION "FZ312" "a dimension that cannot be"
+        "Dimensions between time and y have a name of their own, which is no other dimension, coordinate or variable of the dataset, and labels that are all whole numbers or all texts, each once. All together they have at most 10,000 combinations: each is at least a chunk of every variable and period.";
+    OVER "FZ313" "`over` beside other dimensions"
+        "`over` of fetch reads a source file for each combination of labels, so its names and labels are those of `dimensions` of the dataset. A dataset that says no `dimensions` has those that are read.\nA NetCDF or GRIB file (`source: file`) may hold a dimension itself: that one is in `dimensions` alone, under the name that the file has.";
     EXPRESSION "FZ401" "an expression that cannot be read"
         "Expressions are Jinja: `{{ params.start }}`, `{{ period | date('%Y-%m') }}`.";
     EXPRESSION_NAME "FZ402" "an unknown name in an expression"

@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::Value;
 
-use super::{Project, config, datasets, graph, opened, unused, waits};
+use super::{Project, config, datasets, graph, opened, over, unused, waits};
 use crate::{
     diagnostic::{Diagnostic, Severity, Sources, Span, codes},
     document::{self, Node, Tree},
@@ -81,6 +81,7 @@ pub(super) fn check(
         pipeline::check_references(draft, &config, &blocks, &lost, &mut out);
     }
     graph::check(&drafts, &mut blocks, &mut out);
+    over::check(&drafts, &mut blocks, &mut out);
     opened::check(&drafts, &blocks, &mut out);
     waits::check(&drafts, &blocks, &mut out);
     unused::triggers(&drafts, &blocks, &mut out);

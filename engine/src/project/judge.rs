@@ -3,7 +3,7 @@
 mod chunks;
 mod variables;
 
-use super::is_crs;
+use super::{is_crs, over};
 use crate::{
     data::PeriodText,
     dataset::{Dataset, TimeAxis},
@@ -78,6 +78,10 @@ pub(super) fn judge(entry: &Entry, block: &Dataset, out: &mut Vec<Diagnostic>) {
             .option(format!("write `{old}-or-later`"), format!("{old}-or-later"))
             .warning(),
         );
+    }
+    for (name, message) in over::problems(&block.dimensions, block) {
+        let place = name.map_or_else(|| "/dimensions".to_owned(), |name| format!("/dimensions/{name}"));
+        out.push(Diagnostic::told(codes::DIMENSION, node.place(&place), &message));
     }
     variables::judge(node, block, out);
     chunks::judge(entry, block, out);

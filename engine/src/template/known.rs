@@ -18,7 +18,7 @@ use crate::{
 
 const PERIOD: &[&str] = &["id", "start", "end", "year", "month", "day", "hour", "dekad", "week"];
 const RUN: &[&str] = &["instant", "pipeline"];
-const ROOTS: &[&str] = &["params", "project", "vars", "secrets", "run", "now"];
+pub(crate) const ROOTS: &[&str] = &["params", "project", "vars", "secrets", "run", "now"];
 
 /// What the expressions of one file may name.
 pub(crate) struct Known<'a> {

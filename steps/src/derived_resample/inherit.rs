@@ -143,6 +143,9 @@ pub(super) fn inherited(
     info.block.variables = variables;
     if let Some((source, stored)) = sources.first() {
         space(&mut info.block, stored);
+        if info.block.dimensions.is_empty() {
+            info.block.dimensions = stored.grid.extra.clone();
+        }
         if info.block.display.is_none() {
             info.block.display.clone_from(&source.block.display);
         }

@@ -121,6 +121,8 @@ fn variables(exec: &Exec, periods: &Periods, cx: &Context) -> Result<Vec<Wanted>
         select,
         stamp: Stamp::Start,
         block: dataset.variables.get(name).cloned(),
+        inside: Vec::new(),
+        plane: 0,
     };
     Ok(if exec.variables.is_empty() {
         dataset.variables.keys().map(|name| wanted(name, Selection::default())).collect()

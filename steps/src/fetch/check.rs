@@ -36,12 +36,40 @@ pub(super) fn check(fetch: &Fetch, datasets: &Datasets) -> Vec<Finding> {
             "write a pause such as `every: 1m`",
         ));
     }
+    findings.extend(over(fetch));
     if fetch.alternatives.iter().rev().skip(1).any(|alternative| alternative.provisional) {
         findings.push(finding(
             "/alternatives",
             "only the last alternative may be provisional",
             "what is provisional is asked for again until an earlier one is there: put it last",
         ));
+    }
+    findings
+}
+
+/// Whether each place names all of `over`: combinations that share a file would share its numbers.
+fn over(fetch: &Fetch) -> Vec<Finding> {
+    let own: Vec<_> = fetch
+        .variables
+        .iter()
+        .filter_map(|(name, select)| Some((format!("/variables/{name}/url"), select.url.as_ref()?)))
+        .collect();
+    let all_own = !own.is_empty() && own.len() == fetch.variables.len();
+    let main = fetch.url.iter().filter(|_| !all_own).map(|url| ("/url".to_owned(), url));
+    let others = fetch.alternatives.iter().enumerate();
+    let others = others.map(|(at, other)| (format!("/alternatives/{at}/url"), &other.url));
+    let mut findings = Vec::new();
+    for (pointer, url) in main.chain(own).chain(others) {
+        let names = url.names();
+        let used = |name: &str| names.iter().any(|used| used == name);
+        for dimension in fetch.over.0.iter().filter(|dimension| !used(&dimension.name)) {
+            let name = &dimension.name;
+            findings.push(finding(
+                &pointer,
+                &format!("this does not name `{name}`: all of its labels would get the same numbers"),
+                &format!("write `{{{{ {name} }}}}` in it, or leave `{name}` out of `over`"),
+            ));
+        }
     }
     findings
 }
@@ -77,6 +105,7 @@ fn source(fetch: &Fetch, datasets: &Datasets) -> Vec<Finding> {
         ("/headers", !fetch.headers.is_empty()),
         ("/wait", fetch.wait.is_some()),
         ("/max-gaps", fetch.max_gaps.is_some()),
+        ("/over", !fetch.over.is_empty()),
     ];
     for (pointer, _) in of_files.into_iter().filter(|(_, said)| *said) {
         let message = format!("`{}` belongs to source files, and a dataset has none", &pointer[1..]);

@@ -146,7 +146,7 @@ impl Reading {
             let block = target.variables.get(&name).cloned();
             // What marks a missing number outside says nothing of a cube of ours.
             let block = block.map(|block| frazil_engine::dataset::Variable { nodata: None, ..block });
-            let wanted = Wanted { name, stamp: fetch.stamp, block, select };
+            let wanted = Wanted { name, stamp: fetch.stamp, block, select, inside: Vec::new(), plane: 0 };
             inputs.push(Input { stored: stored.clone(), wanted });
         }
         let unit = usize::try_from(cube.template().write_unit()).unwrap_or(usize::MAX);
@@ -195,11 +195,11 @@ impl Reading {
         for input in &self.inputs {
             let values = self.cube.read(&input.stored.name, steps.clone(), Some(&self.cut.window)).await?;
             let (cut, stored, wanted) = (Arc::clone(&self.cut), input.stored.clone(), input.wanted.clone());
-            let count = steps.len();
+            let (count, planes) = (steps.len(), self.grid.planes());
             let made = tokio::task::spawn_blocking(move || {
                 let packing = Packing::new(stored.scale_factor, stored.add_offset);
                 let one = |step: usize| {
-                    let (values, fill) = settle(cut.step(&values, step), stored.fill, packing, &wanted);
+                    let (values, fill) = settle(cut.step(&values, step, planes), stored.fill, packing, &wanted);
                     Field { name: wanted.name.clone(), values, fill, units: stored.units.clone() }
                 };
                 (0..count).map(one).collect::<Vec<Field>>()

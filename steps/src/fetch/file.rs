@@ -285,7 +285,10 @@ impl WholeFile {
                 _ => None,
             })
             .collect();
-        let bytes = self.window.grid.cells() * self.series[at].stored.size();
+        // All combinations of a variable share what may be read ahead of it.
+        let name = &self.request.variables[at].name;
+        let planes = self.request.variables.iter().filter(|wanted| wanted.name == *name).count();
+        let bytes = self.window.grid.cells() * self.series[at].stored.size() * planes;
         let most = (BLOCK / bytes.max(1)).max(1);
         (1..most).find(|ahead| !wanted.contains(&(step + ahead))).unwrap_or(most)
     }

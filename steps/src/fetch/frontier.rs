@@ -39,13 +39,13 @@ pub(crate) async fn judge(
         let mains = std::iter::once(None).chain(fetch.alternatives.iter().map(|other| Some(&other.url)));
         let mut places = Vec::new();
         for main in mains {
-            places.extend(recipe.places(period, main, &cx.scope)?.into_iter().nth(group));
+            places.push(recipe.place(group, period, main, &cx.scope)?);
         }
         Ok(places)
     };
     let mut known = of(missing)?;
     for period in
-        candidates(&later, |period| Ok(!known.contains(&recipe.places(period, None, &cx.scope)?[group])))?
+        candidates(&later, |period| Ok(!known.contains(&recipe.place(group, period, None, &cx.scope)?)))?
     {
         for place in of(period)? {
             if known.contains(&place) {

@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 
 use super::{
     OnMissing,
+    assembly::Assembly,
     frontier::{Verdict, judge},
     gaps::Gaps,
     shop::{Opened, Ready, Shop},
@@ -18,7 +19,6 @@ use super::{
     stream::{Arrivals, label, within},
     work::{Job, Want},
 };
-use crate::net::Place;
 
 /// What is known of one period after reading.
 enum Outcome {
@@ -113,7 +113,7 @@ impl<'a> Reader<'a> {
     /// Reads a period from all files of its job.
     async fn read(&self, files: &mut [Opened], want: Want) -> Result<Outcome, StepError> {
         let cx = self.shop.cx;
-        let mut whole: Option<Piece> = None;
+        let mut whole = Assembly::new(self.shop.recipe.extra());
         for opened in files {
             let found = match opened.first.take() {
                 Some(found) => found,
@@ -126,15 +126,12 @@ impl<'a> Reader<'a> {
                 Found::Absent => {
                     return Ok(Outcome::Missing { group: opened.group, hole: true, ended: false });
                 }
-                Found::Here(piece) => match &mut whole {
-                    None => whole = Some(piece),
-                    Some(whole) => {
-                        join(whole, piece, &opened.request.place).map_err(|e| e.at(want.period))?
-                    }
-                },
+                Found::Here(piece) => {
+                    whole.add(piece, &opened.request).map_err(|error| error.at(want.period))?
+                }
             }
         }
-        whole.map(Outcome::Here).ok_or_else(|| {
+        whole.finish().map_err(|error| error.at(want.period))?.map(Outcome::Here).ok_or_else(|| {
             StepError::permanent(ErrorKind::Internal, "a period was read from no file").at(want.period)
         })
     }
@@ -174,7 +171,8 @@ impl<'a> Reader<'a> {
         match (verdict, shop.fetch.on_missing) {
             (Verdict::Frontier, _) if !ended && self.wait(want).await? => Ok(Next::Again),
             (Verdict::Frontier, _) => {
-                tracing::info!(period = %want.period, "the source has no more: not yet");
+                let combination = shop.recipe.combination(group);
+                tracing::info!(period = %want.period, combination, "the source has no more: not yet");
                 Ok(Next::End)
             }
             (Verdict::Hole, OnMissing::Stop) => Err(absent(shop, want.period, group, hole)),
@@ -249,28 +247,12 @@ async fn read_again(opened: &mut Opened, period: Period, cx: &Context) -> Result
     cx.retrying(&what, |_| async { within(cx, file.lock().await.read(period, cx)).await }).await
 }
 
-/// Adds the variables of another file of the same period.
-fn join(whole: &mut Piece, more: Piece, place: &Place) -> Result<(), StepError> {
-    if whole.grid != more.grid {
-        let (rows, columns) = whole.grid.shape();
-        let (other_rows, other_columns) = more.grid.shape();
-        return Err(StepError::permanent(
-            ErrorKind::Data,
-            format!(
-                "{place}: its grid ({other_rows} × {other_columns}) is not that of the other variables ({rows} × {columns})"
-            ),
-        )
-        .help("variables of one dataset lie on one grid: put them into datasets of their own"));
-    }
-    whole.status = whole.status.max(more.status);
-    whole.fields.extend(more.fields);
-    Ok(())
-}
-
 /// `inside`: the file is there, and its own time axis lacks the period.
 fn absent(shop: &Shop<'_>, period: Period, group: usize, inside: bool) -> StepError {
     let places = shop.recipe.places(period, None, &shop.cx.scope).unwrap_or_default();
     let place = places.get(group).map(ToString::to_string).unwrap_or_default();
+    let combination = shop.recipe.combination(group);
+    let place = if combination.is_empty() { place } else { format!("{place} ({combination})") };
     let varies = shop.recipe.varies(group);
     let why = if inside {
         ": its time axis goes on behind the period, but lacks it"

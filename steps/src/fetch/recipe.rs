@@ -1,13 +1,17 @@
 //! What is wanted of each source file, but for the period.
 
-use std::path::PathBuf;
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::PathBuf,
+};
 
 use frazil_engine::{
     context::Scope,
-    data::{Period, Periods},
+    data::{Dimensions, Label, Period, Periods},
     step::{ErrorKind, StepError},
     template::{Locals, Template},
 };
+use serde_json::Value;
 
 use super::{
     Fetch, Selection, Stamp,
@@ -20,12 +24,14 @@ use crate::net::Place;
 pub(crate) struct Recipe {
     root: PathBuf,
     groups: Vec<Group>,
+    /// Dimensions of the dataset between time and y.
+    extra: Dimensions,
     bbox: Option<[f64; 4]>,
     names: [String; 2],
     crs: Option<String>,
 }
 
-/// Variables that lie in the same source file.
+/// Variables that lie in the same source file: of one combination of `over`.
 #[derive(Debug)]
 struct Group {
     /// Where; the step's `url` where none is said.
@@ -33,6 +39,8 @@ struct Group {
     main: Template,
     stamp: Stamp,
     variables: Vec<Wanted>,
+    /// The labels that its `url` is evaluated with.
+    over: BTreeMap<String, Value>,
 }
 
 impl Recipe {
@@ -41,6 +49,7 @@ impl Recipe {
         let mut recipe = Self {
             root: scope.project.root.clone(),
             groups: Vec::new(),
+            extra: extra(fetch, &dataset.dimensions)?,
             bbox: fetch.bbox,
             names: dataset
                 .grid
@@ -64,14 +73,29 @@ impl Recipe {
             .url
             .clone()
             .ok_or_else(|| StepError::permanent(ErrorKind::Internal, "a source of files has no `url`"))?;
-        for (name, select) in selected {
-            let stamp = select.stamp.unwrap_or(fetch.stamp);
-            let url = select.url.clone();
-            let block = dataset.variables.get(&name).cloned();
-            let wanted = Wanted { name, select, stamp, block };
-            match recipe.groups.iter_mut().find(|group| group.url == url && group.stamp == stamp) {
-                Some(group) => group.variables.push(wanted),
-                None => recipe.groups.push(Group { url, main: main.clone(), stamp, variables: vec![wanted] }),
+        for plane in 0..recipe.extra.combinations() {
+            let labels: Vec<(String, Label)> =
+                recipe.extra.combination(plane).into_iter().map(|(name, l)| (name.to_owned(), l.clone())).collect();
+            let (over, inside): (Vec<_>, Vec<_>) =
+                labels.into_iter().partition(|(name, _)| fetch.over.get(name).is_some());
+            let over: BTreeMap<String, Value> = over.into_iter().map(|(name, l)| (name, l.into())).collect();
+            // The groups of a combination are its last ones where dimensions inside vary fastest.
+            for (name, select) in selected.clone() {
+                let stamp = select.stamp.unwrap_or(fetch.stamp);
+                let url = select.url.clone();
+                let block = dataset.variables.get(&name).cloned();
+                let wanted = Wanted { name, select, stamp, block, inside: inside.clone(), plane };
+                let same = |group: &&mut Group| group.url == url && group.stamp == stamp && group.over == over;
+                match recipe.groups.iter_mut().rev().find(same) {
+                    Some(group) => group.variables.push(wanted),
+                    None => recipe.groups.push(Group {
+                        url,
+                        main: main.clone(),
+                        stamp,
+                        variables: vec![wanted],
+                        over: over.clone(),
+                    }),
+                }
             }
         }
         let varies = (0..recipe.groups.len()).any(|group| recipe.varies(group));
@@ -97,19 +121,56 @@ impl Recipe {
         main: Option<&Template>,
         scope: &Scope,
     ) -> Result<Vec<Place>, StepError> {
-        self.groups
-            .iter()
-            .map(|group| {
-                let stamped = match group.stamp {
-                    Stamp::Start => period,
-                    Stamp::End => period.plus(1),
-                };
-                let url = group.url.as_ref().or(main).unwrap_or(&group.main);
-                let locals = Locals { period: Some(stamped), ..Locals::default() };
-                Place::parse(&url.render(scope, &locals)?, &self.root)
-            })
-            .collect::<Result<_, StepError>>()
-            .map_err(|error| error.at(period))
+        let places: Vec<Place> =
+            (0..self.groups.len()).map(|at| self.place(at, period, main, scope)).collect::<Result<_, _>>()?;
+        self.distinct(&places).map_err(|error| error.at(period))?;
+        Ok(places)
+    }
+
+    /// Where the numbers of `period` in a group are.
+    pub(crate) fn place(
+        &self,
+        group: usize,
+        period: Period,
+        main: Option<&Template>,
+        scope: &Scope,
+    ) -> Result<Place, StepError> {
+        let group = &self.groups[group];
+        let stamped = match group.stamp {
+            Stamp::Start => period,
+            Stamp::End => period.plus(1),
+        };
+        let url = group.url.as_ref().or(main).unwrap_or(&group.main);
+        let locals = Locals { period: Some(stamped), over: group.over.clone() };
+        let place = url.render(scope, &locals).and_then(|url| Place::parse(&url, &self.root));
+        place.map_err(|error| error.at(period))
+    }
+
+    /// Refuses two combinations in one file: both would get the same numbers.
+    fn distinct(&self, places: &[Place]) -> Result<(), StepError> {
+        let mut known: HashMap<&Place, usize> = HashMap::new();
+        for (at, place) in places.iter().enumerate().filter(|(at, _)| !self.groups[*at].over.is_empty()) {
+            let first = *known.entry(place).or_insert(at);
+            if self.groups[first].over != self.groups[at].over {
+                let (one, two) = (self.combination(first), self.combination(at));
+                let message = format!("{place} is the file of two combinations: {one} and {two}");
+                return Err(StepError::permanent(ErrorKind::Data, message)
+                    .help("let `url` name every label of `over`"));
+            }
+        }
+        Ok(())
+    }
+
+    /// The labels of `over` that a group is of, in words; empty where there is no `over`.
+    pub(crate) fn combination(&self, group: usize) -> String {
+        let labels = self.groups.get(group).map(|group| &group.over).into_iter().flatten();
+        let word = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        labels.map(|(name, label)| format!("{name} {}", word(label))).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Dimensions of the dataset between time and y.
+    pub(crate) const fn extra(&self) -> &Dimensions {
+        &self.extra
     }
 
     /// What is wanted of the source files at `places`, which are those of each of `periods`.
@@ -155,4 +216,25 @@ impl Recipe {
             url.contains("{{") && url.contains("period")
         })
     }
+}
+
+/// The dimensions of the dataset, in its order, with the labels that are read.
+fn extra(fetch: &Fetch, declared: &Dimensions) -> Result<Dimensions, StepError> {
+    if declared.is_empty() {
+        return Ok(fetch.over.clone());
+    }
+    for read in &fetch.over.0 {
+        let labels = |of: &[Label]| -> Vec<Label> {
+            let mut labels = of.to_vec();
+            labels.sort();
+            labels
+        };
+        let same = |own: &frazil_engine::data::Dimension| labels(&own.labels) == labels(&read.labels);
+        if !declared.get(&read.name).is_some_and(same) {
+            let message = format!("`over` reads other labels of `{}` than the dataset has", read.name);
+            return Err(StepError::permanent(ErrorKind::Data, message)
+                .help("give both the same labels, or leave out `dimensions` of the dataset"));
+        }
+    }
+    Ok(declared.clone())
 }

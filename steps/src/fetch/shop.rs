@@ -5,10 +5,10 @@ use std::sync::Arc;
 use frazil_engine::{
     context::Context,
     data::{Period, Periods},
-    step::StepError,
+    step::{ErrorKind, StepError},
 };
 use futures::{StreamExt, stream};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use super::{
     Fetch,
@@ -27,6 +27,8 @@ pub(crate) struct Shop<'a> {
     pub(crate) net: &'a Net,
     pub(crate) opener: &'a dyn Opener,
     pub(crate) cx: &'a Context,
+    /// Source files that may be opened at a time.
+    pub(crate) openings: Semaphore,
 }
 
 /// A job whose files are open.
@@ -61,7 +63,7 @@ impl Shop<'_> {
                 let files = self.open(&job.places, &job).await?;
                 Ok(Ready { wants: job.wants, files, go_on: None })
             })
-            .buffered(self.fetch.in_flight.get());
+            .buffered(self.fetch.jobs(self.recipe.files()));
         while let Some(mut job) = jobs.next().await {
             let mut wait = None;
             if let Ok(job) = &mut job
@@ -92,28 +94,44 @@ impl Shop<'_> {
     ) -> Result<Result<Vec<Opened>, usize>, StepError> {
         let periods: Vec<Period> = job.wants.iter().map(|want| want.period).collect();
         let Some(first) = periods.first().copied() else { return Ok(Ok(Vec::new())) };
+        let requests = self.recipe.requests(places, &periods).into_iter().enumerate();
+        let requests = requests.filter_map(|(group, request)| Some((group, Arc::new(request?))));
+        let mut opened = stream::iter(requests.collect::<Vec<_>>())
+            .map(|(group, request)| async move { (group, self.one(group, request, first).await) })
+            .buffered(self.fetch.in_flight.get());
         let mut files = Vec::new();
-        for (group, request) in self.recipe.requests(places, &periods).into_iter().enumerate() {
-            let Some(request) = request else { continue };
-            let request = Arc::new(request);
-            let opened = self
-                .cx
-                .retrying(&label(&request.place, self.cx), |_| async {
-                    let _permit = self.cx.permit().await?;
-                    within(self.cx, async {
-                        let Some(mut file) = self.opener.open(&request, self.net, self.cx).await? else {
-                            return Ok(None);
-                        };
-                        let found = file.read(first, self.cx).await?;
-                        Ok(Some((file, found)))
-                    })
-                    .await
-                })
-                .await
-                .map_err(|error| error.at(first))?;
-            let Some((file, found)) = opened else { return Ok(Err(group)) };
-            files.push(Opened { group, request, file, first: Some(found) });
+        while let Some((group, file)) = opened.next().await {
+            match file.map_err(|error| error.at(first))? {
+                Some(file) => files.push(file),
+                None => return Ok(Err(group)),
+            }
         }
         Ok(Ok(files))
+    }
+
+    /// Opens one file and reads its first period; none where it is not there.
+    async fn one(
+        &self,
+        group: usize,
+        request: Arc<Request>,
+        first: Period,
+    ) -> Result<Option<Opened>, StepError> {
+        let closed = |_| StepError::permanent(ErrorKind::Internal, "files are opened no more");
+        let _place = self.openings.acquire().await.map_err(closed)?;
+        let opened = self
+            .cx
+            .retrying(&label(&request.place, self.cx), |_| async {
+                let _permit = self.cx.permit().await?;
+                within(self.cx, async {
+                    let Some(mut file) = self.opener.open(&request, self.net, self.cx).await? else {
+                        return Ok(None);
+                    };
+                    let found = file.read(first, self.cx).await?;
+                    Ok(Some((file, found)))
+                })
+                .await
+            })
+            .await?;
+        Ok(opened.map(|(file, found)| Opened { group, request, file, first: Some(found) }))
     }
 }

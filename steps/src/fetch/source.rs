@@ -6,7 +6,7 @@ use std::{fmt::Debug, sync::Arc};
 use async_trait::async_trait;
 use frazil_engine::{
     context::Context,
-    data::{Crs, Field, Grid, Period, Status},
+    data::{Crs, Field, Grid, Label, Period, Status},
     dataset::Variable,
     step::{ErrorKind, StepError},
 };
@@ -72,6 +72,10 @@ pub(crate) struct Wanted {
     pub(crate) stamp: Stamp,
     /// What the dataset says of it: number type, nodata, fill.
     pub(crate) block: Option<Variable>,
+    /// Where it is along dimensions that the file itself has, besides time, y and x.
+    pub(crate) inside: Vec<(String, Label)>,
+    /// Which combination of the dataset's further dimensions it is; 0 where there are none.
+    pub(crate) plane: usize,
 }
 
 /// Opens source files of one kind. One per run of a step; shared by all its source files.

@@ -12,7 +12,10 @@ use futures::{
     future::{Either, select},
     stream,
 };
-use tokio::{sync::mpsc, task::JoinSet};
+use tokio::{
+    sync::{Semaphore, mpsc},
+    task::JoinSet,
+};
 
 use super::{Fetch, reader::Reader, recipe::Recipe, shop::Shop};
 use crate::net::{Net, Place};
@@ -83,8 +86,9 @@ async fn run(fetch: Fetch, periods: Periods, halo: u32, cx: Context, arrivals: A
         }
         let net = Net::new(fetch.access(), &cx)?;
         let opener = fetch.opener(&cx);
-        let shop =
-            Shop { fetch: &fetch, recipe: &recipe, periods: &periods, net: &net, opener: &*opener, cx: &cx };
+        let openings = Semaphore::new(fetch.in_flight.get());
+        let (opener, periods) = (&*opener, &periods);
+        let shop = Shop { fetch: &fetch, recipe: &recipe, periods, net: &net, opener, cx: &cx, openings };
         // One job waits, opened, while another is read.
         let (jobs, ready) = mpsc::channel(1);
         let read = Reader::new(&shop, &arrivals).read_all(ready);

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use frazil_engine::{
-    data::{Axis, Frequency, Snapshot},
+    data::{Axis, Frequency, Grid, Snapshot},
     dataset::{Dataset, DatasetInfo, Display},
     step::{ErrorKind, StepError},
 };
@@ -122,6 +122,9 @@ fn dimensions(facts: &Facts<'_>, interval: &[String; 2]) -> Value {
     let mut dimensions = Map::new();
     let time = json!({ "type": "temporal", "extent": interval, "step": iso_step(facts.template.step) });
     dimensions.insert("time".to_owned(), time);
+    for dimension in &grid.extra.0 {
+        dimensions.insert(dimension.name.clone(), json!({ "type": "other", "values": dimension.labels }));
+    }
     dimensions.insert(grid.y.name.clone(), space(&grid.y, "y"));
     dimensions.insert(grid.x.name.clone(), space(&grid.x, "x"));
     Value::Object(dimensions)
@@ -137,15 +140,16 @@ fn iso_step(step: Frequency) -> Option<String> {
 
 fn variables(facts: &Facts<'_>) -> Value {
     let grid = &facts.template.grid;
-    let (rows, columns) = grid.shape();
+    let names: Vec<&str> = std::iter::once("time").chain(grid.names()).collect();
+    let shape: Vec<usize> = std::iter::once(facts.len).chain(grid.lengths()).collect();
     let mut variables = Map::new();
     for variable in &facts.template.variables {
         let mut about = json!({
             "variable_type": "data",
             "type": "data",
-            "dimensions": ["time", grid.y.name, grid.x.name],
+            "dimensions": names,
             "data_type": variable.dtype.name(),
-            "shape": [facts.len, rows, columns],
+            "shape": shape,
             "chunks": variable.chunks,
         });
         if let Some(units) = &variable.units {
@@ -218,11 +222,19 @@ fn assets(facts: &Facts<'_>) -> Value {
         assets["thumbnail"] = json!({
             "href": "./thumbnail.png",
             "type": "image/png",
-            "title": "the newest period",
+            "title": newest(&template.grid),
             "roles": ["thumbnail"],
         });
     }
     assets
+}
+
+/// What the thumbnail shows: of several combinations the first.
+fn newest(grid: &Grid) -> String {
+    match grid.extra.words(0) {
+        words if words.is_empty() => "the newest period".to_owned(),
+        words => format!("the newest period, {words}"),
+    }
 }
 
 fn projection(template: &Template) -> Vec<(&'static str, Value)> {

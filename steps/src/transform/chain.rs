@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use frazil_engine::{
     cf::units,
-    data::{Period, Slice},
+    data::{Grid, Period, Slice},
     step::{ErrorKind, StepError},
 };
 
@@ -47,7 +47,7 @@ pub(super) fn apply(
     let mut fields: Vec<Working> = slice.fields.into_iter().map(Working::new).collect();
     for (at, operation) in operations.iter().enumerate() {
         let later = &operations[at + 1..];
-        one(operation, &mut fields, Step { at, period, later, columns: slice.grid.shape().1 }, memory)
+        one(operation, &mut fields, Step { at, period, later, grid: &slice.grid }, memory)
             .map_err(|error| error.at(period))?;
     }
     memory.period = Some(period);
@@ -64,7 +64,7 @@ struct Step<'a> {
     at: usize,
     period: Period,
     later: &'a [Operation],
-    columns: usize,
+    grid: &'a Grid,
 }
 
 fn one(
@@ -128,9 +128,8 @@ fn deaccumulate(
         if *value < 0.0 {
             let fall = *value * scale;
             if fall < -LEAST_FALL {
-                let (row, column) = (cell / step.columns.max(1), cell % step.columns.max(1));
-                let message =
-                    format!("the running total of `{name}` gives {fall}{unit} at row {row}, column {column}");
+                let place = place(step.grid, cell);
+                let message = format!("the running total of `{name}` gives {fall}{unit} at {place}");
                 return Err(wrong(message).help(
                     "a total falls only where a new one begins: see `reset` and `stamp` of deaccumulate",
                 ));
@@ -139,6 +138,17 @@ fn deaccumulate(
         }
     }
     Ok(())
+}
+
+/// A cell in words.
+fn place(grid: &Grid, cell: usize) -> String {
+    let (rows, columns) = grid.shape();
+    let (row, column) = (cell / columns.max(1), cell % columns.max(1));
+    let text = format!("row {}, column {column}", row % rows.max(1));
+    match grid.extra.words(row / rows.max(1)) {
+        words if words.is_empty() => text,
+        words => format!("{words}, {text}"),
+    }
 }
 
 /// What the differences of a variable will be multiplied by, and the unit they will have.

@@ -8,6 +8,8 @@ mod faults;
 mod frontier;
 #[path = "fetch/gdal.rs"]
 mod gdal;
+#[path = "fetch/over.rs"]
+mod over;
 #[path = "fetch/stand.rs"]
 pub(crate) mod stand;
 #[path = "fetch/values.rs"]

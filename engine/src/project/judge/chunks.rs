@@ -43,9 +43,14 @@ pub(super) fn judge(entry: &Entry, block: &Dataset, out: &mut Vec<Diagnostic>) {
     let widest =
         block.variables.values().filter_map(|variable| variable.dtype).map(|dtype| dtype.size() as u64).max();
     let bytes = widest.unwrap_or(4);
-    let layer = rows.saturating_mul(columns).saturating_mul(bytes).max(1);
+    // Along further dimensions a chunk holds one label, where nothing else is said.
+    let planes =
+        block.dimensions.0.iter().map(|d| said(&d.name).unwrap_or(1).clamp(1, d.labels.len().max(1) as u64));
+    let planes = planes.fold(1, u64::saturating_mul);
+    let layer = rows.saturating_mul(columns).saturating_mul(planes).saturating_mul(bytes).max(1);
     let decoded = layer.saturating_mul(time);
-    let shown = format!("{time} × {rows} × {columns} numbers of {bytes} bytes");
+    let between = if planes > 1 { format!(" × {planes}") } else { String::new() };
+    let shown = format!("{time}{between} × {rows} × {columns} numbers of {bytes} bytes");
     if decoded > LARGE {
         let fitting = (LARGE / layer).max(1);
         let help = if layer > LARGE {

@@ -90,23 +90,23 @@ fn stored(mut axis: Axis, indices: &[usize], source: &Axis) -> Axis {
 }
 
 impl Cut {
-    /// The kept cells of one step of numbers that were read of the window, of shape (steps, rows,
-    /// columns).
-    pub(super) fn step(&self, values: &Values, step: usize) -> Values {
+    /// The kept cells of one step of numbers that were read of the window, of shape (steps, planes,
+    /// rows, columns).
+    pub(super) fn step(&self, values: &Values, step: usize, planes: usize) -> Values {
         macro_rules! each {
             ($($name:ident)*) => {
-                match values { $(Values::$name(v) => Values::$name(self.pick(v, step)),)* }
+                match values { $(Values::$name(v) => Values::$name(self.pick(v, step * planes..(step + 1) * planes)),)* }
             };
         }
         each!(Int8 UInt8 Int16 UInt16 Int32 UInt32 Int64 UInt64 Float32 Float64)
     }
 
-    fn pick<T: Copy>(&self, values: &[T], step: usize) -> Vec<T> {
+    fn pick<T: Copy>(&self, values: &[T], planes: Range<usize>) -> Vec<T> {
         let (height, width) = (self.window.y.len(), self.window.x.len());
         let whole = self.columns.iter().copied().eq(0..width);
-        let mut kept = Vec::with_capacity(self.rows.len() * self.columns.len());
-        for row in &self.rows {
-            let start = (step * height + row) * width;
+        let mut kept = Vec::with_capacity(planes.len() * self.rows.len() * self.columns.len());
+        for (plane, row) in planes.flat_map(|plane| self.rows.iter().map(move |row| (plane, row))) {
+            let start = (plane * height + row) * width;
             let line = &values[start..start + width];
             if whole {
                 kept.extend_from_slice(line);
@@ -170,7 +170,7 @@ mod tests {
                 })
             }).collect();
             for step in 0..steps {
-                let Values::Float64(got) = cut.step(&read.clone().into(), step) else { panic!() };
+                let Values::Float64(got) = cut.step(&read.clone().into(), step, 1) else { panic!() };
                 let want: Vec<f64> = kept.y.centres.iter()
                     .flat_map(|lat| kept.x.centres.iter().map(move |lon| of(step, *lat, *lon))).collect();
                 prop_assert!(got.iter().zip(&want).all(|(a, b)| (a - b).abs() < 1e-9) && got.len() == want.len());

@@ -16,6 +16,8 @@ fn request(path: &Path, from: &str, range: &str) -> Arc<Request> {
             select: Selection { from: Some(from.into()), ..Selection::default() },
             stamp: Stamp::Start,
             block: None,
+            inside: Vec::new(),
+            plane: 0,
         }],
         bbox: None,
         names: ["y".into(), "x".into()],

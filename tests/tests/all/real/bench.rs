@@ -20,6 +20,7 @@ pub(super) struct Bench {
     pub(super) step: &'static str,
     pub(super) with: Value,
     pub(super) variables: Value,
+    pub(super) dimensions: Value,
 }
 
 /// What came of it.
@@ -34,7 +35,7 @@ impl Bench {
     pub(super) fn file(step: &'static str, file: &Path, with: Value, variables: Value) -> Self {
         let mut all = json!({ "source": "file", "url": file.to_str().unwrap() });
         all.as_object_mut().unwrap().extend(with.as_object().unwrap().clone());
-        Self { step, with: all, variables }
+        Self { step, with: all, variables, dimensions: json!({}) }
     }
 
     /// Adds the periods of some ranges.
@@ -177,7 +178,9 @@ pub(super) fn period(text: &str, step: &str) -> Period {
 }
 
 fn context(bench: &Bench, scratch: &Path) -> Context {
-    let block = json!({ "title": "d", "time": { "step": bench.step }, "variables": bench.variables });
+    let (variables, dimensions) = (&bench.variables, &bench.dimensions);
+    let time = json!({ "step": bench.step });
+    let block = json!({ "title": "d", "time": time, "variables": variables, "dimensions": dimensions });
     let info = DatasetInfo {
         id: "d".parse().unwrap(),
         block: serde_json::from_value(block).unwrap(),

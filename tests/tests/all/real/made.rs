@@ -106,6 +106,39 @@ async fn helper_dimensions_fall_away_and_expver_sets_the_status() {
 }
 
 #[tokio::test]
+async fn members_and_levels_of_a_file_are_found_by_their_coordinates() {
+    let Some((_folder, path)) = made("members") else { return };
+    let dimensions = json!({ "level": [850, 500], "number": [7, 0] });
+    let bench = Bench { dimensions: dimensions.clone(), ..daily(&path, json!({})) };
+    let came = bench.fetch(&["2025-02-01/2025-02-03"]).await.whole();
+    assert_eq!(came.periods(), ["2025-02-01", "2025-02-02", "2025-02-03"]);
+    assert_eq!(serde_json::to_value(&came.grid().extra).unwrap(), dimensions);
+    for (time, slice) in came.slices.iter().enumerate() {
+        // As the file has them: number, time, level, y, x.
+        let plane = |level: usize, number: usize| {
+            (0..20).map(move |cell| ((((number * 3 + time) * 2 + level) * 20 + cell) % 97) as f32)
+        };
+        let planes = [(1, 2), (1, 0), (0, 2), (0, 0)];
+        let expected: Vec<f32> =
+            planes.into_iter().flat_map(|(level, number)| plane(level, number)).collect();
+        assert_eq!((slice.fields.len(), &slice.fields[0].values), (1, &expected.into()), "{time}");
+    }
+    for (dimensions, said) in [
+        (json!({ "level": [500], "number": [5] }), "`number` has no 5, only 0, 3, 7"),
+        (json!({ "level": [500] }), "more dimensions than time, y and x: number (3)"),
+        (
+            json!({ "level": [500], "number": [0], "member": [0] }),
+            "`v` has no dimension `member`, only number",
+        ),
+        (json!({ "level": [500], "number": ["a"] }), "the labels of `number` are texts"),
+    ] {
+        let bench = Bench { dimensions, ..daily(&path, json!({})) };
+        let error = bench.refused(&["2025-02-01"]).await;
+        assert!(error.contains(said), "{error}");
+    }
+}
+
+#[tokio::test]
 async fn every_packing_is_undone_as_xarray_does_it() {
     let Some((_folder, path)) = made("packed") else { return };
     for name in

@@ -9,6 +9,7 @@ async fn population_is_read_as_rasterio_reads_it_a_file_a_year() {
     let Some(file) = genuine("worldpop/sle_pop_2025_CN_1km_R2025A_UA_v1.tif") else { return };
     let url = file.to_str().unwrap().replace("2025_CN", "{{ period.year }}_CN");
     let bench = Bench {
+        dimensions: json!({}),
         step: "P1Y",
         with: json!({ "source": "file", "url": url, "variables": { "pop": { "band": 1 } } }),
         variables: json!({ "pop": { "dtype": "float32", "nodata": -99999 } }),

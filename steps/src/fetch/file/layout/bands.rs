@@ -1,6 +1,6 @@
 //! Files of bands over one grid: GeoTIFF and GRIB.
 
-use frazil_engine::data::DType;
+use frazil_engine::data::{DType, Label};
 use frazil_raster_protocol::{Band, Raster};
 
 use super::{
@@ -56,6 +56,10 @@ pub(in crate::fetch::file) fn tidy(number: f64) -> f64 {
 }
 
 fn band_series(raster: &Raster, wanted: &Wanted) -> Result<Series, Wrong> {
+    if let Some((name, _)) = wanted.inside.first() {
+        return Err(Wrong::new(format!("its bands have no labels of `{name}`"))
+            .help(format!("read a file per label: `over: {{ {name}: … }}`")));
+    }
     let count = raster.bands.len();
     let described = || {
         let from = wanted.select.from.as_deref()?;
@@ -89,7 +93,8 @@ fn band_series(raster: &Raster, wanted: &Wanted) -> Result<Series, Wrong> {
 }
 
 fn message_series(raster: &Raster, wanted: &Wanted) -> Result<Series, Wrong> {
-    let found = grib::choose(&raster.bands, source_name(wanted), wanted.select.level, wanted.select.band)?;
+    let level = grib_level(wanted)?;
+    let found = grib::choose(&raster.bands, source_name(wanted), level, wanted.select.band)?;
     let first: &Band =
         found.first().map(|at| &raster.bands[*at]).ok_or_else(|| Wrong::new("it has no messages"))?;
     let mut instants = Vec::new();
@@ -116,4 +121,15 @@ fn message_series(raster: &Raster, wanted: &Wanted) -> Result<Series, Wrong> {
         units: grib::unit(first),
         statuses: Vec::new(),
     })
+}
+
+/// The level of messages: as chosen, or the label of a dimension called `level`.
+fn grib_level(wanted: &Wanted) -> Result<Option<f64>, Wrong> {
+    match wanted.inside.as_slice() {
+        [] => Ok(wanted.select.level),
+        #[expect(clippy::cast_precision_loss, reason = "labels are far below 2^53")]
+        [(name, Label::Number(level))] if name == "level" => Ok(Some(*level as f64)),
+        [(name, _), ..] => Err(Wrong::new(format!("its messages are not told apart by `{name}`"))
+            .help("of GRIB files the dimension `level` is read, with whole numbers as labels")),
+    }
 }

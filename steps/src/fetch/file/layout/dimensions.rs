@@ -1,5 +1,6 @@
 //! Files of named arrays with named dimensions: NetCDF and HDF5.
 
+use frazil_engine::data::Label;
 use frazil_raster_protocol::{Array, Attribute, Dimension};
 
 use super::{
@@ -149,6 +150,11 @@ fn extra(kinds: &[Kinded<'_>], array: &Array, wanted: &Wanted) -> Result<Vec<Rol
     let mut roles = vec![Role::At(0); kinds.len()];
     let mut open: Vec<usize> =
         (0..kinds.len()).filter(|at| kinds[*at].kind == Kind::Other && kinds[*at].dim.len > 1).collect();
+    for (name, label) in &wanted.inside {
+        let at = labelled(kinds, array, name)?;
+        roles[at] = Role::At(place(&kinds[at], array, label)?);
+        open.retain(|other| *other != at);
+    }
     if let Some(level) = wanted.select.level
         && !open.is_empty()
     {
@@ -185,6 +191,31 @@ fn extra(kinds: &[Kinded<'_>], array: &Array, wanted: &Wanted) -> Result<Vec<Rol
         .help(
             "choose one index of each: `level:` by the value of its coordinate, `band:` by its number from 1",
         ))
+}
+
+/// The dimension of a file that has the name of one of the dataset.
+fn labelled(kinds: &[Kinded<'_>], array: &Array, name: &str) -> Result<usize, Wrong> {
+    let found = kinds.iter().position(|kinded| kinded.kind == Kind::Other && kinded.dim.name == name);
+    found.ok_or_else(|| {
+        let dims: Vec<&str> = array.dims.iter().map(|dim| dim.name.as_str()).collect();
+        Wrong::new(format!("`{}` has no dimension `{name}`, only {}", array.name, listed(&dims)))
+            .help(format!("give the dimension of the dataset the name that the file has, or read a file per label: `over: {{ {name}: … }}`"))
+    })
+}
+
+/// Where a label is on a dimension, by its coordinate.
+fn place(kinded: &Kinded<'_>, array: &Array, label: &Label) -> Result<u64, Wrong> {
+    let name = &kinded.dim.name;
+    match (label, kinded.coordinate) {
+        #[expect(clippy::cast_precision_loss, reason = "labels are far below 2^53")]
+        (Label::Number(number), Some(coordinate)) => index_of(Some(coordinate), *number as f64, name),
+        (Label::Number(_), None) => Err(Wrong::new(format!(
+            "`{name}` of `{}` has no coordinate by which its labels could be found",
+            array.name
+        ))),
+        (Label::Text(_), _) => Err(Wrong::new(format!("the labels of `{name}` are texts, a file has numbers"))
+            .help("give the dimension of the dataset the numbers of the file's coordinate")),
+    }
 }
 
 /// The one dimension of height or depth, or the only one there is.
