@@ -64,7 +64,8 @@ impl<'a> Assembly<'a> {
             Some(at) => at,
             None => {
                 let values = Values::zeros(new.values.dtype(), new.values.len() * all);
-                let field = Field { name: new.name.clone(), values, fill: new.fill, units: new.units.clone() };
+                let field =
+                    Field { name: new.name.clone(), values, fill: new.fill, units: new.units.clone() };
                 self.fields.push(Part { field, planes: 0 });
                 self.fields.len() - 1
             }

@@ -199,7 +199,8 @@ impl Reading {
             let made = tokio::task::spawn_blocking(move || {
                 let packing = Packing::new(stored.scale_factor, stored.add_offset);
                 let one = |step: usize| {
-                    let (values, fill) = settle(cut.step(&values, step, planes), stored.fill, packing, &wanted);
+                    let (values, fill) =
+                        settle(cut.step(&values, step, planes), stored.fill, packing, &wanted);
                     Field { name: wanted.name.clone(), values, fill, units: stored.units.clone() }
                 };
                 (0..count).map(one).collect::<Vec<Field>>()

@@ -173,7 +173,14 @@ mod tests {
 
     fn wanted(block: serde_json::Value) -> Wanted {
         let block: Variable = serde_json::from_value(block).unwrap();
-        Wanted { name: "v".into(), select: Selection::default(), stamp: Stamp::Start, block: Some(block), inside: Vec::new(), plane: 0 }
+        Wanted {
+            name: "v".into(),
+            select: Selection::default(),
+            stamp: Stamp::Start,
+            block: Some(block),
+            inside: Vec::new(),
+            plane: 0,
+        }
     }
 
     fn shown(found: (Values, Option<f64>)) -> String {

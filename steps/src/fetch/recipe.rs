@@ -74,8 +74,12 @@ impl Recipe {
             .clone()
             .ok_or_else(|| StepError::permanent(ErrorKind::Internal, "a source of files has no `url`"))?;
         for plane in 0..recipe.extra.combinations() {
-            let labels: Vec<(String, Label)> =
-                recipe.extra.combination(plane).into_iter().map(|(name, l)| (name.to_owned(), l.clone())).collect();
+            let labels: Vec<(String, Label)> = recipe
+                .extra
+                .combination(plane)
+                .into_iter()
+                .map(|(name, l)| (name.to_owned(), l.clone()))
+                .collect();
             let (over, inside): (Vec<_>, Vec<_>) =
                 labels.into_iter().partition(|(name, _)| fetch.over.get(name).is_some());
             let over: BTreeMap<String, Value> = over.into_iter().map(|(name, l)| (name, l.into())).collect();
@@ -85,7 +89,8 @@ impl Recipe {
                 let url = select.url.clone();
                 let block = dataset.variables.get(&name).cloned();
                 let wanted = Wanted { name, select, stamp, block, inside: inside.clone(), plane };
-                let same = |group: &&mut Group| group.url == url && group.stamp == stamp && group.over == over;
+                let same =
+                    |group: &&mut Group| group.url == url && group.stamp == stamp && group.over == over;
                 match recipe.groups.iter_mut().rev().find(same) {
                     Some(group) => group.variables.push(wanted),
                     None => recipe.groups.push(Group {

@@ -213,8 +213,10 @@ fn place(kinded: &Kinded<'_>, array: &Array, label: &Label) -> Result<u64, Wrong
             "`{name}` of `{}` has no coordinate by which its labels could be found",
             array.name
         ))),
-        (Label::Text(_), _) => Err(Wrong::new(format!("the labels of `{name}` are texts, a file has numbers"))
-            .help("give the dimension of the dataset the numbers of the file's coordinate")),
+        (Label::Text(_), _) => {
+            Err(Wrong::new(format!("the labels of `{name}` are texts, a file has numbers"))
+                .help("give the dimension of the dataset the numbers of the file's coordinate"))
+        }
     }
 }
 
