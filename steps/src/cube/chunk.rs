@@ -63,41 +63,45 @@ impl Stored {
 }
 
 impl Cube {
-    /// What `then` makes of the bytes of a chunk, which it gets on a thread for such work; none where
-    /// the chunk is not stored.
+    /// What the store refers to for a chunk; none where it is not stored.
+    pub(super) async fn reference(
+        &self,
+        name: &str,
+        at: &[usize],
+        what: &str,
+    ) -> Result<Option<ChunkPayload>, StepError> {
+        self.session.get_chunk_ref(&path(name)?, &indices(at)).await.map_err(fault::icechunk(what))
+    }
+
+    /// What `then` makes of the bytes of a chunk, which it gets on a thread for such work; of none
+    /// where there is no `reference` to it.
     ///
     /// # Errors
     /// When the store cannot be read, or `then` fails.
     pub(super) async fn chunk<T: Send + 'static>(
         &self,
-        name: &str,
-        at: &[usize],
+        (name, at): (&str, &[usize]),
+        reference: Option<&ChunkPayload>,
         what: &str,
         then: impl FnOnce(Option<&[u8]>) -> Result<T, CodecError> + Send + 'static,
     ) -> Result<T, StepError> {
-        let stored = self.look_up(name, at, what).await?;
+        // Chunks of a local repository are read as the files that they are (`chunks/ID`, Icechunk
+        // specification): through the store every 8 KiB of them would change threads.
+        let stored = match (reference, &self.folder) {
+            (None, _) => Stored::Nothing,
+            (Some(ChunkPayload::Ref(ChunkRef { id, offset, length })), Some(folder)) => {
+                let path = folder.join("chunks").join(id.to_string());
+                Stored::File(path, *offset..offset.saturating_add(*length))
+            }
+            (Some(_), _) => {
+                fetched(&self.session, name, at, what).await?.map_or(Stored::Nothing, Stored::Here)
+            }
+        };
         let made = compute("reading a chunk", move || stored.with(then));
         let made = made.await?.map_err(|error| {
             StepError::permanent(ErrorKind::Store, format!("{what}: chunk {at:?} of {name}: {error}"))
         })?;
         made.map_err(|error| not_a_cube(format!("{what}: {error}")))
-    }
-
-    /// Chunks of a local repository are read as the files that they are (`chunks/ID`, Icechunk
-    /// specification): through the store every 8 KiB of them would change threads.
-    async fn look_up(&self, name: &str, at: &[usize], what: &str) -> Result<Stored, StepError> {
-        if let Some(folder) = &self.folder {
-            let payload = self.session.get_chunk_ref(&path(name)?, &indices(at)).await;
-            match payload.map_err(fault::icechunk(what))? {
-                None => return Ok(Stored::Nothing),
-                Some(ChunkPayload::Ref(ChunkRef { id, offset, length })) => {
-                    let path = folder.join("chunks").join(id.to_string());
-                    return Ok(Stored::File(path, offset..offset.saturating_add(length)));
-                }
-                Some(_) => {}
-            }
-        }
-        Ok(fetched(&self.session, name, at, what).await?.map_or(Stored::Nothing, Stored::Here))
     }
 }
 

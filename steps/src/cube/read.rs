@@ -206,8 +206,9 @@ impl Cube {
             let (name, what, lengths) = (&name, &what, &lengths);
             let (codec, spares) = (Arc::clone(codec), spares.clone());
             async move {
-                let values =
-                    self.chunk(name, &chunk, what, move |bytes| codec.values(bytes, &spares)).await?;
+                let reference = self.reference(name, &chunk, what).await?;
+                let decode = move |bytes: Option<&[u8]>| codec.values(bytes, &spares);
+                let values = self.chunk((name, &chunk), reference.as_ref(), what, decode).await?;
                 Ok::<_, StepError>((Block::of_chunk(&chunk, lengths), values))
             }
         };

@@ -19,6 +19,7 @@ use super::{
     fault, path,
     read::{Block, copy},
     reference::{ChunkRecord, Object, UnitRecord},
+    spares::Spares,
     template::{Template, TemplateVariable},
 };
 use crate::compute::compute;
@@ -88,22 +89,15 @@ impl Unit {
             let name = plan.template.path(&variable.name);
             let whole = whole(plan);
             for place in places(variable, &plan.template.grid) {
-                let coordinates = indices(chunk, &place);
-                let payload = cube
-                    .session
-                    .get_chunk_ref(&path(&name)?, &coordinates)
-                    .await
-                    .map_err(fault::icechunk(&what))?;
-                let Some(payload) = payload else { continue };
-                let index: Vec<usize> = coordinates.0.iter().map(|i| *i as usize).collect();
+                let index: Vec<usize> = indices(chunk, &place).0.iter().map(|i| *i as usize).collect();
+                let Some(reference) = cube.reference(&name, &index, &what).await? else { continue };
                 let codec = Arc::clone(&plan.codecs[at]);
                 let size = codec.dtype.size();
                 let source = block_at(&place, &codec);
-                unit.before[at].insert(place, Object::of(&payload));
-                let decode = move |bytes: Option<&[u8]>| bytes.map(|bytes| codec.decode(bytes)).transpose();
-                if let Some(bytes) = cube.chunk(&name, &index, &what, decode).await? {
-                    copy(&source, &bytes, &whole, &mut unit.numbers[at], size);
-                }
+                unit.before[at].insert(place, Object::of(&reference));
+                let decode = move |bytes: Option<&[u8]>| codec.values(bytes, &Spares::default());
+                let values = cube.chunk((&name, &index), Some(&reference), &what, decode).await?;
+                copy(&source, values.bytes(), &whole, &mut unit.numbers[at], size);
             }
         }
         Ok(unit)

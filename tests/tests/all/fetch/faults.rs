@@ -106,14 +106,7 @@ async fn a_server_that_hangs_is_left_after_the_timeout() {
 async fn a_run_that_is_told_to_stop_does_not_wait_for_a_server() {
     let stand = Stand::new([1]);
     stand.server.always(&Stand::path(1), Fault::Hang);
-    let work = days(1, 1);
-    let stop = async {
-        while stand.server.count(&Stand::path(1)) == 0 {
-            tokio::task::yield_now().await;
-        }
-        stand.cx.cancel.cancel();
-    };
-    let ((arrived, error), ()) = futures::join!(stand.fetch(&work), stop);
+    let (arrived, error) = stand.fetch_and_stop().await;
     assert_eq!((shown(&arrived).as_str(), error), ("", Some(StepError::Cancelled)));
 }
 

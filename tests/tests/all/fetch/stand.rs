@@ -105,6 +105,18 @@ impl Stand {
         (arrived, None)
     }
 
+    /// Fetches the first day, and is told to stop once it was asked for.
+    pub(crate) async fn fetch_and_stop(&self) -> (Vec<Arrival>, Option<StepError>) {
+        let work = days(1, 1);
+        let stop = async {
+            while self.server.count(&Self::path(1)) == 0 {
+                tokio::task::yield_now().await;
+            }
+            self.cx.cancel.cancel();
+        };
+        futures::join!(self.fetch(&work), stop).0
+    }
+
     pub(crate) async fn plan(&self, periods: &Periods) -> PlannedSlices {
         self.source().plan(periods, 0, &self.cx.scope).await.unwrap()
     }

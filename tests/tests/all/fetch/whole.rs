@@ -163,14 +163,7 @@ async fn steps_side_by_side_share_a_download_also_one_that_is_tried_again() {
 async fn a_run_that_is_told_to_stop_leaves_nothing_half_done() {
     let stand = daily([1]);
     stand.server.always(&Stand::path(1), Fault::Hang);
-    let work = days(1, 1);
-    let stop = async {
-        while stand.server.count(&Stand::path(1)) == 0 {
-            tokio::task::yield_now().await;
-        }
-        stand.cx.cancel.cancel();
-    };
-    let ((_, error), ()) = futures::join!(stand.fetch(&work), stop);
+    let (_, error) = stand.fetch_and_stop().await;
     assert_eq!(error, Some(StepError::Cancelled));
     assert_eq!(files(&stand.cx.scratch), Vec::<PathBuf>::new());
 }
