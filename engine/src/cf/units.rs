@@ -9,8 +9,8 @@ use ratio::Ratio;
 use read::{Measure, Scale, read};
 use table::UNITS;
 
-pub(crate) use read::{Dimension, NoUnit};
-pub(crate) use table::ONE;
+pub(crate) use read::NoUnit;
+pub(crate) use table::{Dimension, ONE};
 
 /// How numbers of one unit become numbers of another: × num ÷ den + add.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -1,11 +1,7 @@
 use super::{
     ratio::Ratio,
-    table::{ONE, PREFIXES, Size, UNITS},
+    table::{Dimension, ONE, PREFIXES, Size, UNITS},
 };
-
-/// Exponents of metre, kilogram, second, kelvin, mole, ampere and candela. Angles, fractions and
-/// counts have none.
-pub(crate) type Dimension = [i8; 7];
 
 /// Why a unit cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq)]

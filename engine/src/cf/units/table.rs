@@ -1,4 +1,6 @@
-use super::read::Dimension;
+/// Exponents of metre, kilogram, second, kelvin, mole, ampere and candela. Angles, fractions and
+/// counts have none.
+pub(crate) type Dimension = [i8; 7];
 
 /// Nothing that is measured: a fraction, an angle, a count.
 pub(crate) const ONE: Dimension = [0; 7];
