@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, sync::Arc};
 use frazil_engine::{
     context::Context,
     data::{
-        Action, Arrival, Axis, DType, DatasetId, Field, Grid, Item, Period, PeriodRange, Periods, Slice,
-        Slices, Status, Values,
+        Action, Arrival, Axis, DType, DatasetId, Dimensions, Field, Grid, Item, Period, PeriodRange, Periods,
+        Slice, Slices, Status, Values,
     },
     dataset::{DatasetInfo, GridBlock, TimeAxis, Variable},
     step::{Batch, ErrorKind, Outcome, Sink, StepError},
@@ -92,7 +92,7 @@ fn grid(block: &GridBlock, code: u32, info: &DatasetInfo, cx: &Context) -> Resul
         crs,
         y: Axis::regular(&y, block.origin[1], block.cell[1], rows),
         x: Axis::regular(&x, block.origin[0], block.cell[0], columns),
-        extra: info.block.dimensions.clone(),
+        extra: dimensions(info, cx),
     })
 }
 
@@ -101,6 +101,14 @@ fn said_crs(info: &DatasetInfo, cx: &Context) -> Option<String> {
     // A checked graph has no circles.
     let sources = || info.sources.iter().filter_map(|id| cx.scope.datasets.get(id));
     info.block.crs.clone().or_else(|| sources().find_map(|source| said_crs(source, cx)))
+}
+
+/// The dimensions of a dataset between time and y, or of one that it is derived from.
+fn dimensions(info: &DatasetInfo, cx: &Context) -> Dimensions {
+    // A checked graph has no circles.
+    let mut sources = info.sources.iter().filter_map(|id| cx.scope.datasets.get(id));
+    let own = Some(info.block.dimensions.clone()).filter(|own| !own.is_empty());
+    own.or_else(|| sources.next().map(|source| dimensions(source, cx))).unwrap_or_default()
 }
 
 /// The variables of a dataset, or of those that it is derived from.

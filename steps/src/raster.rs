@@ -47,10 +47,13 @@ impl Helpers {
         Self { memory: Some(memory), ..Self::default() }
     }
 
+    fn waiting(&self) -> Option<Helper> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()
+    }
+
     /// A helper for one source file.
     pub(crate) fn take(&self) -> Lease {
-        let waiting = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        Lease { helpers: self.clone(), helper: waiting }
+        Lease { helpers: self.clone(), helper: self.waiting() }
     }
 
     /// A coordinate reference system by code or WKT, as PROJ's tables have it.
@@ -86,7 +89,10 @@ impl Lease {
         // Out of its place while it works, so that a dropped future drops it.
         let mut helper = match self.helper.take() {
             Some(helper) => helper,
-            None => Helper::start(&program()?, self.helpers.memory).map_err(Untold::Error)?,
+            None => match self.helpers.waiting() {
+                Some(helper) => helper,
+                None => Helper::start(&program()?, self.helpers.memory).map_err(Untold::Error)?,
+            },
         };
         let answer = match helper.ask(request).await {
             Ok(answer) => answer,
@@ -100,11 +106,18 @@ impl Lease {
     }
 }
 
-impl Drop for Lease {
-    fn drop(&mut self) {
+impl Lease {
+    /// Gives the helper back until the next question, which any helper may answer.
+    pub(crate) fn rest(&mut self) {
         if let Some(helper) = self.helper.take() {
             self.helpers.idle.lock().unwrap_or_else(PoisonError::into_inner).push(helper);
         }
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.rest();
     }
 }
 

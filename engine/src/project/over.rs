@@ -54,7 +54,8 @@ pub(super) fn check(drafts: &[Draft<'_>], blocks: &mut Blocks, out: &mut Vec<Dia
         for (step, over) in &read {
             own(step, over, dataset, out);
         }
-        if out.len() > before {
+        // What is wrong with the dimensions themselves was said.
+        if out.len() > before || !problems(&dataset.dimensions, dataset).is_empty() {
             continue;
         }
         let declared = !dataset.dimensions.is_empty();

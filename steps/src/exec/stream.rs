@@ -215,6 +215,7 @@ impl<'a> Shelf<'a> {
             variables: self.variables.to_vec(),
             bbox: self.bbox,
             names: self.names.clone(),
+            beside: 0,
             crs: self.crs.clone(),
         });
         self.opener

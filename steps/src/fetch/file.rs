@@ -243,6 +243,10 @@ impl SourceFile for WholeFile {
             let block = self.block(at, step).await?;
             fields.push(self.field(at, step, block).await?);
         }
+        // A helper for each of many open files would be many processes.
+        if self.request.beside > 0 {
+            self.lease.rest();
+        }
         Ok(Found::Here(Piece { grid: Arc::clone(&self.window.grid), fields, status }))
     }
 }
@@ -288,6 +292,7 @@ impl WholeFile {
         // All combinations of a variable share what may be read ahead of it.
         let name = &self.request.variables[at].name;
         let planes = self.request.variables.iter().filter(|wanted| wanted.name == *name).count();
+        let planes = planes * (self.request.beside + 1);
         let bytes = self.window.grid.cells() * self.series[at].stored.size() * planes;
         let most = (BLOCK / bytes.max(1)).max(1);
         (1..most).find(|ahead| !wanted.contains(&(step + ahead))).unwrap_or(most)

@@ -194,6 +194,7 @@ impl Recipe {
                 variables: group.variables.clone(),
                 bbox: self.bbox,
                 names: self.names.clone(),
+                beside: if group.over.is_empty() { 0 } else { self.groups.len() - 1 },
                 crs: self.crs.clone(),
             }));
         }

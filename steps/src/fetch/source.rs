@@ -34,6 +34,8 @@ pub(crate) struct Request {
     pub(crate) bbox: Option<[f64; 4]>,
     /// Names of the dimensions in the dataset, y then x.
     pub(crate) names: [String; 2],
+    /// Files of other combinations that are open beside it.
+    pub(crate) beside: usize,
     /// The CRS (`EPSG:n`) to take where the source says none.
     pub(crate) crs: Option<String>,
 }

@@ -21,6 +21,7 @@ fn request(path: &Path, from: &str, range: &str) -> Arc<Request> {
         }],
         bbox: None,
         names: ["y".into(), "x".into()],
+        beside: 0,
         crs: None,
     })
 }

@@ -81,6 +81,17 @@ async fn combinations_are_planes_of_one_slice() {
 }
 
 #[tokio::test]
+async fn whole_files_are_read_by_the_same_few_helpers() {
+    let mut stand = stand(1..=2);
+    stand.with["source"] = json!("file");
+    let (arrived, error) = stand.fetch(&days(1, 2)).await;
+    assert_eq!((shown(&arrived).as_str(), error), ("01 02", None));
+    for (day, arrival) in (1..).zip(&arrived) {
+        assert_eq!(slice(arrival).fields[0].values, expected(day, BY_SEX, 0));
+    }
+}
+
+#[tokio::test]
 async fn the_dataset_says_the_order() {
     let mut stand = stand(1..=1);
     stand.dataset(json!({
