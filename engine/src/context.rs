@@ -16,7 +16,7 @@ pub use pool::{Permit, Pools, interval as pool_interval};
 pub use secrets::{EnvSecrets, Secret, Secrets};
 
 use crate::{
-    data::{Backfill, DatasetId, Duration, NodeId, PipelineId, RunId},
+    data::{Backfill, DatasetId, Duration, NodeId, PipelineId, RunId, Spent},
     dataset::{DatasetInfo, Datasets},
     project::{ProjectConfig, Retry},
     step::{ErrorKind, StepError},
@@ -102,8 +102,8 @@ pub enum Tick {
         /// In all.
         total: u64,
     },
-    /// So many bytes were received.
-    Bytes(u64),
+    /// More was done of what plans of later runs are measured by.
+    Spent(Spent),
     /// Something worth a line: a wait, a retry.
     Note(String),
 }

@@ -11,6 +11,7 @@ mod release;
 mod size;
 mod slice;
 mod snapshot;
+mod spent;
 mod status;
 mod values;
 
@@ -25,5 +26,6 @@ pub use release::Release;
 pub use size::Size;
 pub use slice::{Arrival, Axis, Crs, Field, Grid, Slice, Slices};
 pub use snapshot::Snapshot;
+pub use spent::Spent;
 pub use status::Status;
 pub use values::{DType, Values};

@@ -5,6 +5,8 @@
 
 mod state;
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -12,7 +14,7 @@ use serde_json::{Map, Value};
 pub use state::{BatchState, IllegalEvent, Phase, RunState, SegmentState, Stopped, UnitState};
 
 use crate::{
-    data::{Backfill, NodeId, PipelineId, Snapshot},
+    data::{Backfill, NodeId, PipelineId, Snapshot, Spent},
     step::{Document, StepError, Written},
 };
 
@@ -113,6 +115,9 @@ pub enum Event {
         error: Option<StepError>,
         /// The node of the unit at which it stopped, where that is known.
         at: Option<NodeId>,
+        /// What its nodes did, those that did something.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        spent: BTreeMap<NodeId, Spent>,
     },
     /// A unit will not run, as something it needs is not there.
     Skipped {

@@ -6,7 +6,12 @@ mod join;
 mod local;
 mod segment;
 
-use std::{fmt::Debug, path::PathBuf, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    fmt::Debug,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -20,7 +25,7 @@ pub(crate) use segment::together;
 
 use crate::{
     context::{Clock, Context, Pools, Progress, Scope, Tick},
-    data::{Duration, NodeId, Periods, RunId},
+    data::{Duration, NodeId, Periods, RunId, Spent},
     event::{Event, RunEvent, RunState, Stopped},
     pipeline::PipelineNode,
     project::Retry,
@@ -155,6 +160,8 @@ pub struct RunContext {
     pub pools: Pools,
     /// Who is told of progress.
     pub watch: Arc<dyn Watch>,
+    /// What each node did so far, until it is taken for the run log.
+    spent: Arc<Mutex<BTreeMap<NodeId, Spent>>>,
 }
 
 /// Whoever watches a run.
@@ -183,12 +190,13 @@ impl RunContext {
             scratch: run.scratch.clone(),
             pools: services.pools.clone(),
             watch: Arc::clone(&services.watch),
+            spent: Arc::default(),
         }
     }
 
     /// The context of one node; `cancel` is what tells it to stop.
     pub(crate) fn node(&self, node: &TaskNode, attempt: u32, cancel: CancellationToken) -> Context {
-        let (watch, id) = (Arc::clone(&self.watch), node.id.clone());
+        let (watch, id, spent) = (Arc::clone(&self.watch), node.id.clone(), Arc::clone(&self.spent));
         Context {
             scope: self.scope.clone(),
             run: self.run.clone(),
@@ -201,8 +209,20 @@ impl RunContext {
             timeout: node.timeout,
             pools: self.pools.clone(),
             pool: node.pool.clone(),
-            progress: Progress::new(move |tick| watch.tick(&id, &tick)),
+            progress: Progress::new(move |tick| {
+                if let Tick::Spent(more) = tick {
+                    let mut spent = spent.lock().unwrap_or_else(PoisonError::into_inner);
+                    *spent.entry(id.clone()).or_default() += more;
+                }
+                watch.tick(&id, &tick);
+            }),
         }
+    }
+
+    /// What these nodes did since they were asked last.
+    pub(crate) fn take_spent(&self, nodes: &[NodeId]) -> BTreeMap<NodeId, Spent> {
+        let mut spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
+        nodes.iter().filter_map(|node| spent.remove_entry(node)).collect()
     }
 }
 

@@ -6,12 +6,15 @@
 
 mod file;
 mod foreseen;
+mod level;
+mod measure;
 mod walk;
 
 use serde::{Deserialize, Serialize};
 
 pub use file::{PipelinePlan, PlanFile};
 pub use foreseen::Foreseen;
+pub use measure::{History, Measure, SIZES, Sizes, ask_sizes, measure, total};
 pub use walk::{NodePlan, explain, heads, units_for, walk};
 
 use crate::{
@@ -54,10 +57,26 @@ pub struct Work {
     pub requests: usize,
     /// Bytes from sources, where they are known.
     pub bytes: Option<u64>,
+    /// How they are known.
+    #[serde(default)]
+    pub bytes_from: Option<Measure>,
+    /// Whether that is what the source files hold, of which only parts are read.
+    #[serde(default)]
+    pub parts: bool,
     /// Commits made.
     pub commits: usize,
+    /// Chunk objects of variables written at most: equal values are not written again, and chunks of
+    /// nothing but fill never are. Unknown where the layout is.
+    #[serde(default)]
+    pub chunks: Option<u64>,
     /// Peak memory in bytes.
     pub memory: Option<u64>,
+    /// How long it takes, in milliseconds, where that is known.
+    #[serde(default)]
+    pub millis: Option<u64>,
+    /// How it is known.
+    #[serde(default)]
+    pub millis_from: Option<Measure>,
 }
 
 /// A stream that would flow through a segment.
@@ -86,6 +105,10 @@ pub struct PlannedSnapshot {
     pub work: Work,
     /// Why, a sentence each.
     pub reasons: Vec<String>,
+    /// Its layout where nothing is stored yet and it is known: between those who read and write
+    /// cubes, opaque to the engine.
+    #[serde(skip)]
+    pub layout: Option<serde_json::Value>,
 }
 
 impl Planned {

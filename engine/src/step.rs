@@ -26,7 +26,7 @@ use crate::{
     data::{DatasetId, Dimensions, Period, Periods, Slices, Snapshot},
     dataset::Datasets,
     explain::Explained,
-    plan::{Planned, PlannedSlices, PlannedSnapshot},
+    plan::{Planned, PlannedSlices, PlannedSnapshot, Sizes},
 };
 
 /// What every step type says of itself.
@@ -210,6 +210,17 @@ pub trait Source: Step {
         halo: u32,
         scope: &Scope,
     ) -> impl Future<Output = Result<PlannedSlices, StepError>> + Send;
+
+    /// Sizes of at most `most` of the source files of the work, where the source tells them without
+    /// sending them; none where it does not. A plan asks for them when it is told to.
+    fn sizes(
+        &self,
+        _periods: &Periods,
+        _most: usize,
+        _scope: &Scope,
+    ) -> impl Future<Output = Result<Sizes, StepError>> + Send {
+        std::future::ready(Ok(Sizes::default()))
+    }
 
     /// Slices of all batches of the work, in its order, each unbroken forward stretch preceded by
     /// `halo` periods of context where the source has them. Reads ahead over batch borders,

@@ -15,8 +15,8 @@ pub use retention::{Retention, prune};
 pub use sqlite::SqliteStore;
 
 use crate::{
-    data::{PipelineId, RunId},
-    event::{RunEvent, RunStatus},
+    data::{NodeId, PipelineId, RunId, Spent},
+    event::{Event, RunEvent, RunStatus},
     step::{ErrorKind, StepError},
 };
 
@@ -39,11 +39,36 @@ pub trait RunStore: Debug + Send + Sync {
         Ok(events.split_off(after.min(events.len())))
     }
 
+    /// What steps of a pipeline did in its newest runs, newest first: of at most so many runs, without
+    /// units that failed.
+    async fn spent(&self, pipeline: &PipelineId, runs: usize) -> Result<Vec<(NodeId, Spent)>, RunStoreError> {
+        let query = RunQuery { pipeline: Some(pipeline.clone()), ..RunQuery::default() };
+        let (mut found, mut left) = (Vec::new(), runs);
+        for run in self.list(&query).await? {
+            if left == 0 {
+                break;
+            }
+            let spent = spent_of(&self.load(&run.run).await?);
+            left -= usize::from(!spent.is_empty());
+            found.extend(spent);
+        }
+        Ok(found)
+    }
+
     /// Runs, newest first.
     async fn list(&self, query: &RunQuery) -> Result<Vec<RunSummary>, RunStoreError>;
 
     /// Forgets a run.
     async fn remove(&self, run: &RunId) -> Result<(), RunStoreError>;
+}
+
+/// What the units that these events end well did.
+pub(crate) fn spent_of(events: &[RunEvent]) -> Vec<(NodeId, Spent)> {
+    let ended = events.iter().filter_map(|event| match &event.event {
+        Event::Ended { error: None, spent, .. } => Some(spent),
+        _ => None,
+    });
+    ended.flatten().map(|(node, spent)| (node.clone(), *spent)).collect()
 }
 
 /// Which runs are listed.

@@ -5,8 +5,8 @@ mod release;
 use std::collections::BTreeMap;
 
 use frazil_engine::{
-    context::{Context, Scope},
-    data::{Arrival, DatasetId, Period, PeriodRange, Slices, Snapshot, SnapshotId},
+    context::{Context, Scope, Tick},
+    data::{Arrival, DatasetId, Period, PeriodRange, Slices, Snapshot, SnapshotId, Spent},
     dataset::{DatasetInfo, Datasets, TimeAxis},
     plan::{PlannedSlices, PlannedSnapshot, Work},
     step::{Batch, Ended, ErrorKind, Finding, Outcome, Sink, Step, StepError, Write, Written},
@@ -89,18 +89,26 @@ impl Sink for AppendCommit {
         }
         let (changes, moves) = release::foreseen(&standing, &input.periods);
         reasons.extend(moves);
+        let declared = match cube {
+            Some(_) => None,
+            None => cube::declared(info, scope.project.crs.as_deref()),
+        };
+        let chunks = cube.map(Cube::template).or(declared.as_ref()).map(|template| {
+            cube::chunk_objects(template, cube.map(Cube::axis), &input.periods.batches)
+        });
         Ok(PlannedSnapshot {
             snapshot: cube::head_of(info, standing.main.as_ref().map(Cube::id)),
             work: Work {
                 periods: input.periods.count(),
-                requests: 0,
-                bytes: None,
                 // To move `main` is no commit, but it is work.
                 commits: input.periods.batches.len().max(usize::from(!changes.is_empty())),
+                chunks,
                 memory,
+                ..Work::default()
             },
             changes,
             reasons,
+            layout: declared.and_then(|template| serde_json::to_value(template).ok()),
         })
     }
 
@@ -173,6 +181,8 @@ impl AppendCommit {
             // What stopped the stream says more than what came of it.
             Err(late) => return Err(error.unwrap_or(late)),
         };
+        let periods = written.labels.len() as u64;
+        cx.progress.tick(Tick::Spent(Spent { periods, ..Spent::default() }));
         Ok((written, error))
     }
 }

@@ -119,9 +119,11 @@ impl Node for DerivedResample {
         let survey = Survey::of(self, &once(given), scope).await?;
         let decision = survey.decide(self.ready);
         let batches = survey.batches(&decision);
+        let layout = survey.layout(self, &sources, scope);
         let work = Work {
             periods: decision.windows.len() + decision.earlier.len(),
             commits: batches.len(),
+            chunks: layout.as_ref().map(|layout| survey.chunks(layout, &batches)),
             memory: survey.memory(),
             ..Work::default()
         };
@@ -130,6 +132,7 @@ impl Node for DerivedResample {
             changes: decision.items(),
             work: work.clone(),
             reasons: decision.reasons.clone(),
+            layout: layout.filter(|_| survey.target.is_none()).and_then(|l| serde_json::to_value(l).ok()),
         };
         Ok(Planned { document: PlannedDocument::Snapshot(planned), work, reasons: decision.reasons })
     }

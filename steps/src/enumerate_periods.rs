@@ -144,6 +144,7 @@ impl Node for EnumeratePeriods {
             changes: Vec::new(),
             work: Work::default(),
             reasons: Vec::new(),
+            layout: None,
         });
         let listed = self.asked(&cx.scope).list(upstream.collect(), &cx.scope, Some(cx)).await;
         if let Ok((periods, reasons)) = &listed {

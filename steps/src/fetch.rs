@@ -12,6 +12,7 @@ mod reader;
 mod recipe;
 mod settings;
 mod shop;
+mod sizes;
 pub(crate) mod source;
 pub(crate) mod stream;
 pub(crate) mod window;
@@ -23,7 +24,7 @@ use frazil_engine::{
     context::{Context, Scope},
     data::{DatasetId, Dimensions, Periods, Slices},
     dataset::Datasets,
-    plan::PlannedSlices,
+    plan::{PlannedSlices, Sizes},
     step::{Finding, Over, Source, Step, StepError},
     template::Template,
 };
@@ -164,6 +165,10 @@ impl Source for Fetch {
             in_flight: self.held(recipe.files()),
             reasons: Vec::new(),
         })
+    }
+
+    async fn sizes(&self, periods: &Periods, most: usize, scope: &Scope) -> Result<Sizes, StepError> {
+        sizes::sizes(self, periods, most, scope).await
     }
 
     fn slices(&self, periods: Periods, halo: u32, cx: &Context) -> Slices {

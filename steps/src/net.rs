@@ -12,7 +12,8 @@ use std::{borrow::Cow, ops::Range, path::Path, sync::Arc};
 
 use bytes::Bytes;
 use frazil_engine::{
-    context::{Clock, Context, Scope},
+    context::{Clock, Context, Progress, Scope, SystemClock, Tick},
+    data::Spent,
     step::{ErrorKind, StepError},
 };
 
@@ -37,6 +38,8 @@ pub(crate) struct Net {
     buckets: Arc<object::Buckets>,
     scope: Scope,
     clock: Arc<dyn Clock>,
+    /// Told how many bytes came.
+    progress: Progress,
 }
 
 /// A part of a source file.
@@ -64,6 +67,22 @@ impl Net {
             buckets: Arc::default(),
             scope: cx.scope.clone(),
             clock: Arc::clone(&cx.clock),
+            progress: cx.progress.clone(),
+        })
+    }
+
+    /// The same for a plan, which looks at sources and reads nothing of them.
+    ///
+    /// # Errors
+    /// When the TLS library cannot be set up.
+    pub(crate) fn looking(access: Access, scope: &Scope) -> Result<Self, StepError> {
+        Ok(Self {
+            client: http::client(!access.headers.is_empty(), scope.stand_in.is_some())?,
+            access: Arc::new(access),
+            buckets: Arc::default(),
+            scope: scope.clone(),
+            clock: Arc::new(SystemClock),
+            progress: Progress::none(),
         })
     }
 
@@ -81,7 +100,22 @@ impl Net {
         if part.as_ref().is_some_and(|part| part.size == 0) {
             return Err(self.empty(place));
         }
+        let bytes = part.as_ref().map_or(0, |part| part.bytes.len() as u64);
+        self.progress.tick(Tick::Spent(Spent { bytes, ..Spent::default() }));
         Ok(part)
+    }
+
+    /// Bytes of a source file as its server or folder tells them; `None` when there is no such file,
+    /// or nobody says. No bytes of it are read.
+    ///
+    /// # Errors
+    /// When that could not be found out.
+    pub(crate) async fn size(&self, place: &Place) -> Result<Option<u64>, StepError> {
+        match &*self.asked(place)? {
+            Place::Http(url) => self.http_size(place, url).await,
+            Place::S3 { bucket, key } => self.object_size(place, bucket, key).await,
+            Place::File(path) => local::size(place, path).await,
+        }
     }
 
     /// Whether there is such a source file. No bytes of it are read.
@@ -124,6 +158,9 @@ impl Net {
         };
         if length == Some(0) {
             return Err(self.empty(place));
+        }
+        if let Some(bytes) = length {
+            self.progress.tick(Tick::Spent(Spent { requests: 1, bytes, ..Spent::default() }));
         }
         Ok(length)
     }

@@ -51,8 +51,13 @@ impl Node for OpenDataset {
         let reasons: Vec<String> =
             snapshot.id.is_none().then(|| nothing_yet(&snapshot)).into_iter().collect();
         let work = Work::default();
-        let planned =
-            PlannedSnapshot { snapshot, changes: Vec::new(), work: work.clone(), reasons: reasons.clone() };
+        let planned = PlannedSnapshot {
+            snapshot,
+            changes: Vec::new(),
+            work: work.clone(),
+            reasons: reasons.clone(),
+            layout: None,
+        };
         Ok(Planned { document: PlannedDocument::Snapshot(planned), work, reasons })
     }
 

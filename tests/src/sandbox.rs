@@ -29,6 +29,21 @@ impl Sandbox {
         sandbox
     }
 
+    /// The same in memory where the system has such a folder: for tests that commit very often, since a
+    /// commit waits for the disk.
+    ///
+    /// # Panics
+    /// When the files cannot be written.
+    #[must_use]
+    pub fn in_memory(files: &[(&str, &str)]) -> Self {
+        let Ok(folder) = tempfile::tempdir_in("/dev/shm") else { return Self::new(files) };
+        let sandbox = Self { folder };
+        for (path, text) in files {
+            sandbox.write(path, text);
+        }
+        sandbox
+    }
+
     /// Writes a file.
     ///
     /// # Panics

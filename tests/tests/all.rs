@@ -29,6 +29,8 @@ mod exec;
 mod fetch;
 #[path = "all/fixes.rs"]
 mod fixes;
+#[path = "all/forecast.rs"]
+mod forecast;
 #[path = "all/house.rs"]
 mod house;
 #[path = "all/joined.rs"]

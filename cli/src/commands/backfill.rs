@@ -94,7 +94,7 @@ impl Backfill {
         }
         if self.plan {
             let instant = scopes.first().map_or_else(|| self.terms.instant(), |scope| scope.instant);
-            let file = plan::file(&session, &selected, &scopes, instant)?;
+            let file = plan::file(&session, &selected, &scopes, instant, false)?;
             plan::show(&file, self.manner.format())?;
             let mut nodes = file.pipelines.iter().flat_map(|pipeline| &pipeline.nodes);
             let error = nodes.find_map(|node| node.error.as_ref());

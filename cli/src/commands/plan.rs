@@ -1,3 +1,5 @@
+mod human;
+
 use std::path::PathBuf;
 
 use anyhow::Context as _;
@@ -5,15 +7,16 @@ use chrono::{DateTime, Utc};
 use clap::Args;
 use frazil_engine::{
     context::Scope,
-    plan::{self, Foreseen, NodePlan, PipelinePlan, PlanFile, PlannedDocument},
+    data::PipelineId,
+    plan::{self, Foreseen, History, NodePlan, PipelinePlan, PlanFile},
     step::StepError,
 };
 
 use crate::{
     Format, FormatArg, Globals,
     exit::Exit,
-    render::{self, table},
-    session::{Selected, Session, Terms, runtime},
+    render,
+    session::{Selected, Session, Terms, history, runtime},
 };
 
 /// What a run would do, and why.
@@ -25,6 +28,9 @@ pub(crate) struct Plan {
     select: Vec<String>,
     #[command(flatten)]
     terms: Terms,
+    /// Asks each source for the size of at most five of the files that would be fetched
+    #[arg(long)]
+    online: bool,
     /// Exit with 2 when there is work
     #[arg(long)]
     exit_code: bool,
@@ -41,7 +47,7 @@ impl Plan {
         let selected = session.select(&self.select)?;
         let scopes = self.terms.scopes(&session, &selected, None)?;
         let instant = scopes.first().map_or_else(|| self.terms.instant(), |scope| scope.instant);
-        let file = file(&session, &selected, &scopes, instant)?;
+        let file = file(&session, &selected, &scopes, instant, self.online)?;
         show(&file, self.format.format)?;
         let nodes = || file.pipelines.iter().flat_map(|pipeline| &pipeline.nodes);
         if let Some(error) = nodes().find_map(|node| node.error.as_ref()) {
@@ -55,82 +61,48 @@ impl Plan {
     }
 }
 
-/// What a run of these would do, one after the other.
+/// What a run of these would do, one after the other; `online` asks sources for sizes.
 pub(super) fn file(
     session: &Session,
     selected: &[Selected],
     scopes: &[Scope],
     instant: DateTime<Utc>,
+    online: bool,
 ) -> anyhow::Result<PlanFile> {
     let runtime = runtime()?;
-    let mut file = PlanFile { frazil_plan: 1, instant, pipelines: Vec::new() };
+    let mut pipelines = Vec::new();
     let mut foreseen = Foreseen::default();
     for (one, scope) in selected.iter().zip(scopes) {
         let walk = plan::walk(&one.pipeline, &one.units, &session.registry, scope, &foreseen);
-        let nodes = runtime.block_on(walk);
+        let mut nodes = runtime.block_on(walk);
         foreseen.note(&nodes);
-        file.pipelines.push(PipelinePlan::of(&one.pipeline, &one.units, (*scope.params).clone(), nodes));
+        if online {
+            runtime.block_on(plan::ask_sizes(&one.pipeline, &mut nodes, &session.registry, scope));
+        }
+        if nodes.iter().any(NodePlan::has_work) {
+            plan::measure(&mut nodes, &runtime.block_on(past(session, &one.pipeline.id))?);
+        }
+        pipelines.push(PipelinePlan::of(&one.pipeline, &one.units, (*scope.params).clone(), nodes));
     }
-    Ok(file)
+    let total = plan::total(pipelines.iter().flat_map(|pipeline| &pipeline.nodes));
+    Ok(PlanFile { frazil_plan: 1, instant, pipelines, total })
 }
 
 /// Prints a plan.
 pub(super) fn show(file: &PlanFile, format: Format) -> anyhow::Result<()> {
     match format {
-        Format::Human => file.pipelines.iter().try_for_each(|plan| render::out(&human(plan)))?,
+        Format::Human => render::out(&human::plan(file))?,
         Format::Json => render::out(&format!("{}\n", serde_json::to_string(file)?))?,
     }
     Ok(())
 }
 
+/// What past runs of a pipeline took.
+async fn past(session: &Session, pipeline: &PipelineId) -> anyhow::Result<History> {
+    let Some(store) = history(session).await? else { return Ok(History::default()) };
+    Ok(History::of(pipeline, &store).await.map_err(StepError::from)?)
+}
+
 pub(crate) fn exit_of(error: &StepError) -> Exit {
     error.failure().map_or(Exit::Failed, |failure| Exit::of(failure.kind))
-}
-
-fn human(plan: &PipelinePlan) -> String {
-    let mut rows =
-        vec![["step", "periods", "requests", "received", "commits", "memory"].map(str::to_owned).to_vec()];
-    let mut notes = String::new();
-    for node in &plan.nodes {
-        let dash = || "-".to_owned();
-        let count = |n: usize| if n == 0 { dash() } else { n.to_string() };
-        let work = node.planned.as_ref().map(|planned| &planned.work);
-        rows.push(vec![
-            node.node.to_string(),
-            node.planned
-                .as_ref()
-                .map_or_else(dash, |planned| periods(&planned.document).unwrap_or_else(dash)),
-            work.map_or_else(dash, |work| count(work.requests)),
-            work.and_then(|work| work.bytes).map_or_else(dash, table::bytes),
-            work.map_or_else(dash, |work| count(work.commits)),
-            work.and_then(|work| work.memory).map_or_else(dash, table::bytes),
-        ]);
-        for reason in node.planned.iter().flat_map(|planned| &planned.reasons) {
-            notes.push_str(&format!("  {}: {reason}\n", node.node));
-        }
-        if !node.lacks.is_empty() {
-            let lacks: Vec<_> = node.lacks.iter().map(|id| format!("`{id}`")).collect();
-            notes.push_str(&format!("  {}: cannot be planned without {}\n", node.node, lacks.join(", ")));
-        }
-        if let Some(error) = &node.error {
-            notes.push_str(&format!("  {}: error: {error}\n", node.node));
-            if let Some(help) = error.failure().and_then(|failure| failure.help.as_ref()) {
-                notes.push_str(&format!("    help: {help}\n"));
-            }
-        }
-    }
-    let what = if plan.nodes.iter().any(NodePlan::has_work) { "" } else { ": nothing to do" };
-    format!("{}{what}\n{}{notes}\n", plan.pipeline, table::table(&rows))
-}
-
-fn periods(document: &PlannedDocument) -> Option<String> {
-    let items = match document {
-        PlannedDocument::Periods(periods) => &periods.items,
-        PlannedDocument::Snapshot(planned) => &planned.changes,
-        PlannedDocument::Slices(_) | PlannedDocument::Nothing => return None,
-    };
-    let count: usize = items.iter().map(|item| item.range.len()).sum();
-    let (first, last) =
-        (items.iter().map(|i| i.range.first).min()?, items.iter().map(|i| i.range.last).max()?);
-    Some(if count == 1 { first.to_string() } else { format!("{count}: {first}/{last}") })
 }

@@ -129,7 +129,7 @@ impl Watch for Progress {
                     bar.set_position(*done);
                 }
             }
-            Tick::Bytes(_) => {}
+            Tick::Spent(_) => {}
         }
     }
 }

@@ -203,7 +203,7 @@ impl RunState {
             Event::Discarded { unit, first, why } => {
                 running(&mut self.units, unit)?.segment.discard(*first, why);
             }
-            Event::Ended { unit, output, error, at } => {
+            Event::Ended { unit, output, error, at, spent: _ } => {
                 let state = running(&mut self.units, unit)?;
                 state.phase = Phase::Done;
                 state.ended = Some(now);

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{NodePlan, heads};
+use super::{NodePlan, Work, heads};
 use crate::{
     data::{DatasetId, NodeId, PipelineId, SnapshotId},
     pipeline::Pipeline,
@@ -21,6 +21,9 @@ pub struct PlanFile {
     pub instant: DateTime<Utc>,
     /// The pipelines, in the order in which they would run.
     pub pipelines: Vec<PipelinePlan>,
+    /// The work of all of them.
+    #[serde(default)]
+    pub total: Work,
 }
 
 /// The plan of one pipeline.

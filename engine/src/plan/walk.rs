@@ -2,7 +2,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Foreseen, Planned, PlannedDocument, PlannedSlices, fits};
+use super::{
+    Foreseen, Planned, PlannedDocument, PlannedSlices, fits,
+    level::{levels, written},
+};
 use crate::{
     context::Scope,
     data::{DatasetId, NodeId, Period, Periods, Snapshot, SnapshotId},
@@ -21,6 +24,13 @@ pub struct NodePlan {
     pub node: NodeId,
     /// Its step type.
     pub uses: String,
+    /// How far it is from what the selection itself writes (0): what hangs from a dataset that is
+    /// written stands one level above it.
+    #[serde(default)]
+    pub level: u32,
+    /// The dataset whose values it changes.
+    #[serde(default)]
+    pub writes: Option<DatasetId>,
     /// What it would give, what that costs and why.
     pub planned: Option<Planned>,
     /// Why that cannot be said, or would be refused.
@@ -30,9 +40,14 @@ pub struct NodePlan {
 }
 
 impl NodePlan {
+    /// A node of which nothing is known yet.
+    pub(super) fn named(node: NodeId, uses: &str) -> Self {
+        let (uses, planned, error) = (uses.to_owned(), None, None);
+        Self { node, uses, level: 0, writes: None, planned, error, lacks: Vec::new() }
+    }
+
     fn of(node: &TaskNode) -> Self {
-        let (node, uses) = (node.id.clone(), node.uses.clone());
-        Self { node, uses, planned: None, error: None, lacks: Vec::new() }
+        Self::named(node.id.clone(), &node.uses)
     }
 
     /// Whether a run would change something here.
@@ -80,6 +95,12 @@ pub async fn walk(
                 plans.extend(planned);
             }
         }
+    }
+    let levels = levels(pipeline, units, registry, foreseen);
+    for (node, at) in known {
+        let Some(plan) = plans.get_mut(at) else { continue };
+        plan.level = levels.get(&node).copied().unwrap_or(0);
+        plan.writes = written(&pipeline.nodes[node]);
     }
     plans
 }

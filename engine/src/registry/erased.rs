@@ -8,7 +8,7 @@ use crate::{
     context::{Context, Scope},
     data::{Period, Periods, Slices, Snapshot},
     explain::Explained,
-    plan::{Planned, PlannedSlices, PlannedSnapshot},
+    plan::{Planned, PlannedSlices, PlannedSnapshot, Sizes},
     step::{Batch, Document, Filter, Input, Node, Outcome, Output, Sink, Source, Step, StepError, Written},
 };
 
@@ -35,6 +35,8 @@ pub trait AnyNode: Debug + Send + Sync {
 pub trait AnySource: Debug + Send + Sync {
     /// See [`Source::plan`].
     async fn plan(&self, periods: &Periods, halo: u32, scope: &Scope) -> Result<PlannedSlices, StepError>;
+    /// See [`Source::sizes`].
+    async fn sizes(&self, periods: &Periods, most: usize, scope: &Scope) -> Result<Sizes, StepError>;
     /// See [`Source::slices`].
     fn slices(&self, periods: Periods, halo: u32, cx: &Context) -> Slices;
 }
@@ -96,6 +98,9 @@ impl<S: Node> AnyNode for NodeTwin<S> {
 impl<S: Source> AnySource for SourceTwin<S> {
     async fn plan(&self, periods: &Periods, halo: u32, scope: &Scope) -> Result<PlannedSlices, StepError> {
         self.0.plan(periods, halo, scope).await
+    }
+    async fn sizes(&self, periods: &Periods, most: usize, scope: &Scope) -> Result<Sizes, StepError> {
+        self.0.sizes(periods, most, scope).await
     }
     fn slices(&self, periods: Periods, halo: u32, cx: &Context) -> Slices {
         self.0.slices(periods, halo, cx)

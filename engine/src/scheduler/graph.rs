@@ -74,6 +74,11 @@ impl Graph {
         &self.units[at].id
     }
 
+    /// The nodes of a unit, by their place in the pipeline.
+    pub(super) fn nodes(&self, at: usize) -> Vec<usize> {
+        self.units[at].unit.nodes()
+    }
+
     /// The unit that lists the work of this one, if it is a segment.
     pub(super) fn lists(&self, at: usize) -> Option<usize> {
         match self.units[at].unit {

@@ -5,6 +5,7 @@ use std::{
     sync::Arc,
 };
 
+use chrono::{DateTime, Utc};
 use tokio::{
     sync::{mpsc, oneshot},
     task::{Id, JoinError, JoinSet},
@@ -17,7 +18,7 @@ use super::{
     log::Log,
 };
 use crate::{
-    data::NodeId,
+    data::{NodeId, Spent},
     event::{Event, Phase, RunState, RunStatus, UnitState},
     executor::{Entry, Journal, RELISTINGS, RunContext, Task, TaskEnd},
     step::{ErrorKind, StepError},
@@ -41,7 +42,8 @@ pub(super) struct Walk<'a> {
     /// Segments that wait for their work to be listed again, by who lists it.
     relisting: BTreeMap<usize, usize>,
     tasks: JoinSet<TaskEnd>,
-    running: HashMap<Id, usize>,
+    /// Units at work, and since when.
+    running: HashMap<Id, (usize, DateTime<Utc>)>,
     journal: Journal,
     entries: mpsc::Receiver<Entry>,
     /// Who waits for what was noted to be durable.
@@ -228,7 +230,7 @@ impl<'a> Walk<'a> {
         let span = tracing::info_span!("task", run = %self.run.id, unit = %task.unit, attempt = task.attempt);
         let work = async move { executor.execute(task, &cx, &journal).await }.instrument(span);
         let handle = self.tasks.spawn(work);
-        self.running.insert(handle.id(), at);
+        self.running.insert(handle.id(), (at, self.services.clock.now()));
     }
 
     fn entry(&mut self, entry: Entry) -> Result<(), RunError> {
@@ -245,7 +247,7 @@ impl<'a> Walk<'a> {
                 (error.id(), TaskEnd::failed(StepError::permanent(ErrorKind::Internal, why)))
             }
         };
-        let Some(at) = self.running.remove(&id) else { return Ok(()) };
+        let Some((at, since)) = self.running.remove(&id) else { return Ok(()) };
         let unit = self.graph.id(at).clone();
         let error = end.outcome.error.map(StepError::exhausted);
         if let Some(error) = error.as_ref().filter(|error| error.is_moved())
@@ -253,9 +255,21 @@ impl<'a> Walk<'a> {
         {
             return Ok(());
         }
-        self.log.note(Event::Ended { unit, output: end.outcome.output, error, at: end.at })?;
+        let spent = self.spent(at, since);
+        self.log.note(Event::Ended { unit, output: end.outcome.output, error, at: end.at, spent })?;
         self.release(at);
         Ok(())
+    }
+
+    /// What the nodes of a unit that is at work `since` did, in how much time.
+    fn spent(&self, at: usize, since: DateTime<Utc>) -> BTreeMap<NodeId, Spent> {
+        let nodes = self.graph.nodes(at).into_iter().map(|node| self.run.pipeline.nodes[node].id.clone());
+        let mut spent = self.cx.take_spent(&nodes.collect::<Vec<_>>());
+        let took = (self.services.clock.now() - since).num_milliseconds();
+        if let Some(own) = spent.get_mut(self.graph.id(at)) {
+            own.millis = u64::try_from(took).unwrap_or_default();
+        }
+        spent
     }
 
     /// Has the work of a segment listed again, as somebody else wrote meanwhile. Whether it may be.
@@ -277,10 +291,11 @@ impl<'a> Walk<'a> {
     async fn kill(&mut self) -> Result<(), RunError> {
         self.cx.kill.cancel();
         self.tasks.shutdown().await;
-        let units: Vec<NodeId> = self.running.drain().map(|(_, at)| self.graph.id(at).clone()).collect();
+        let units: Vec<NodeId> = self.running.drain().map(|(_, (at, _))| self.graph.id(at).clone()).collect();
         for unit in units {
             let error = Some(StepError::Cancelled);
-            self.log.note(Event::Ended { unit, output: None, error, at: None })?;
+            let (output, spent) = (None, BTreeMap::new());
+            self.log.note(Event::Ended { unit, output, error, at: None, spent })?;
         }
         Ok(())
     }

@@ -5,8 +5,9 @@ use serde_json::Map;
 
 use super::{Retention, RunQuery, RunStore, RunStoreError, prune};
 use crate::{
-    data::{Duration, NodeId, RunId},
+    data::{Duration, NodeId, RunId, Spent},
     event::{Accepted, Event, RunEvent, RunStatus, UnitHead},
+    step::StepError,
 };
 
 macro_rules! ensure {
@@ -25,6 +26,7 @@ pub async fn check(store: &dyn RunStore) -> Result<(), String> {
     logs_keep_their_order(store).await?;
     refusals_change_nothing(store).await?;
     lists_are_newest_first(store).await?;
+    what_was_spent_is_newest_first(store).await?;
     retention_forgets_finished_runs_alone(store).await
 }
 
@@ -116,6 +118,42 @@ async fn lists_are_newest_first(store: &dyn RunStore) -> Result<(), String> {
     ensure!(store.list(&of).await.map_err(text)? == all[1..3]);
     let unfinished = RunQuery { unfinished: true, ..RunQuery::default() };
     ensure!(store.list(&unfinished).await.map_err(text)? == all[1..]);
+    Ok(())
+}
+
+async fn what_was_spent_is_newest_first(store: &dyn RunStore) -> Result<(), String> {
+    let (node, other) = (unit()?, "other".parse::<NodeId>().map_err(text)?);
+    let of = |n: u64| Spent { periods: n, requests: n + 1, bytes: u64::from(u32::MAX) * n, millis: n + 2 };
+    let ended = |n: u64, error: Option<StepError>| -> Result<RunEvent, String> {
+        let spent = [(unit()?, of(n)), (other.clone(), of(n + 10))].into();
+        let (output, stopped) = (None, None);
+        Ok(RunEvent::new(at(60), Event::Ended { unit: unit()?, output, error, at: stopped, spent }))
+    };
+    // One that did nothing is passed over, one that failed too, and those of other pipelines.
+    let runs =
+        [("s1", "spends", Some(1)), ("s2", "spends", Some(2)), ("s3", "spends", None), ("s4", "t", Some(4))];
+    for ((name, pipeline, n), seconds) in runs.into_iter().zip(60..) {
+        store.create(&id(name)?, &[accepted(pipeline, seconds)?]).await.map_err(text)?;
+        let events = match n {
+            Some(n) => vec![ended(n, None)?],
+            None => vec![ended(9, Some(StepError::Cancelled))?],
+        };
+        store.append(&id(name)?, 1, &events).await.map_err(text)?;
+    }
+    let pipeline = "spends".parse().map_err(text)?;
+    let found = store.spent(&pipeline, 10).await.map_err(text)?;
+    let sorted = |run: [(NodeId, Spent); 2]| {
+        let mut run = run.to_vec();
+        run.sort_by(|a, b| a.0.cmp(&b.0));
+        run
+    };
+    let one = |n: u64| sorted([(node.clone(), of(n)), (other.clone(), of(n + 10))]);
+    ensure!(found == [one(2), one(1)].concat());
+    ensure!(store.spent(&pipeline, 1).await.map_err(text)? == one(2));
+    for name in ["s1", "s2", "s3", "s4"] {
+        store.remove(&id(name)?).await.map_err(text)?;
+    }
+    ensure!(store.spent(&pipeline, 10).await.map_err(text)?.is_empty());
     Ok(())
 }
 

@@ -13,8 +13,11 @@ use std::{
 use async_trait::async_trait;
 use rusqlite::Connection;
 
-use super::{RunQuery, RunStore, RunStoreError, RunSummary};
-use crate::{data::RunId, event::RunEvent};
+use super::{RunQuery, RunStore, RunStoreError, RunSummary, spent_of};
+use crate::{
+    data::{NodeId, PipelineId, RunId, Spent},
+    event::RunEvent,
+};
 use writer::{Change, Writer};
 
 /// Run logs in a SQLite file.
@@ -118,7 +121,8 @@ impl RunStore for SqliteStore {
     async fn append(&self, run: &RunId, after: usize, events: &[RunEvent]) -> Result<(), RunStoreError> {
         let finished = tables::finish(events);
         let lines = tables::encode(events);
-        self.submit(Change::Append { run: run.clone(), after, lines, finished }).await
+        let spent = spent_of(events);
+        self.submit(Change::Append { run: run.clone(), after, lines, finished, spent }).await
     }
 
     async fn load(&self, run: &RunId) -> Result<Vec<RunEvent>, RunStoreError> {
@@ -128,6 +132,11 @@ impl RunStore for SqliteStore {
     async fn load_after(&self, run: &RunId, after: usize) -> Result<Vec<RunEvent>, RunStoreError> {
         let run = run.clone();
         self.read(move |connection| tables::load(connection, &run, after)).await
+    }
+
+    async fn spent(&self, pipeline: &PipelineId, runs: usize) -> Result<Vec<(NodeId, Spent)>, RunStoreError> {
+        let pipeline = pipeline.clone();
+        self.read(move |connection| tables::spent(connection, &pipeline, runs)).await
     }
 
     async fn list(&self, query: &RunQuery) -> Result<Vec<RunSummary>, RunStoreError> {

@@ -130,7 +130,7 @@ fn whole(plan: &Plan) -> Block {
 }
 
 /// Places of the chunks of one unit along all dimensions but time, in C order.
-fn places(variable: &TemplateVariable, grid: &Grid) -> Vec<Vec<u32>> {
+pub(super) fn places(variable: &TemplateVariable, grid: &Grid) -> Vec<Vec<u32>> {
     let mut places = vec![Vec::new()];
     for (n, length) in grid.lengths().into_iter().zip(variable.unit().iter().skip(1)) {
         let count = u32::try_from((n as u64).div_ceil((*length).max(1))).unwrap_or(u32::MAX);

@@ -15,9 +15,11 @@ use super::{
     document::not_a_cube,
     fault, kept, layout,
     layout::ArrayDocument,
+    objects,
     reference::{Body, UnitRecord, digest},
     release, repo, settle,
     template::Template,
+    time::TimeIndex,
     unit::{self, Plan, Spare, Unit},
 };
 
@@ -157,25 +159,15 @@ impl BatchWriter {
     /// from where this batch begins when there is no axis yet.
     fn slot(&self, period: Period, length: usize) -> Result<(i64, usize), StepError> {
         let axis = self.cube.as_deref().map(Cube::axis);
-        let at = match axis.and_then(|axis| Some((axis, axis.first()?, axis.last()?))) {
-            Some((axis, first, last)) => match axis.position(period) {
-                Some(position) => i64::try_from(position).unwrap_or(i64::MAX),
-                None if period > last => {
-                    i64::try_from(axis.len()).unwrap_or(i64::MAX) + period.ordinal() - last.ordinal() - 1
-                }
-                None if period < first => period.ordinal() - first.ordinal(),
-                None => {
-                    return Err(refused(
-                        format!("{period} lies between {first} and {last} but is not on the axis"),
-                        "a period cannot be put into the middle of an axis yet: rebuild the dataset",
-                    ));
-                }
-            },
-            None => {
-                let origin = self.batch.periods.items.first().map_or(period, |item| item.range.first);
-                period.ordinal() - origin.ordinal()
-            }
-        };
+        let origin = self.batch.periods.items.first().map_or(period, |item| item.range.first);
+        let at = objects::place(axis, origin, period).ok_or_else(|| {
+            let end = |end: Option<Period>| end.map(|p| p.to_string()).unwrap_or_default();
+            let (first, last) = (end(axis.and_then(TimeIndex::first)), end(axis.and_then(TimeIndex::last)));
+            refused(
+                format!("{period} lies between {first} and {last} but is not on the axis"),
+                "a period cannot be put into the middle of an axis yet: rebuild the dataset",
+            )
+        })?;
         let length = i64::try_from(length).unwrap_or(1);
         Ok((at.div_euclid(length), usize::try_from(at.rem_euclid(length)).unwrap_or_default()))
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use frazil_engine::{
     context::{Context, Tick},
-    data::{PeriodRange, Periods, Snapshot},
+    data::{PeriodRange, Periods, Snapshot, Spent},
     step::{self, Ended, ErrorKind, Outcome, StepError},
 };
 use tokio_util::sync::CancellationToken;
@@ -83,6 +83,7 @@ impl Work<'_> {
         }
         let written = writer.finish(ended).await?;
         let finished = last && made.is_ok();
+        self.cx.progress.tick(Tick::Spent(Spent { periods: put as u64, ..Spent::default() }));
         self.note(&batch.windows[..put]);
         let base = self.head.base.clone();
         // What a stopped run has written is settled all the same.

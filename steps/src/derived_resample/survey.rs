@@ -6,6 +6,7 @@ use frazil_engine::{
     context::Scope,
     data::{Frequency, Item, Period, PeriodRange, Snapshot, SnapshotId, Status},
     dataset::DatasetInfo,
+    plan::PlannedSnapshot,
     step::{ErrorKind, StepError},
 };
 
@@ -15,7 +16,7 @@ use super::{
     inherit::{self, Recipe},
     pieces::Pieces,
 };
-use crate::cube::{Changes, Cube, Template};
+use crate::cube::{self, Changes, Cube, Template};
 
 /// Numbers of the source that one commit takes in at most, in bytes: a run that dies loses no
 /// more work than this. A year of daily global fields at 0.25° is half of it.
@@ -204,6 +205,41 @@ impl Survey {
         batches.push(Batch { windows: decision.earlier.clone() });
         batches.retain(|batch| !batch.windows.is_empty());
         batches
+    }
+
+    /// The layout of the derived dataset: as it is stored, else as it follows from those of its sources,
+    /// which may be foreseen too.
+    pub(super) fn layout(
+        &self,
+        step: &DerivedResample,
+        planned: &[PlannedSnapshot],
+        scope: &Scope,
+    ) -> Option<Template> {
+        if let Some(target) = &self.target {
+            return Some(target.template().clone());
+        }
+        let template = |source: &Source| match &source.cube {
+            Some(cube) => Some(cube.template().clone()),
+            None => {
+                let of = |one: &&PlannedSnapshot| one.snapshot.dataset == source.snapshot.dataset;
+                serde_json::from_value(planned.iter().find(of)?.layout.clone()?).ok()
+            }
+        };
+        let templates: Vec<Template> = self.sources.iter().map(template).collect::<Option<_>>()?;
+        let infos = self.sources.iter().map(|source| &*source.info);
+        let named: Vec<(&DatasetInfo, &Template)> = infos.zip(&templates).collect();
+        let by_id: Vec<_> = named.iter().map(|(info, template)| (&info.id, *template)).collect();
+        let recipes = inherit::recipes(step, &by_id).ok()?;
+        let own = scope.dataset(&step.dataset).ok()?;
+        let info = inherit::inherited(own, &named, &recipes, step.windows);
+        cube::declared_on(&info, scope.project.crs.as_deref(), &templates.first()?.grid)
+    }
+
+    /// Chunk objects that the batches write at most.
+    pub(super) fn chunks(&self, layout: &Template, batches: &[Batch]) -> u64 {
+        let ranges = |batch: &Batch| PeriodRange::collect(batch.windows.iter().map(|w| w.period));
+        let batches: Vec<_> = batches.iter().map(ranges).collect();
+        cube::chunk_objects(layout, self.target.as_ref().map(Cube::axis), &batches)
     }
 
     /// Periods of the derived dataset that are written together.

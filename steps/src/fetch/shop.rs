@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use frazil_engine::{
-    context::Context,
-    data::{Period, Periods},
+    context::{Context, Tick},
+    data::{Period, Periods, Spent},
     step::{ErrorKind, StepError},
 };
 use futures::{StreamExt, stream};
@@ -132,6 +132,10 @@ impl Shop<'_> {
                 .await
             })
             .await?;
+        // A whole file is counted when it is brought, which is once for all who read of it.
+        if opened.is_some() && !self.fetch.many_in_one() {
+            self.cx.progress.tick(Tick::Spent(Spent { requests: 1, ..Spent::default() }));
+        }
         Ok(opened.map(|(file, found)| Opened { group, request, file, first: Some(found) }))
     }
 }

@@ -5,7 +5,7 @@ use frazil_engine::step::{ErrorKind, StepError};
 use futures::StreamExt;
 use reqwest::{
     Client, Method, Response, StatusCode,
-    header::{CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderMap, LAST_MODIFIED, RANGE},
+    header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderMap, LAST_MODIFIED, RANGE},
     redirect::{Attempt, Policy},
 };
 use tokio::io::AsyncWriteExt;
@@ -147,6 +147,18 @@ impl Net {
             status if status.is_success() => Ok(!is_page(response.headers())),
             StatusCode::RANGE_NOT_SATISFIABLE => Ok(true),
             status if missing(status) => Ok(false),
+            status => Err(self.refused(place, status, response.headers())),
+        }
+    }
+
+    pub(super) async fn http_size(&self, place: &Place, url: &Url) -> Result<Option<u64>, StepError> {
+        let response = self.send(place, Method::HEAD, url, None).await?;
+        let says = |name| response.headers().get(name)?.to_str().ok()?.trim().parse::<u64>().ok();
+        match response.status() {
+            // The length of an answer to HEAD is that of no body, so the header is read.
+            status if status.is_success() && !is_page(response.headers()) => Ok(says(CONTENT_LENGTH)),
+            status if status.is_success() || missing(status) => Ok(None),
+            StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED => Ok(None),
             status => Err(self.refused(place, status, response.headers())),
         }
     }

@@ -37,6 +37,14 @@ pub(super) async fn exists(place: &Place, path: &Path) -> Result<bool, StepError
     tokio::fs::try_exists(path).await.map_err(|error| unreadable(place, &error))
 }
 
+pub(super) async fn size(place: &Place, path: &Path) -> Result<Option<u64>, StepError> {
+    match tokio::fs::metadata(path).await {
+        Ok(about) => Ok(about.is_file().then_some(about.len())),
+        Err(error) if error.kind() == Io::NotFound => Ok(None),
+        Err(error) => Err(unreadable(place, &error)),
+    }
+}
+
 pub(super) async fn copy(place: &Place, path: &Path, to: &Path) -> Result<Option<u64>, StepError> {
     match tokio::fs::copy(path, to).await {
         Ok(length) => Ok(Some(length)),

@@ -136,6 +136,16 @@ impl Net {
         Ok(self.object(place, bucket, key, options).await?.is_some())
     }
 
+    pub(super) async fn object_size(
+        &self,
+        place: &Place,
+        bucket: &str,
+        key: &str,
+    ) -> Result<Option<u64>, StepError> {
+        let options = GetOptions { head: true, ..GetOptions::default() };
+        Ok(self.object(place, bucket, key, options).await?.map(|found| found.meta.size))
+    }
+
     pub(super) async fn object_download(
         &self,
         place: &Place,

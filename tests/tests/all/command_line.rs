@@ -2,6 +2,8 @@
 
 #[path = "command_line/backfill.rs"]
 mod backfill;
+#[path = "command_line/figures.rs"]
+mod figures;
 #[path = "command_line/logs.rs"]
 mod logs;
 #[path = "command_line/mark.rs"]

@@ -252,12 +252,12 @@ impl Sink for Settle {
         let work = Work {
             periods: input.periods.count(),
             requests: input.requests,
-            bytes: None,
             commits: input.periods.batches.len(),
             memory: Some(world.memory),
+            ..Work::default()
         };
         let changes = input.periods.items.clone();
-        Ok(PlannedSnapshot { snapshot: snapshot(&world), changes, work, reasons: Vec::new() })
+        Ok(PlannedSnapshot { snapshot: snapshot(&world), changes, work, reasons: Vec::new(), layout: None })
     }
 
     async fn head(&self, _: &Context) -> Result<Snapshot, StepError> {

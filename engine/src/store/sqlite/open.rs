@@ -17,7 +17,7 @@ const PAUSE: Duration = Duration::from_millis(5);
 
 /// What brings the tables from one version to the next, from none on. The version stands in
 /// `user_version`. What was released is never changed: a new version is a new text at the end.
-pub(super) const MIGRATIONS: [&str; 2] = [
+pub(super) const MIGRATIONS: [&str; 3] = [
     "
     CREATE TABLE runs (
         run TEXT PRIMARY KEY,
@@ -39,6 +39,18 @@ pub(super) const MIGRATIONS: [&str; 2] = [
     // Each run begins by looking for dead ones of its pipeline.
     "
     CREATE INDEX runs_unfinished ON runs (pipeline, accepted DESC) WHERE status IS NULL;
+    ",
+    // Plans are measured by what earlier runs took, without reading their logs.
+    "
+    CREATE TABLE spent (
+        run TEXT NOT NULL REFERENCES runs (run) ON DELETE CASCADE,
+        node TEXT NOT NULL,
+        periods INTEGER NOT NULL,
+        requests INTEGER NOT NULL,
+        bytes INTEGER NOT NULL,
+        millis INTEGER NOT NULL,
+        PRIMARY KEY (run, node)
+    ) WITHOUT ROWID;
     ",
 ];
 

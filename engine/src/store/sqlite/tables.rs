@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, params};
 
 use crate::{
-    data::{PipelineId, RunId},
+    data::{NodeId, PipelineId, RunId, Spent},
     event::{Event, RunEvent, RunStatus, VERSION},
     store::{RunQuery, RunStoreError, RunSummary},
 };
@@ -138,6 +138,58 @@ pub(super) fn append(
             finished.map(|(_, at)| stamp(at)),
         ])?;
     Ok(())
+}
+
+/// Adds to what the nodes of a run did.
+pub(super) fn spend(connection: &Connection, run: &RunId, spent: &[(NodeId, Spent)]) -> Result<(), Failed> {
+    let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+    for (node, spent) in spent {
+        connection
+            .prepare_cached(
+                "INSERT INTO spent (run, node, periods, requests, bytes, millis) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+                 ON CONFLICT DO UPDATE SET periods = periods + ?3, requests = requests + ?4,
+                     bytes = bytes + ?5, millis = millis + ?6",
+            )?
+            .execute(params![
+                run.as_str(),
+                node.as_str(),
+                number(spent.periods),
+                number(spent.requests),
+                number(spent.bytes),
+                number(spent.millis),
+            ])?;
+    }
+    Ok(())
+}
+
+/// What nodes of a pipeline did in its newest runs, newest first; nothing in a history of a
+/// version that noted none.
+pub(super) fn spent(
+    connection: &Connection,
+    pipeline: &PipelineId,
+    runs: usize,
+) -> Result<Vec<(NodeId, Spent)>, Failed> {
+    if !connection.prepare_cached("SELECT 1 FROM sqlite_schema WHERE name = 'spent'")?.exists([])? {
+        return Ok(Vec::new());
+    }
+    let mut select = connection.prepare_cached(
+        "WITH newest AS (
+             SELECT run, accepted FROM runs
+             WHERE pipeline = ?1 AND EXISTS (SELECT 1 FROM spent WHERE spent.run = runs.run)
+             ORDER BY accepted DESC, run DESC LIMIT ?2)
+         SELECT node, periods, requests, bytes, millis FROM newest JOIN spent USING (run)
+         ORDER BY accepted DESC, run DESC, node",
+    )?;
+    let mut rows = select.query(params![pipeline.as_str(), i64::try_from(runs).unwrap_or(i64::MAX)])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let number = |at: usize| row.get::<_, i64>(at).map(|n| u64::try_from(n).unwrap_or_default());
+        let node: String = row.get(0)?;
+        let node = node.parse().map_err(|error: crate::data::InvalidId| Failed::Text(error.to_string()))?;
+        let (periods, requests, bytes, millis) = (number(1)?, number(2)?, number(3)?, number(4)?);
+        found.push((node, Spent { periods, requests, bytes, millis }));
+    }
+    Ok(found)
 }
 
 pub(super) fn remove(connection: &Connection, run: &RunId) -> Result<(), Failed> {

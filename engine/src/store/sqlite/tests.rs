@@ -110,7 +110,7 @@ async fn two_writers_take_turns() {
 }
 
 /// A history of each older version, with a run that is finished and one that is not.
-const OLDER: [&str; 1] = [include_str!("fixtures/v1.sql")];
+const OLDER: [&str; 2] = [include_str!("fixtures/v1.sql"), include_str!("fixtures/v2.sql")];
 
 #[tokio::test]
 async fn every_older_version_is_read_as_it_is_and_brought_up_to_date() {
@@ -128,6 +128,8 @@ async fn every_older_version_is_read_as_it_is_and_brought_up_to_date() {
         let read = SqliteStore::open_to_read(folder.path()).await.unwrap().unwrap();
         let before = read.list(&query).await.unwrap();
         assert_eq!(before.len(), 2, "version {version}");
+        let rainfall = "rainfall".parse().unwrap();
+        assert_eq!(read.spent(&rainfall, 9).await.unwrap(), [], "nobody noted it then");
         assert_eq!(found(&old), version, "looking changes nothing");
         let store = SqliteStore::open(folder.path()).await.unwrap();
         assert_eq!(found(&old), open::SCHEMA);

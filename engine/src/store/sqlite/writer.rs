@@ -8,7 +8,11 @@ use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 
 use super::tables::{self, Failed, Head};
-use crate::{data::RunId, event::RunStatus, store::RunStoreError};
+use crate::{
+    data::{NodeId, RunId, Spent},
+    event::RunStatus,
+    store::RunStoreError,
+};
 
 /// Changes that wait while a transaction is synced. More than a scheduler ever has under way; who
 /// finds it full waits.
@@ -27,6 +31,7 @@ pub(super) enum Change {
         after: usize,
         lines: Vec<Result<String, String>>,
         finished: Option<(RunStatus, DateTime<Utc>)>,
+        spent: Vec<(NodeId, Spent)>,
     },
     Remove {
         run: RunId,
@@ -142,8 +147,9 @@ fn transact(
 fn apply(connection: &Connection, change: &Change) -> Result<(), Failed> {
     match change {
         Change::Create { run, head, lines } => tables::create(connection, run, head, lines),
-        Change::Append { run, after, lines, finished } => {
-            tables::append(connection, run, *after, lines, *finished)
+        Change::Append { run, after, lines, finished, spent } => {
+            tables::append(connection, run, *after, lines, *finished)?;
+            tables::spend(connection, run, spent)
         }
         Change::Remove { run } => tables::remove(connection, run),
     }

@@ -209,6 +209,7 @@ impl Desk {
             changes: Vec::new(),
             work: Work::default(),
             reasons: Vec::new(),
+            layout: None,
         };
         let input = Planned::idle(PlannedDocument::Snapshot(source));
         let planned = self.step.plan(vec![input], &self.cx.scope).await.unwrap();
