@@ -17,6 +17,7 @@ mod schema;
 mod show;
 mod status;
 mod supervise;
+mod template;
 mod test;
 
 use std::{io, path::PathBuf};
@@ -72,6 +73,9 @@ pub(crate) enum Command {
     /// Says why a dataset is as it is: made from what, stale by what, waiting for what
     #[command(after_long_help = examples::EXPLAIN)]
     Explain(explain::Explain),
+    /// Shows the metadata that datasets are created with, or keeps it for review
+    #[command(after_long_help = examples::TEMPLATE)]
+    Template(template::Template),
     /// Runs the tests of pipelines: `*.test.yaml` beside them
     #[command(after_long_help = examples::TEST)]
     Test(test::Test),
@@ -101,6 +105,7 @@ impl Command {
             Self::Logs(command) => command.run(globals),
             Self::Mark(command) => command.run(globals),
             Self::Explain(command) => command.run(globals),
+            Self::Template(command) => command.run(globals),
             Self::Test(command) => command.run(globals),
             Self::Graph(command) => command.run(globals),
             Self::Schema(command) => command.run(globals),

@@ -21,6 +21,7 @@ pub mod pipeline;
 pub mod plan;
 pub mod project;
 pub mod registry;
+pub mod review;
 pub mod scheduler;
 pub mod schema;
 pub mod step;

@@ -7,6 +7,7 @@ mod datasets;
 mod files;
 mod graph;
 mod judge;
+mod kept;
 mod opened;
 mod over;
 mod programs;

@@ -67,6 +67,7 @@ trait About: fmt::Debug + Send + Sync {
     fn files(&self) -> Vec<String>;
     fn over(&self) -> Option<Over>;
     fn check(&self, datasets: &Datasets) -> Vec<Finding>;
+    fn template(&self, datasets: &Datasets, project_crs: Option<&str>) -> Option<(DatasetId, Value)>;
 }
 
 impl<S: Step> About for S {
@@ -84,6 +85,9 @@ impl<S: Step> About for S {
     }
     fn check(&self, datasets: &Datasets) -> Vec<Finding> {
         Step::check(self, datasets)
+    }
+    fn template(&self, datasets: &Datasets, project_crs: Option<&str>) -> Option<(DatasetId, Value)> {
+        Step::template(self, datasets, project_crs)
     }
 }
 
@@ -116,6 +120,12 @@ impl BoundStep {
     #[must_use]
     pub fn check(&self, datasets: &Datasets) -> Vec<Finding> {
         self.about.check(datasets)
+    }
+
+    /// The metadata that it would create its dataset with, as far as the block says it.
+    #[must_use]
+    pub fn template(&self, datasets: &Datasets, project_crs: Option<&str>) -> Option<(DatasetId, Value)> {
+        self.about.template(datasets, project_crs)
     }
 }
 

@@ -63,6 +63,16 @@ pub trait Step: DeserializeOwned + JsonSchema + Debug + Send + Sync + 'static {
         None
     }
 
+    /// The metadata that it would create its dataset with, as far as the block of the dataset says it;
+    /// `project_crs` is that of new grids, where the data do not say.
+    fn template(
+        &self,
+        _datasets: &Datasets,
+        _project_crs: Option<&str>,
+    ) -> Option<(DatasetId, serde_json::Value)> {
+        None
+    }
+
     /// What only this type knows to be wrong with its settings, found without a network or files.
     fn check(&self, _datasets: &Datasets) -> Vec<Finding> {
         Vec::new()

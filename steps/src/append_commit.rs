@@ -14,6 +14,7 @@ use frazil_engine::{
 use futures::StreamExt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::cube::{self, BatchWriter, CommitNotes, Cube, Pending, SourceState, Standing};
 
@@ -37,6 +38,11 @@ impl Step for AppendCommit {
 
     fn writes(&self) -> Option<Write> {
         Some(Write::Values(self.dataset.clone()))
+    }
+
+    fn template(&self, datasets: &Datasets, project_crs: Option<&str>) -> Option<(DatasetId, Value)> {
+        let template = cube::template_of(datasets.get(&self.dataset)?, project_crs)?;
+        Some((self.dataset.clone(), template))
     }
 
     fn check(&self, datasets: &Datasets) -> Vec<Finding> {
@@ -73,6 +79,7 @@ impl Sink for AppendCommit {
         let info = scope.dataset(&self.dataset)?;
         let standing = Standing::of(info, scope).await?;
         let cube = standing.cube();
+        cube::agrees(info, cube, scope).await?;
         let memory = match cube {
             Some(cube) => Some(cube.template().peak(input.in_flight)),
             None => cube::declared_peak(info, input.in_flight),
@@ -93,9 +100,10 @@ impl Sink for AppendCommit {
             Some(_) => None,
             None => cube::declared(info, scope.project.crs.as_deref()),
         };
-        let chunks = cube.map(Cube::template).or(declared.as_ref()).map(|template| {
-            cube::chunk_objects(template, cube.map(Cube::axis), &input.periods.batches)
-        });
+        let chunks = cube
+            .map(Cube::template)
+            .or(declared.as_ref())
+            .map(|template| cube::chunk_objects(template, cube.map(Cube::axis), &input.periods.batches));
         Ok(PlannedSnapshot {
             snapshot: cube::head_of(info, standing.main.as_ref().map(Cube::id)),
             work: Work {

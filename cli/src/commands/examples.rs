@@ -68,6 +68,13 @@ pub(super) const STATUS: &str = "Examples:
   frazil status --late                  what is older than its `late` allows; ends with 1 where anything is
   frazil status chirps3_daily --format json | jq .missing";
 
+pub(super) const TEMPLATE: &str = "Examples:
+  frazil template chirps3_daily          types, chunks, codecs and attributes, as far as the block says them
+  frazil template chirps3_daily --write  keeps it in datasets/chirps3_daily.json, for review
+  frazil template --write                writes anew what is kept
+
+Without --write it ends with 1 where what is kept differs; `frazil check` does too.";
+
 pub(super) const NEXT: &str = "Examples:
   frazil next                           the next ten instants of all pipelines
   frazil next chirps3 --limit 100 --format json | jq -r 'select(.\"clock-change\") | .local'

@@ -147,6 +147,8 @@ codes! {
         "Dimensions between time and y have a name of their own, which is no other dimension, coordinate or variable of the dataset, and labels that are all whole numbers or all texts, each once. All together they have at most 10,000 combinations: each is at least a chunk of every variable and period.";
     OVER "FZ313" "`over` beside other dimensions"
         "`over` of fetch reads a source file for each combination of labels, so its names and labels are those of `dimensions` of the dataset. A dataset that says no `dimensions` has those that are read.\nA NetCDF or GRIB file (`source: file`) may hold a dimension itself: that one is in `dimensions` alone, under the name that the file has.";
+    KEPT_TEMPLATE "FZ314" "a kept template that differs"
+        "`datasets/<id>.json` holds the metadata that a dataset is created with, so that a change of it is seen in review: types, chunks, codecs, attributes. It was written for another block than the one that stands in the file now.\n`frazil template ID` shows what the block says, `--write` keeps it. A cube that is there already keeps its metadata: `append-commit` refuses one that is not what is kept.";
     EXPRESSION "FZ401" "an expression that cannot be read"
         "Expressions are Jinja: `{{ params.start }}`, `{{ period | date('%Y-%m') }}`.";
     EXPRESSION_NAME "FZ402" "an unknown name in an expression"

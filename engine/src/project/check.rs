@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::Value;
 
-use super::{Project, config, datasets, graph, opened, over, unused, waits};
+use super::{Project, config, datasets, graph, kept, opened, over, unused, waits};
 use crate::{
     diagnostic::{Diagnostic, Severity, Sources, Span, codes},
     document::{self, Node, Tree},
@@ -23,6 +23,7 @@ pub(super) struct Files<'a> {
     pub(super) memory: u64,
     pub(super) project: &'a [usize],
     pub(super) pipelines: &'a [usize],
+    pub(super) kept: &'a kept::Kept,
 }
 
 /// Schemas of the files, made once for all projects.
@@ -93,6 +94,8 @@ pub(super) fn check(
     if out.iter().any(|p| p.severity == Severity::Error) {
         return (None, out);
     }
+    // Those who write it anew need the project all the same.
+    kept::check(files.kept, &drafts, &datasets, &config, &mut out);
     let finished = drafts.iter().zip(orders).filter_map(|(d, order)| pipeline::finish(d, &order?));
     let pipelines: BTreeMap<_, _> = finished.map(|p| (p.id.clone(), Arc::new(p))).collect();
     (Some(Project { config: Arc::new(config), datasets: Arc::new(datasets), pipelines }), out)

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Project, check, programs};
+use super::{Project, check, kept, programs};
 use crate::{
     diagnostic::{Diagnostic, Severity, Sources, Span, codes, narrow},
     document::{MAX_BYTES, TOO_LARGE},
@@ -76,7 +76,9 @@ pub fn load(options: &LoadOptions, registry: &Registry) -> Checked {
         let project: Vec<usize> = group.project.iter().filter_map(|path| read(path)).collect();
         let pipelines: Vec<usize> = group.pipelines.iter().filter_map(|path| read(path)).collect();
         let whole = project.len() + pipelines.len() == files;
-        let input = check::Files { root: &root, memory, project: &project, pipelines: &pipelines };
+        let kept = kept::read(&root);
+        let input =
+            check::Files { root: &root, memory, project: &project, pipelines: &pipelines, kept: &kept };
         let (project, problems) = check::check(&input, &checked.sources, registry, &schemas);
         checked.problems.extend(problems);
         checked.projects.extend(project.filter(|_| whole).map(programs::resolved));

@@ -53,8 +53,13 @@ fn checked(project: &str, pipelines: &[&str]) -> (Option<Project>, String) {
         .enumerate()
         .map(|(at, text)| sources.add(format!("pipelines/{}.yaml", ["a", "b", "c"][at]), (*text).into()))
         .collect();
-    let files =
-        check::Files { root: Path::new("/p"), memory: 1 << 30, project: &[first], pipelines: &places };
+    let files = check::Files {
+        root: Path::new("/p"),
+        memory: 1 << 30,
+        project: &[first],
+        pipelines: &places,
+        kept: &Default::default(),
+    };
     let (project, problems) = check::check(&files, &sources, &registry, &check::Schemas::new(&registry));
     (project, plain(&problems, &sources))
 }

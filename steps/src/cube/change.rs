@@ -123,29 +123,36 @@ pub(super) async fn clear(session: &mut Session, what: &str) -> Result<(), StepE
     session.delete_group(path("/")?).await.map_err(fault::icechunk(what))
 }
 
-/// Groups, coordinates and empty variables of a new cube.
-async fn create(change: &Change<'_>, session: &mut Session) -> Result<Nodes, StepError> {
-    let (template, grid) = (change.template, &change.template.grid);
+/// The documents of a new cube: its group, coordinates and empty variables.
+pub(super) fn documents(info: &DatasetInfo, template: &Template, axis: &TimeIndex) -> Nodes {
+    let grid = &template.grid;
     let root = json!({
         "zarr_format": 3,
         "node_type": "group",
-        "attributes": attributes::root(change.info, template, change.axis),
+        "attributes": attributes::root(info, template, axis),
     });
-    clear(session, change.what).await?;
-    session.add_group(path("/")?, bytes(&root)).await.map_err(fault::icechunk(change.what))?;
     let extra = grid.extra.0.iter().map(|dimension| (dimension.name.as_str(), labels::document(dimension)));
-    let mut nodes: Nodes = coordinates(template)
-        .into_iter()
-        .chain(extra)
-        .map(|(name, document)| (template.path(name), document))
-        .chain(
-            template
-                .variables
-                .iter()
-                .map(|variable| (template.path(&variable.name), ArrayDocument::variable(variable, grid))),
-        )
-        .collect();
+    let beside = coordinates(template).into_iter().chain(extra);
+    let beside = beside.map(|(name, document)| (template.path(name), document));
+    let variables =
+        template.variables.iter().map(|v| (template.path(&v.name), ArrayDocument::variable(v, grid)));
+    beside.chain(variables).chain([("/".to_owned(), root)]).collect()
+}
+
+/// Makes a new cube without periods.
+async fn create(change: &Change<'_>, session: &mut Session) -> Result<Nodes, StepError> {
+    let (template, grid) = (change.template, &change.template.grid);
+    let nodes = documents(change.info, template, change.axis);
     for (name, document) in &nodes {
+        if name == "/" {
+            let group = path(name)?;
+            match session.get_group(&group).await {
+                Ok(_) => session.update_group(&group, bytes(document)).await,
+                Err(_) => session.add_group(group, bytes(document)).await,
+            }
+            .map_err(fault::icechunk(change.what))?;
+            continue;
+        }
         let (shape, names) = shape(document)?;
         session
             .add_array(path(name)?, shape, Some(names), bytes(document))
@@ -160,7 +167,6 @@ async fn create(change: &Change<'_>, session: &mut Session) -> Result<Nodes, Ste
         let name = template.path(&dimension.name);
         labels::write(session, &nodes, &name, &dimension.labels, change.what).await?;
     }
-    nodes.insert("/".to_owned(), root);
     Ok(nodes)
 }
 

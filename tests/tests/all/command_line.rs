@@ -22,6 +22,8 @@ mod state;
 mod status;
 #[path = "command_line/stores.rs"]
 mod stores;
+#[path = "command_line/templates.rs"]
+mod templates;
 
 use frazil_tests::rainfall::Rainfall;
 use serde_json::Value;

@@ -80,8 +80,13 @@ fn judged(
     let mut sources = Sources::default();
     let first = sources.add("frazil.yaml".into(), project.into());
     let second = sources.add("pipelines/a.yaml".into(), pipeline.into());
-    let files =
-        check::Files { root: Path::new("/p"), memory: 1 << 30, project: &[first], pipelines: &[second] };
+    let files = check::Files {
+        root: Path::new("/p"),
+        memory: 1 << 30,
+        project: &[first],
+        pipelines: &[second],
+        kept: &Default::default(),
+    };
     let (found, mut problems) = check::check(&files, &sources, registry, schemas);
     narrow(&mut problems, &sources);
     (found.is_some(), problems, sources)
