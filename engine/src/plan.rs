@@ -19,7 +19,7 @@ pub use walk::{NodePlan, explain, heads, units_for, walk};
 
 use crate::{
     context::Scope,
-    data::{Item, NodeId, Periods, Snapshot},
+    data::{Item, NodeId, PeriodRange, Periods, Snapshot, Status},
     step::{ErrorKind, StepError},
 };
 
@@ -101,6 +101,9 @@ pub struct PlannedSnapshot {
     pub snapshot: Snapshot,
     /// What the run would do to it.
     pub changes: Vec<Item>,
+    /// What the periods of `changes` will be that will not be final, where that is known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub statuses: Vec<Foretold>,
     /// What that costs.
     pub work: Work,
     /// Why, a sentence each.
@@ -109,6 +112,16 @@ pub struct PlannedSnapshot {
     /// cubes, opaque to the engine.
     #[serde(skip)]
     pub layout: Option<serde_json::Value>,
+}
+
+/// What periods will be after the run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Foretold {
+    /// The periods.
+    pub range: PeriodRange,
+    /// What they will be.
+    pub status: Status,
 }
 
 impl Planned {

@@ -115,6 +115,8 @@ impl Sink for AppendCommit {
                 ..Work::default()
             },
             changes,
+            // What sources will answer nobody knows before they are asked.
+            statuses: Vec::new(),
             reasons,
             layout: declared.and_then(|template| serde_json::to_value(template).ok()),
         })

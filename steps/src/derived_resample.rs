@@ -115,7 +115,7 @@ impl Node for DerivedResample {
             _ => Err(StepError::permanent(ErrorKind::Internal, "derived-resample is planned over snapshots")),
         };
         let sources = input.into_iter().map(snapshot).collect::<Result<Vec<_>, _>>()?;
-        let given = sources.iter().map(|source| (source.snapshot.clone(), &source.changes[..]));
+        let given = sources.iter().map(|source| (source.snapshot.clone(), &source.changes[..], &source.statuses[..]));
         let survey = Survey::of(self, &once(given), scope).await?;
         let decision = survey.decide(self.ready);
         let batches = survey.batches(&decision);
@@ -130,6 +130,7 @@ impl Node for DerivedResample {
         let planned = PlannedSnapshot {
             snapshot: survey.head(),
             changes: decision.items(),
+            statuses: decision.statuses(),
             work: work.clone(),
             reasons: decision.reasons.clone(),
             layout: layout.filter(|_| survey.target.is_none()).and_then(|l| serde_json::to_value(l).ok()),
@@ -143,11 +144,11 @@ impl Node for DerivedResample {
         periods: &[Period],
         scope: &Scope,
     ) -> Result<Vec<Vec<Explained>>, StepError> {
-        let given = once(sources.iter().map(|source| (source.clone(), &[][..])));
+        let given = once(sources.iter().map(|source| (source.clone(), &[][..], &[][..])));
         let survey = Survey::of(self, &given, scope).await?;
         let inputs = survey.inputs(self.ready);
         let mut explained: Vec<Vec<Explained>> = periods.iter().map(|_| Vec::new()).collect();
-        for (source, (Snapshot { dataset, .. }, _)) in inputs.sources.iter().zip(&given) {
+        for (source, (Snapshot { dataset, .. }, ..)) in inputs.sources.iter().zip(&given) {
             let TimeAxis::Regular(time) = &scope.dataset(dataset)?.block.time else { continue };
             for (window, all) in periods.iter().zip(&mut explained) {
                 all.push(explain::explained(&inputs, source, dataset, time, scope.instant, *window));
@@ -157,7 +158,7 @@ impl Node for DerivedResample {
     }
 
     async fn run(&self, Every(input): Every<Snapshot>, cx: &Context) -> Outcome<Snapshot> {
-        let given = once(input.into_iter().map(|source| (source, &[][..])));
+        let given = once(input.into_iter().map(|source| (source, &[][..], &[][..])));
         let survey = match Survey::of(self, &given, &cx.scope).await {
             Ok(survey) => survey,
             Err(error) => return Err(error).into(),
@@ -170,7 +171,7 @@ impl Node for DerivedResample {
 fn once<'a>(given: impl Iterator<Item = Given<'a>>) -> Vec<Given<'a>> {
     let mut found: Vec<Given<'_>> = Vec::new();
     for one in given {
-        if !found.iter().any(|(known, _)| known.dataset == one.0.dataset) {
+        if !found.iter().any(|(known, ..)| known.dataset == one.0.dataset) {
             found.push(one);
         }
     }

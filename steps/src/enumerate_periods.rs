@@ -142,6 +142,7 @@ impl Node for EnumeratePeriods {
         let upstream = input.into_iter().map(|snapshot| PlannedSnapshot {
             snapshot,
             changes: Vec::new(),
+            statuses: Vec::new(),
             work: Work::default(),
             reasons: Vec::new(),
             layout: None,

@@ -54,6 +54,7 @@ impl Node for OpenDataset {
         let planned = PlannedSnapshot {
             snapshot,
             changes: Vec::new(),
+            statuses: Vec::new(),
             work: work.clone(),
             reasons: reasons.clone(),
             layout: None,

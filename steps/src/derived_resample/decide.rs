@@ -1,6 +1,9 @@
 //! What is to be made, decided over plain data: the same for a plan and for a run.
 
-use frazil_engine::data::{Action, Frequency, Item, Period, PeriodRange, Status};
+use frazil_engine::{
+    data::{Action, Frequency, Item, Period, PeriodRange, Status},
+    plan::Foretold,
+};
 
 use super::{
     pieces::Pieces,
@@ -93,6 +96,21 @@ impl Decision {
     pub(super) fn items(&self) -> Vec<Item> {
         items(self.windows.iter().chain(&self.earlier))
     }
+
+    /// What the windows will be that will not be final.
+    pub(super) fn statuses(&self) -> Vec<Foretold> {
+        let mut told: Vec<Foretold> = Vec::new();
+        let other = self.earlier.iter().chain(&self.windows).filter(|w| w.status != Status::Final);
+        for Window { period, status, .. } in other.copied() {
+            match told.last_mut() {
+                Some(last) if last.status == status && last.range.last.plus(1) == period => {
+                    last.range.last = period;
+                }
+                _ => told.push(Foretold { range: PeriodRange::one(period), status }),
+            }
+        }
+        told
+    }
 }
 
 /// Windows as the fewest items.
@@ -110,10 +128,17 @@ pub(super) fn items<'a>(windows: impl IntoIterator<Item = &'a Window>) -> Vec<It
 }
 
 /// The source as it will stand after `items`, and what that changes.
-pub(super) fn forward(source: &Axis, items: &[Item]) -> (Vec<(Period, Status)>, Vec<PeriodRange>) {
+pub(super) fn forward(
+    source: &Axis,
+    items: &[Item],
+    statuses: &[Foretold],
+) -> (Vec<(Period, Status)>, Vec<PeriodRange>) {
     let mut axis: std::collections::BTreeMap<Period, Status> = source.iter().copied().collect();
     for item in items {
         axis.extend(item.range.iter().map(|period| (period, Status::Final)));
+    }
+    for foretold in statuses {
+        axis.extend(foretold.range.iter().map(|period| (period, foretold.status)));
     }
     (axis.into_iter().collect(), items.iter().map(|item| item.range).collect())
 }

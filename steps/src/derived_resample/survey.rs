@@ -6,7 +6,7 @@ use frazil_engine::{
     context::Scope,
     data::{Frequency, Item, Period, PeriodRange, Snapshot, SnapshotId, Status},
     dataset::DatasetInfo,
-    plan::PlannedSnapshot,
+    plan::{Foretold, PlannedSnapshot},
     step::{ErrorKind, StepError},
 };
 
@@ -23,7 +23,7 @@ use crate::cube::{self, Changes, Cube, Template};
 const BATCH_BYTES: u64 = 4 << 30;
 
 /// A source and its state that is worked on, with what will be done to it before.
-pub(super) type Given<'a> = (Snapshot, &'a [Item]);
+pub(super) type Given<'a> = (Snapshot, &'a [Item], &'a [Foretold]);
 
 /// Sources and derived dataset as they stand.
 #[derive(Debug)]
@@ -77,7 +77,7 @@ impl Survey {
     ) -> Result<Self, StepError> {
         let own = scope.dataset(&step.dataset)?;
         let mut sources: Vec<Source> = Vec::new();
-        for (snapshot, _) in given {
+        for (snapshot, ..) in given {
             sources.push(Source::open(step, own, snapshot, scope).await?);
         }
         let target = Cube::open(own, scope).await?;
@@ -128,8 +128,8 @@ impl Survey {
             }
             self.done = pending.map(|pending| pending.done.clone()).unwrap_or_default();
         }
-        for (source, (_, planned)) in self.sources.iter_mut().zip(given) {
-            source.forward(planned);
+        for (source, (_, planned, statuses)) in self.sources.iter_mut().zip(given) {
+            source.forward(planned, statuses);
         }
         Ok(())
     }
@@ -300,11 +300,11 @@ impl Source {
     }
 
     /// As it will be once `planned` is done to it.
-    fn forward(&mut self, planned: &[Item]) {
+    fn forward(&mut self, planned: &[Item], statuses: &[Foretold]) {
         if planned.is_empty() {
             return;
         }
-        let (periods, touched) = decide::forward(&self.periods, planned);
+        let (periods, touched) = decide::forward(&self.periods, planned, statuses);
         self.periods = periods;
         for changed in [Some(&mut self.changed), self.since.as_mut()].into_iter().flatten() {
             if let Changed::Ranges(ranges) = changed {

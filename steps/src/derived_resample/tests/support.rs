@@ -207,6 +207,7 @@ impl Desk {
         let source = PlannedSnapshot {
             snapshot: self.snapshot("daily").await,
             changes: Vec::new(),
+            statuses: Vec::new(),
             work: Work::default(),
             reasons: Vec::new(),
             layout: None,

@@ -52,6 +52,13 @@ fn a_plan_over_several_files_simulates_forward() {
         human.contains("rain_daily will have changed by then: 2024-01-01/2024-02-09 (40 periods)"),
         "{human}"
     );
+    // The year has begun and is not over: what hangs from it in a third file would know.
+    let years = &node(planned, "years")["planned"]["document"]["snapshot"];
+    assert_eq!(
+        (&years["changes"][0]["range"], &years["statuses"]),
+        (&json!("P1Y:2024"), &json!([{ "range": "P1Y:2024", "status": "provisional" }])),
+        "{planned}"
+    );
     rainfall.sandbox.succeed(&["plan", "rain_daily+", "-o", "plan.json", "-p", "end=2024-02-09"]);
     rainfall.sandbox.succeed(&["run", "plan.json"]);
     let Some(found) = windows(&rainfall, "rain_daily", "rain_dekads", "sum", "nested") else { return };

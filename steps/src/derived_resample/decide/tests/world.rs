@@ -67,16 +67,20 @@ impl World {
         Self { origins: vec![Origin::default(); origins], ..Self::default() }
     }
 
-    /// What is decided once `planned` is done to sources, each item with the place of its source.
-    fn decide(&self, ready: Ready, planned: &[(usize, Item)]) -> Decision {
+    /// What is decided once `planned` is done to sources, each item with the place of its source and
+    /// what it will be.
+    fn decide(&self, ready: Ready, planned: &[(usize, Item, Status)]) -> Decision {
         let seen = self.origins.iter().enumerate().map(|(n, origin)| {
             let mut held = axis(&origin.periods);
             let mut changed = vec![origin.since(origin.recorded)];
             changed.extend(origin.pending.map(|commit| origin.since(Some(commit))));
-            let items: Vec<Item> =
-                planned.iter().filter(|(of, _)| *of == n).map(|(_, item)| item.clone()).collect();
+            let own = || planned.iter().filter(|(of, ..)| *of == n);
+            let items: Vec<Item> = own().map(|(_, item, _)| item.clone()).collect();
+            let told = own().filter(|(.., status)| *status != Status::Final);
+            let told: Vec<Foretold> =
+                told.map(|(_, item, status)| Foretold { range: item.range, status: *status }).collect();
             if !items.is_empty() {
-                let (after, touched) = forward(&held, &items);
+                let (after, touched) = forward(&held, &items, &told);
                 held = after;
                 for changed in &mut changed {
                     if let Changed::Ranges(ranges) = changed {
@@ -253,7 +257,7 @@ proptest! {
         ready in any_ready(),
         count in 1usize..4,
         steps in any_steps(),
-        next in prop::collection::vec((0.0..2.0f64, 1usize..40), 3),
+        next in prop::collection::vec((0.0..2.0f64, prop::collection::vec(any_status(), 1..40)), 3),
     ) {
         let mut world = World::of(count);
         for (to, (at, statuses), dies) in steps {
@@ -263,10 +267,10 @@ proptest! {
         }
         let mut after = world.clone();
         let mut planned = Vec::new();
-        for (n, (at, length)) in next.into_iter().take(count).enumerate() {
+        for (n, (at, statuses)) in next.into_iter().take(count).enumerate() {
             let first = place(&world, n, at);
-            let items = after.origins[n].commit(first, &vec![Status::Final; length]);
-            planned.extend(items.into_iter().map(|item| (n, item)));
+            let items = after.origins[n].commit(first, &statuses);
+            planned.extend(items.into_iter().zip(statuses).map(|(item, status)| (n, item, status)));
         }
         let (planned, done) = (world.decide(ready, &planned), after.decide(ready, &[]));
         prop_assert_eq!(planned, done);
