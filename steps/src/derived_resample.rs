@@ -115,7 +115,8 @@ impl Node for DerivedResample {
             _ => Err(StepError::permanent(ErrorKind::Internal, "derived-resample is planned over snapshots")),
         };
         let sources = input.into_iter().map(snapshot).collect::<Result<Vec<_>, _>>()?;
-        let given = sources.iter().map(|source| (source.snapshot.clone(), &source.changes[..], &source.statuses[..]));
+        let given =
+            sources.iter().map(|source| (source.snapshot.clone(), &source.changes[..], &source.statuses[..]));
         let survey = Survey::of(self, &once(given), scope).await?;
         let decision = survey.decide(self.ready);
         let batches = survey.batches(&decision);

@@ -143,7 +143,14 @@ impl Step for Settle {
 impl Sink for Settle {
     async fn plan(&self, input: &PlannedSlices, _: &Scope) -> Result<PlannedSnapshot, StepError> {
         let (snapshot, changes) = (snapshot()?, input.periods.items.clone());
-        Ok(PlannedSnapshot { snapshot, changes, work: Work::default(), reasons: Vec::new(), statuses: Vec::new(), layout: None })
+        Ok(PlannedSnapshot {
+            snapshot,
+            changes,
+            work: Work::default(),
+            reasons: Vec::new(),
+            statuses: Vec::new(),
+            layout: None,
+        })
     }
     async fn head(&self, _: &Context) -> Result<Snapshot, StepError> {
         snapshot()

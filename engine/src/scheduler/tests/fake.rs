@@ -257,7 +257,14 @@ impl Sink for Settle {
             ..Work::default()
         };
         let changes = input.periods.items.clone();
-        Ok(PlannedSnapshot { snapshot: snapshot(&world), changes, work, reasons: Vec::new(), statuses: Vec::new(), layout: None })
+        Ok(PlannedSnapshot {
+            snapshot: snapshot(&world),
+            changes,
+            work,
+            reasons: Vec::new(),
+            statuses: Vec::new(),
+            layout: None,
+        })
     }
 
     async fn head(&self, _: &Context) -> Result<Snapshot, StepError> {

@@ -144,7 +144,14 @@ impl Sink for Settle {
     async fn plan(&self, input: &PlannedSlices, _: &Scope) -> Result<PlannedSnapshot, StepError> {
         let snapshot = lock(&world(&self.world)).cubes[&self.name].snapshot(&self.name);
         let changes = input.periods.items.clone();
-        Ok(PlannedSnapshot { snapshot, changes, work: Work::default(), reasons: Vec::new(), statuses: Vec::new(), layout: None })
+        Ok(PlannedSnapshot {
+            snapshot,
+            changes,
+            work: Work::default(),
+            reasons: Vec::new(),
+            statuses: Vec::new(),
+            layout: None,
+        })
     }
 
     async fn head(&self, _: &Context) -> Result<Snapshot, StepError> {
