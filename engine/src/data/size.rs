@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 #[serde(try_from = "String", into = "String")]
 pub struct Size(u64);
 
-/// Units from the largest that divides what is shown, each with its bytes.
+/// Units, each with its bytes.
 const UNITS: &[(&str, u64)] = &[
     ("TiB", 1 << 40),
     ("GiB", 1 << 30),
@@ -58,7 +58,8 @@ impl FromStr for Size {
 impl fmt::Display for Size {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let fits = |(_, factor): &&(&str, u64)| self.0 >= *factor && self.0.is_multiple_of(*factor);
-        match UNITS.iter().find(fits) {
+        // In as few digits as it can be said.
+        match UNITS.iter().filter(fits).max_by_key(|(_, factor)| *factor) {
             Some((unit, factor)) => write!(f, "{}{unit}", self.0 / factor),
             None => write!(f, "{}B", self.0),
         }
