@@ -143,14 +143,10 @@ pub(super) fn documents(info: &DatasetInfo, template: &Template, axis: &TimeInde
 async fn create(change: &Change<'_>, session: &mut Session) -> Result<Nodes, StepError> {
     let (template, grid) = (change.template, &change.template.grid);
     let nodes = documents(change.info, template, change.axis);
+    clear(session, change.what).await?;
     for (name, document) in &nodes {
         if name == "/" {
-            let group = path(name)?;
-            match session.get_group(&group).await {
-                Ok(_) => session.update_group(&group, bytes(document)).await,
-                Err(_) => session.add_group(group, bytes(document)).await,
-            }
-            .map_err(fault::icechunk(change.what))?;
+            session.add_group(path(name)?, bytes(document)).await.map_err(fault::icechunk(change.what))?;
             continue;
         }
         let (shape, names) = shape(document)?;
