@@ -105,7 +105,7 @@ impl Sink for AppendCommit {
             .or(declared.as_ref())
             .map(|template| cube::chunk_objects(template, cube.map(Cube::axis), &input.periods.batches));
         Ok(PlannedSnapshot {
-            snapshot: cube::head_of(info, standing.main.as_ref().map(Cube::id)),
+            snapshot: cube::head_of(info, standing.main.as_deref().map(Cube::id)),
             work: Work {
                 periods: input.periods.count(),
                 // To move `main` is no commit, but it is work.
@@ -140,7 +140,8 @@ impl Sink for AppendCommit {
             let info = cx.scope.dataset(&self.dataset)?;
             let standing = Standing::of(info, &cx.scope).await?;
             release::same(&standing, &written)?;
-            cube::commit(info, cx, written.clone(), notes(standing.cube(), &written)).await
+            let notes = notes(standing.cube(), &written);
+            cube::commit(info, cx, written, notes).await
         };
         match done.await {
             Ok(snapshot) => Outcome::done(snapshot),

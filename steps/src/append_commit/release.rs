@@ -21,7 +21,7 @@ pub(super) fn foreseen(standing: &Standing, periods: &Periods) -> (Vec<Item>, Op
     let mut all: Vec<Period> = on_branch.chain(added.iter().flat_map(PeriodRange::iter)).collect();
     all.sort_unstable();
     all.dedup();
-    let main = standing.main.as_ref().map(Cube::axis);
+    let main = standing.main.as_deref().map(Cube::axis);
     let known = |period: &Period| main.is_some_and(|axis| axis.position(*period).is_some());
     let (again, new): (Vec<Period>, Vec<Period>) = all.into_iter().partition(known);
     let items = |periods: Vec<Period>, action| {

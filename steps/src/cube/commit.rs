@@ -10,7 +10,7 @@ use frazil_engine::{
 use super::{
     Cube, Pending, SourceState,
     attempt::{Attempt, Done},
-    lock,
+    kept, lock,
     mark::MarkNote,
     release,
     repo::{self, Place},
@@ -70,7 +70,7 @@ async fn publish(
     selftest::ensure(&place, info, &cx.scope).await?;
     let _held = lock::take(&place, &info.location.url, cx).await?;
     let main = match &release {
-        Some(_) => Cube::open(info, &cx.scope).await?.map(|main| main.id()),
+        Some(_) => kept::open(info, &cx.scope).await?.map(|main| main.id()),
         None => None,
     };
     let (mut found, mut head): (Option<Option<SnapshotId>>, _) = (None, None);

@@ -32,7 +32,7 @@ const TRIES: usize = 20;
 #[derive(Debug)]
 pub struct Standing {
     /// What everyone reads; none for a dataset that does not exist yet.
-    pub main: Option<Cube>,
+    pub main: Option<Arc<Cube>>,
     /// The version that takes its place, where the block says another one than `main` has.
     pub release: Option<UnderWay>,
     /// Branches of releases that are not wanted any more.
@@ -47,7 +47,7 @@ pub struct UnderWay {
     /// Its branch.
     pub branch: String,
     /// What stands there; none before its first commit.
-    pub cube: Option<Cube>,
+    pub cube: Option<Arc<Cube>>,
 }
 
 impl UnderWay {
@@ -83,7 +83,7 @@ impl Standing {
     /// # Errors
     /// When the store cannot be read, or holds something that is no cube of this dataset.
     pub async fn of(info: &DatasetInfo, scope: &Scope) -> Result<Self, StepError> {
-        let main = Cube::open(info, scope).await?;
+        let main = kept::open(info, scope).await?;
         let mut standing = Self { main, release: None, abandoned: Vec::new() };
         let Some(main) = standing.main.as_ref().filter(|_| !info.location.read_only) else {
             return Ok(standing);
@@ -110,8 +110,8 @@ impl Standing {
     #[must_use]
     pub fn cube(&self) -> Option<&Cube> {
         match &self.release {
-            Some(release) => release.cube.as_ref(),
-            None => self.main.as_ref(),
+            Some(release) => release.cube.as_deref(),
+            None => self.main.as_deref(),
         }
     }
 
@@ -129,7 +129,7 @@ impl Standing {
     /// What a release that holds `held` lacks of `range` and of what `main` holds.
     #[must_use]
     pub fn lacks(&self, held: PeriodRange, range: PeriodRange) -> Vec<PeriodRange> {
-        let main = self.main.as_ref().map(Cube::axis);
+        let main = self.main.as_deref().map(Cube::axis);
         lacks(held, range, main)
     }
 }
@@ -161,15 +161,21 @@ async fn branches(
     Ok(listed.into_iter().filter(|branch| branch.starts_with(PREFIX)).collect())
 }
 
-/// What stands on the branch of a release; none before its first commit.
+/// What stands on the branch of a release, from what is kept where that is its head still; none before
+/// its first commit.
 async fn of_branch(
     repository: &Arc<Repository>,
     branch: &str,
     version: &str,
     info: &DatasetInfo,
     scope: &Scope,
-) -> Result<Option<Cube>, StepError> {
+) -> Result<Option<Arc<Cube>>, StepError> {
     let tip = repo::tip(repository, branch, info, scope).await?;
+    if let Some(cube) = kept::known(&place(info, branch))
+        .filter(|cube| cube.id == tip && cube.provenance.version.as_deref() == Some(version))
+    {
+        return Ok(Some(cube));
+    }
     let about = repository.lookup_snapshot(&tip).await;
     let about =
         about.map_err(|error| repo::redacted(fault::store(&repo::unreadable(info), &error.kind), scope))?;
@@ -178,11 +184,10 @@ async fn of_branch(
     if provenance.release.is_none() || provenance.version.as_deref() != Some(version) {
         return Ok(None);
     }
-    Cube::at(Arc::clone(repository), tip, info, scope).await.map(Some)
+    Ok(Some(Arc::new(Cube::at(Arc::clone(repository), tip, info, scope).await?)))
 }
 
-/// What stands on the branch of the release that a batch is part of; from what is kept where that
-/// is its head still.
+/// What stands on the branch of the release that a batch is part of.
 pub(super) async fn open(
     release: &Release,
     info: &DatasetInfo,
@@ -193,14 +198,7 @@ pub(super) async fn open(
     if !branches(repository, info, scope).await?.contains(&release.branch) {
         return Ok(None);
     }
-    let tip = repo::tip(repository, &release.branch, info, scope).await?;
-    if let Some(cube) = kept::known(&place(info, &release.branch))
-        .filter(|cube| cube.id == tip && cube.provenance.version.as_ref() == Some(&release.version))
-    {
-        return Ok(Some(cube));
-    }
-    let cube = of_branch(repository, &release.branch, &release.version, info, scope).await?;
-    Ok(cube.map(Arc::new))
+    of_branch(repository, &release.branch, &release.version, info, scope).await
 }
 
 /// The name under which the head of a branch is kept.

@@ -30,7 +30,7 @@ pub(super) fn reasons(standing: &Standing, range: Option<PeriodRange>) -> Vec<St
     let main = standing.main.as_ref();
     let stored = main.and_then(|main| main.provenance().version.as_ref());
     let stored = stored.map_or_else(|| "none".to_owned(), |stored| format!("`{stored}`"));
-    let axis = release.cube.as_ref().map(Cube::axis);
+    let axis = release.cube.as_deref().map(Cube::axis);
     if let Some(range) = range {
         let done = axis.map_or(0, |axis| axis.positions(range).len());
         reasons.push(format!(

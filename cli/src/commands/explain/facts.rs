@@ -26,7 +26,7 @@ pub(super) struct Facts {
     pub(super) info: Arc<DatasetInfo>,
     /// The pipeline that makes it, and the step; none for what is made elsewhere.
     pub(super) writer: Option<(Arc<Pipeline>, PipelineNode)>,
-    pub(super) cube: Option<Cube>,
+    pub(super) cube: Option<Arc<Cube>>,
     /// The version that takes its place, where one is due.
     release: Option<UnderWay>,
     pub(super) head: Option<Commit>,
@@ -79,7 +79,7 @@ impl Facts {
         };
         let mut sources = Vec::new();
         for source in info.sources.iter().filter_map(|id| session.project.datasets.get(id)) {
-            sources.push(Source::of(source, cube.as_ref(), &scope).await?);
+            sources.push(Source::of(source, cube.as_deref(), &scope).await?);
         }
         let mut facts = Self {
             info: Arc::clone(info),
@@ -224,7 +224,7 @@ impl Facts {
     }
 
     pub(super) fn json(&self) -> Value {
-        let axis = self.cube.as_ref().map(Cube::axis);
+        let axis = self.cube.as_deref().map(Cube::axis);
         let counts: BTreeMap<&str, usize> =
             self.counts().into_iter().map(|(status, n)| (status.name(), n)).collect();
         json!({
