@@ -10,6 +10,7 @@ use std::{
 
 use frazil_engine::{
     context::Context,
+    lock::FileLock,
     step::{ErrorKind, StepError},
 };
 use tokio::sync::OwnedMutexGuard;
@@ -77,25 +78,8 @@ pub(super) async fn take(place: &Place, url: &str, cx: &Context) -> Result<Held,
 pub(super) async fn is_held(place: &Place) -> Result<bool, StepError> {
     let Place::Local(path) = place else { return Ok(false) };
     let path = file(path);
-    let tried = tokio::task::spawn_blocking(move || {
-        let file = match File::options().write(true).open(&path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
-            Err(error) => return Err((path, error)),
-        };
-        match file.try_lock() {
-            Ok(()) => Ok(false),
-            Err(TryLockError::WouldBlock) => Ok(true),
-            Err(TryLockError::Error(error)) => Err((path, error)),
-        }
-    });
-    match tried.await {
-        Ok(Ok(held)) => Ok(held),
-        Ok(Err((path, error))) => {
-            Err(StepError::permanent(ErrorKind::Store, format!("cannot lock {}: {error}", path.display())))
-        }
-        Err(_) => Err(StepError::Cancelled),
-    }
+    let looked = tokio::task::spawn_blocking(move || FileLock::is_held(&path));
+    looked.await.map_err(|_| StepError::Cancelled)?
 }
 
 /// Brings what was written to a local repository onto the disk: Icechunk does not.
