@@ -48,7 +48,15 @@ pub fn is_rate(text: &str) -> bool {
 /// Whether two texts name the same unit: `mm/day` and `mm d-1`, `degC` and `°C`.
 #[must_use]
 pub fn same(one: &str, other: &str) -> bool {
-    conversion(one, other).is_ok_and(Conversion::is_same) && !made_of_water(one, other)
+    let (one, other) = (written(one), written(other));
+    match (read(one), read(other)) {
+        // A depth of water and its mass are not the same, although their numbers may be.
+        (Ok(one), Ok(other)) => {
+            one.dimension == other.dimension
+                && Conversion::between(one, other).is_some_and(Conversion::is_same)
+        }
+        _ => one == other,
+    }
 }
 
 /// Whether anything can be turned into this unit.
@@ -90,11 +98,6 @@ fn written(text: &str) -> &str {
         "mm of water equivalent" | "mm of water" => "mm",
         other => other,
     }
-}
-
-/// Whether one is a depth of water and the other its mass.
-fn made_of_water(one: &str, other: &str) -> bool {
-    dimension(written(one)) != dimension(written(other))
 }
 
 /// What a layer of water of one metre weighs, in kg m-2: its density is 1000 kg m-3.

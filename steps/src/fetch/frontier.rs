@@ -85,15 +85,6 @@ fn candidates(
     another: impl Fn(Period) -> Result<bool, StepError>,
 ) -> Result<Vec<Period>, StepError> {
     let total: usize = later.iter().map(PeriodRange::len).sum();
-    let nth = |mut n: usize| {
-        later.iter().find_map(|range| {
-            if n < range.len() {
-                return range.iter().nth(n);
-            }
-            n -= range.len();
-            None
-        })
-    };
     let mut found = Vec::new();
     for period in later.iter().flat_map(PeriodRange::iter).take(LOOK_THROUGH) {
         if another(period)? {
@@ -102,7 +93,7 @@ fn candidates(
         }
     }
     for n in [total / 2, total.saturating_sub(1)] {
-        if let Some(period) = nth(n)
+        if let Some(period) = PeriodRange::nth(later, n)
             && !found.contains(&period)
         {
             found.push(period);

@@ -61,17 +61,8 @@ pub(super) async fn sizes(
 fn spread(periods: &Periods, most: usize) -> Vec<Period> {
     let ranges: Vec<PeriodRange> = periods.batches.iter().flatten().copied().collect();
     let total: usize = ranges.iter().map(PeriodRange::len).sum();
-    let nth = |mut n: usize| {
-        ranges.iter().find_map(|range| {
-            if n < range.len() {
-                return range.iter().nth(n);
-            }
-            n -= range.len();
-            None
-        })
-    };
     let count = most.min(total);
-    (0..count).filter_map(|i| nth(i * (total - 1) / (count - 1).max(1))).collect()
+    (0..count).filter_map(|i| PeriodRange::nth(&ranges, i * (total - 1) / (count - 1).max(1))).collect()
 }
 
 #[cfg(test)]

@@ -54,6 +54,18 @@ impl PeriodRange {
         (first.ordinal..=self.last.ordinal).map(move |ordinal| Period { ordinal, ..first })
     }
 
+    /// Period `n` of several ranges, counted from 0 through all of them.
+    #[must_use]
+    pub fn nth(ranges: &[Self], mut n: usize) -> Option<Period> {
+        ranges.iter().find_map(|range| {
+            if n < range.len() {
+                return range.iter().nth(n);
+            }
+            n -= range.len();
+            None
+        })
+    }
+
     /// Periods in ascending order as the fewest ranges.
     #[must_use]
     pub fn collect(periods: impl IntoIterator<Item = Period>) -> Vec<Self> {
