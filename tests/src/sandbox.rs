@@ -2,7 +2,8 @@
 
 use std::{
     path::{Path, PathBuf},
-    process::{Command, Output},
+    process::{Command, ExitStatus, Output, Stdio},
+    time::{Duration, Instant},
 };
 
 use tempfile::TempDir;
@@ -66,6 +67,25 @@ impl Sandbox {
         let mut command = frazil();
         command.current_dir(self.folder.path()).args(args);
         command
+    }
+
+    /// Starts the command line and kills it after `moment`; how it ended where that was before.
+    ///
+    /// # Panics
+    /// When it cannot be started or killed.
+    pub fn killed_after(&self, args: &[&str], moment: Duration) -> Option<ExitStatus> {
+        let mut run = self.command(args);
+        let mut run = run.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("frazil starts");
+        let until = Instant::now() + moment;
+        while Instant::now() < until {
+            if let Some(status) = run.try_wait().expect("frazil is waited for") {
+                return Some(status);
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        run.kill().expect("frazil is killed");
+        run.wait().expect("frazil is waited for");
+        None
     }
 
     /// Runs the command line and waits for it.

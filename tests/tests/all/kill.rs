@@ -2,7 +2,6 @@
 
 use std::{
     path::{Path, PathBuf},
-    process::Stdio,
     time::{Duration, Instant},
 };
 
@@ -54,24 +53,11 @@ fn two_hundred_kills_lose_double_and_stick_nothing() {
 
 /// Starts a run and kills it after `moment`; whether it was still at work.
 fn killed_after(rainfall: &Rainfall, moment: Duration) -> bool {
-    let mut run = rainfall
-        .sandbox
-        .command(&["run", "rainfall"])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let until = Instant::now() + moment;
-    while Instant::now() < until {
-        if let Some(status) = run.try_wait().unwrap() {
-            assert!(status.success(), "a run after a kill ended with {status}");
-            return false;
-        }
-        std::thread::sleep(Duration::from_millis(1));
+    let ended = rainfall.sandbox.killed_after(&["run", "rainfall"], moment);
+    if let Some(status) = ended {
+        assert!(status.success(), "a run after a kill ended with {status}");
     }
-    run.kill().unwrap();
-    run.wait().unwrap();
-    true
+    ended.is_none()
 }
 
 /// Moves the cubes aside.

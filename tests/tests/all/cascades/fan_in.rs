@@ -3,30 +3,7 @@
 use frazil_tests::{programs::ask_python, rainfall::Rainfall};
 use serde_json::{Value, json};
 
-use super::stand::project;
-
-/// A second dataset of the same source, on the same grid.
-const SNOW: &str = "frazil: 1
-id: snow
-params: { end: { type: period, default: \"2024-01-12\" }, only: { type: enum, values: [missing, all], default: missing } }
-datasets:
-  snow_daily:
-    title: Daily snow, so to say
-    time: { step: P1D, start: \"2024-01-01\" }
-    variables: { snow: { units: mm, cell: total, dtype: float32, nodata: -9999 } }
-    chunks: { time: 5 }
-steps:
-  missing: { uses: enumerate-periods, with: { dataset: snow_daily, end: \"{{ params.end }}\", only: \"{{ params.only }}\" } }
-  slices:
-    uses: fetch
-    needs: missing
-    with:
-      source: cog
-      url: \"{{ vars.server }}/{{ period.year }}/rain.{{ period | date('%Y.%m.%d') }}.tif\"
-      bbox: [-13.1, 8.6, -12.0, 9.8]
-      variables: { snow: { band: 1 } }
-  daily: { uses: append-commit, needs: slices, with: { dataset: snow_daily } }
-";
+use super::stand::{project, snow};
 
 const WEATHER: &str = "frazil: 1
 id: a_weather
@@ -67,7 +44,8 @@ fn is_whole(rainfall: &Rainfall, days: usize) {
 
 #[test]
 fn a_day_waits_for_both_parents_and_is_made_once() {
-    let rainfall = project(20, &[("snow", SNOW), ("a_weather", WEATHER)]);
+    let rainfall =
+        project(20, &[("snow", &snow("2024-01-12", "[-13.1, 8.6, -12.0, 9.8]", 5)), ("a_weather", WEATHER)]);
     // One parent alone makes nothing.
     rainfall.sandbox.succeed(&["run", "rain_daily+", "-p", "rainfall.end=2024-01-20"]);
     assert!(!rainfall.cube("weather").exists());

@@ -3,30 +3,7 @@
 use frazil_tests::{programs::ask_python, rainfall::Rainfall};
 use serde_json::{Value, json};
 
-use super::stand::{DEKADS, lines, project};
-
-/// A second dataset, of the same source and on the same grid, with chunks of its own.
-const SNOW: &str = "frazil: 1
-id: snow
-params: { end: { type: period, default: \"2024-05-20\" }, only: { type: enum, values: [missing, all], default: missing } }
-datasets:
-  snow_daily:
-    title: Daily snow, so to say
-    time: { step: P1D, start: \"2024-01-01\" }
-    variables: { snow: { units: mm, cell: total, dtype: float32, nodata: -9999 } }
-    chunks: { time: 7 }
-steps:
-  missing: { uses: enumerate-periods, with: { dataset: snow_daily, end: \"{{ params.end }}\", only: \"{{ params.only }}\" } }
-  slices:
-    uses: fetch
-    needs: missing
-    with:
-      source: cog
-      url: \"{{ vars.server }}/{{ period.year }}/rain.{{ period | date('%Y.%m.%d') }}.tif\"
-      bbox: \"{{ project.extent.bbox }}\"
-      variables: { snow: { band: 1 } }
-  daily: { uses: append-commit, needs: slices, with: { dataset: snow_daily } }
-";
+use super::stand::{DEKADS, lines, project, snow};
 
 /// Months of both.
 const WEATHER: &str = "frazil: 1
@@ -66,6 +43,11 @@ steps:
         dekad: { from: rain_dekads.precip, method: max }
 ";
 
+/// Snow on the grid of the rain.
+fn everywhere() -> String {
+    snow("2024-05-20", "\"{{ project.extent.bbox }}\"", 7)
+}
+
 fn commits(rainfall: &Rainfall, dataset: &str) -> usize {
     // The first snapshot holds nothing.
     std::fs::read_dir(rainfall.cube(dataset).join("snapshots")).map_or(0, |found| found.count() - 1)
@@ -91,7 +73,7 @@ fn is_right(rainfall: &Rainfall, months: &[&str]) {
 
 #[test]
 fn a_month_waits_for_both_sources_and_says_for_which() {
-    let rainfall = project(153, &[("snow", SNOW), ("a_weather", WEATHER)]);
+    let rainfall = project(153, &[("snow", &everywhere()), ("a_weather", WEATHER)]);
     rainfall.sandbox.succeed(&["run", "rain_daily+", "-p", "rainfall.end=2024-06-01"]);
     assert!(!rainfall.cube("weather").exists(), "one source alone makes nothing");
     let planned = rainfall.sandbox.succeed(&["plan", "a_weather"]);
@@ -137,7 +119,7 @@ fn a_month_waits_for_both_sources_and_says_for_which() {
 
 #[test]
 fn what_changed_in_any_source_is_made_again_and_nothing_else() {
-    let rainfall = project(60, &[("snow", SNOW), ("a_weather", WEATHER)]);
+    let rainfall = project(60, &[("snow", &everywhere()), ("a_weather", WEATHER)]);
     let until = ["-p", "rainfall.end=2024-02-29", "-p", "snow.end=2024-02-29"];
     rainfall.sandbox.succeed(&[&["run", "+weather"][..], &until].concat());
     is_right(&rainfall, &["2024-01-01", "2024-02-01"]);
@@ -207,7 +189,7 @@ fn the_end_of_a_diamond_is_made_once_per_window() {
 
 #[test]
 fn sources_on_two_grids_are_refused_before_anything_is_written() {
-    let snow = SNOW.replace("bbox: \"{{ project.extent.bbox }}\"", "bbox: [-13.1, 8.6, -12.0, 9.8]");
+    let snow = snow("2024-05-20", "[-13.1, 8.6, -12.0, 9.8]", 7);
     let rainfall = project(31, &[("snow", &snow), ("a_weather", WEATHER)]);
     let until = ["-p", "rainfall.end=2024-01-31", "-p", "snow.end=2024-01-31"];
     let (_, errors) = rainfall.sandbox.fail(1, &[&["run", "+weather"][..], &until].concat());

@@ -29,6 +29,33 @@ steps:
   catalog: { uses: publish-stac, needs: [dekads, months, wettest] }
 ";
 
+/// A second dataset of the same source up to a day, over a box and with chunks of its own.
+pub(crate) fn snow(end: &str, bbox: &str, chunk: u32) -> String {
+    format!(
+        "frazil: 1
+id: snow
+params: {{ end: {{ type: period, default: \"{end}\" }}, only: {{ type: enum, values: [missing, all], default: missing }} }}
+datasets:
+  snow_daily:
+    title: Daily snow, so to say
+    time: {{ step: P1D, start: \"2024-01-01\" }}
+    variables: {{ snow: {{ units: mm, cell: total, dtype: float32, nodata: -9999 }} }}
+    chunks: {{ time: {chunk} }}
+steps:
+  missing: {{ uses: enumerate-periods, with: {{ dataset: snow_daily, end: \"{{{{ params.end }}}}\", only: \"{{{{ params.only }}}}\" }} }}
+  slices:
+    uses: fetch
+    needs: missing
+    with:
+      source: cog
+      url: \"{{{{ vars.server }}}}/{{{{ period.year }}}}/rain.{{{{ period | date('%Y.%m.%d') }}}}.tif\"
+      bbox: {bbox}
+      variables: {{ snow: {{ band: 1 }} }}
+  daily: {{ uses: append-commit, needs: slices, with: {{ dataset: snow_daily }} }}
+"
+    )
+}
+
 /// The example over so many days with these files beside it.
 pub(crate) fn project(days: u32, files: &[(&str, &str)]) -> Rainfall {
     let rainfall = Rainfall::of_days(days);

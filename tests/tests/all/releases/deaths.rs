@@ -1,9 +1,6 @@
 //! Who dies while a release is made leaves `main` as it was, or whole; the next run goes on.
 
-use std::{
-    process::Stdio,
-    time::{Duration, Instant},
-};
+use std::time::Instant;
 
 use serde_json::Value;
 
@@ -47,7 +44,7 @@ fn kills_at_any_moment_leave_one_version_whole() {
         let version = format!("{}.0", 3 + moved);
         stand.version(&version);
         let moment = whole_run.mul_f64((f64::from(kill + 1) * 0.618_033_988_75).fract());
-        kill_after(&stand, moment);
+        stand.rainfall.sandbox.killed_after(&stand.run_args(), moment);
         if stand.head("rain_daily") != before {
             moved += 1;
         }
@@ -64,24 +61,4 @@ fn kills_at_any_moment_leave_one_version_whole() {
         let versions: Vec<f64> = branches["main"].as_array().unwrap().iter().map(number).collect();
         assert!(versions.is_sorted_by(|newer, older| newer >= older), "{versions:?}");
     }
-}
-
-fn kill_after(stand: &Stand, moment: Duration) {
-    let mut run = stand
-        .rainfall
-        .sandbox
-        .command(&stand.run_args())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let until = Instant::now() + moment;
-    while Instant::now() < until {
-        if run.try_wait().unwrap().is_some() {
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    run.kill().unwrap();
-    run.wait().unwrap();
 }
