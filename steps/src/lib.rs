@@ -5,6 +5,7 @@ mod compute;
 pub mod crs;
 pub mod cube;
 mod derived_resample;
+pub mod downsample;
 mod enumerate_periods;
 pub mod exec;
 pub mod fetch;

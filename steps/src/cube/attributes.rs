@@ -6,7 +6,7 @@ use frazil_engine::{
 };
 use serde_json::{Map, Value, json};
 
-use super::{crs, document, template::Template, time::TimeIndex};
+use super::{crs, document, level, template::Template, time::TimeIndex};
 use crate::publish_stac::place::degrees;
 
 /// Attributes of the root group.
@@ -14,6 +14,7 @@ pub(super) fn root(info: &DatasetInfo, template: &Template, axis: &TimeIndex) ->
     let mut map = Map::new();
     discovery(&info.block, info.id.as_str(), &mut map);
     space(&template.grid, &mut map);
+    level::mark(template, &mut map);
     for (key, value) in &info.block.attributes {
         map.insert(key.clone(), value.clone());
     }
@@ -91,12 +92,12 @@ fn bounds(grid: &Grid) -> Option<[f64; 4]> {
     Some([tidy(x0.min(x1)), tidy(y0.min(y1)), tidy(x0.max(x1)), tidy(y0.max(y1))])
 }
 
+/// Where the cells lie: by the conventions of Zarr, and for those who search by ACDD.
 pub(super) fn space(grid: &Grid, map: &mut Map<String, Value>) {
-    let mut put = |key: &str, value: Value| {
-        map.insert(key.to_owned(), value);
-    };
     if let Some([west, south, east, north]) = bounds(grid) {
-        put("spatial:bbox", json!([west, south, east, north]));
+        let mut put = |key: &str, value: Value| {
+            map.insert(key.to_owned(), value);
+        };
         let projected = !crs::is_geographic(&grid.crs);
         let degrees = if projected { degrees(grid) } else { Some([west, south, east, north]) };
         if let Some([west, south, east, north]) = degrees {
@@ -112,6 +113,17 @@ pub(super) fn space(grid: &Grid, map: &mut Map<String, Value>) {
         put("geospatial_bounds", json!(format!("POLYGON (({}))", ring.join(", "))));
         put("geospatial_bounds_crs", json!(crs::name(&grid.crs)));
     }
+    conventions(grid, map);
+}
+
+/// The `proj:` and `spatial:` attributes of a group whose arrays lie on `grid`.
+pub(super) fn conventions(grid: &Grid, map: &mut Map<String, Value>) {
+    let mut put = |key: &str, value: Value| {
+        map.insert(key.to_owned(), value);
+    };
+    if let Some(bounds) = bounds(grid) {
+        put("spatial:bbox", json!(bounds));
+    }
     put(
         "zarr_conventions",
         json!([
@@ -125,16 +137,24 @@ pub(super) fn space(grid: &Grid, map: &mut Map<String, Value>) {
     if crs::is_wkt2(&grid.crs.wkt) {
         put("proj:wkt2", json!(grid.crs.wkt));
     }
-    let (rows, columns) = grid.shape();
     put("spatial:dimensions", json!([grid.y.name, grid.x.name]));
     put("spatial:registration", json!("pixel"));
-    if let Some(transform) = transform(grid) {
-        put("spatial:transform", json!(transform));
-    }
-    put("spatial:shape", json!([rows, columns]));
+    let mut own = json!({});
+    place(grid, &mut own);
+    map.extend(own.as_object().cloned().unwrap_or_default());
 }
 
-fn convention(name: &str, uuid: &str) -> Value {
+/// `spatial:transform` and `spatial:shape` of a grid.
+pub(super) fn place(grid: &Grid, value: &mut Value) {
+    if let Some(transform) = transform(grid) {
+        value["spatial:transform"] = json!(transform);
+    }
+    let (rows, columns) = grid.shape();
+    value["spatial:shape"] = json!([rows, columns]);
+}
+
+/// A convention that a group follows, as it is named in `zarr_conventions`.
+pub(super) fn convention(name: &str, uuid: &str) -> Value {
     let base = format!("zarr-conventions/{name}");
     json!({
         "name": name,

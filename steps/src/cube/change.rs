@@ -3,17 +3,13 @@
 use std::collections::HashSet;
 
 use frazil_engine::{
-    data::{Axis, DType, Values},
+    data::Values,
     dataset::DatasetInfo,
     step::{ErrorKind, StepError},
 };
 use futures::TryStreamExt;
 use icechunk::{
-    format::{
-        ChunkIndices, Path,
-        manifest::ChunkInfo,
-        snapshot::{ArrayShape, DimensionName},
-    },
+    format::{ChunkIndices, Path, manifest::ChunkInfo},
     session::Session,
 };
 use serde_json::{Value, json};
@@ -21,14 +17,13 @@ use serde_json::{Value, json};
 use super::{
     Cube, attributes,
     codec::ChunkCodec,
+    creation,
     document::{Nodes, not_a_cube},
-    fault, labels,
-    layout::ArrayDocument,
-    path,
+    fault, level, path,
     reference::{ChunkRecord, Object, UnitRecord},
     settle::{self, Settlement, Taken},
     template::Template,
-    time::{TIME_CHUNK, TimeIndex},
+    time::TimeIndex,
 };
 
 /// All that a commit needs to know.
@@ -49,20 +44,21 @@ pub(super) async fn apply(change: &Change<'_>, session: &mut Session) -> Result<
     let nodes = match change.cube {
         Some(cube) => &cube.nodes,
         None => {
-            created = create(change, session).await?;
+            created = creation::create(change, session).await?;
             &created
         }
     };
     let length = change.axis.len() as u64;
     let unit = usize::try_from(change.template.write_unit()).unwrap_or(usize::MAX);
     let grows = change.cube.is_none_or(|cube| cube.axis.len() != change.axis.len());
-    for variable in &change.template.variables {
-        let name = change.template.path(&variable.name);
+    for stored in change.template.arrays() {
+        let name = change.template.path(&stored.key);
         if grows {
             resize(session, nodes, &name, length, change.what).await?;
         }
         if change.settlement.shift > 0 {
-            shift(session, &path(&name)?, change.settlement.shift / unit, change.what).await?;
+            let chunks = change.settlement.shift / unit * steps(change.template.steps_of(stored.array));
+            shift(session, &path(&name)?, chunks, change.what).await?;
         }
     }
     refer(change, session, unit).await?;
@@ -71,14 +67,16 @@ pub(super) async fn apply(change: &Change<'_>, session: &mut Session) -> Result<
             ("time", Values::Int64(change.axis.labels_from(0))),
             ("period_status", Values::UInt8(change.axis.codes_from(0))),
         ] {
-            let name = change.template.path(name);
-            if !nodes.contains_key(&name) {
-                continue;
+            for group in change.template.groups() {
+                let name = level::inside(group, name);
+                if !nodes.contains_key(&name) {
+                    continue;
+                }
+                if grows {
+                    resize(session, nodes, &name, length, change.what).await?;
+                }
+                vector(session, nodes, &name, &values, from, change.what).await?;
             }
-            if grows {
-                resize(session, nodes, &name, length, change.what).await?;
-            }
-            vector(session, nodes, &name, &values, from, change.what).await?;
         }
     }
     if change.cube.is_some() && grows {
@@ -114,104 +112,12 @@ async fn shift(session: &mut Session, name: &Path, by: usize, what: &str) -> Res
     Ok(())
 }
 
-fn bytes(document: &Value) -> bytes::Bytes {
+fn steps(chunks: u64) -> usize {
+    usize::try_from(chunks).unwrap_or(usize::MAX)
+}
+
+pub(super) fn bytes(document: &Value) -> bytes::Bytes {
     document.to_string().into_bytes().into()
-}
-
-/// Takes out all that stands there: the version before, in the first commit of another one.
-pub(super) async fn clear(session: &mut Session, what: &str) -> Result<(), StepError> {
-    session.delete_group(path("/")?).await.map_err(fault::icechunk(what))
-}
-
-/// The documents of a new cube: its group, coordinates and empty variables.
-pub(super) fn documents(info: &DatasetInfo, template: &Template, axis: &TimeIndex) -> Nodes {
-    let grid = &template.grid;
-    let root = json!({
-        "zarr_format": 3,
-        "node_type": "group",
-        "attributes": attributes::root(info, template, axis),
-    });
-    let extra = grid.extra.0.iter().map(|dimension| (dimension.name.as_str(), labels::document(dimension)));
-    let beside = coordinates(template).into_iter().chain(extra);
-    let beside = beside.map(|(name, document)| (template.path(name), document));
-    let variables =
-        template.variables.iter().map(|v| (template.path(&v.name), ArrayDocument::variable(v, grid)));
-    beside.chain(variables).chain([("/".to_owned(), root)]).collect()
-}
-
-/// Makes a new cube without periods.
-async fn create(change: &Change<'_>, session: &mut Session) -> Result<Nodes, StepError> {
-    let (template, grid) = (change.template, &change.template.grid);
-    let nodes = documents(change.info, template, change.axis);
-    clear(session, change.what).await?;
-    for (name, document) in &nodes {
-        if name == "/" {
-            session.add_group(path(name)?, bytes(document)).await.map_err(fault::icechunk(change.what))?;
-            continue;
-        }
-        let (shape, names) = shape(document)?;
-        session
-            .add_array(path(name)?, shape, Some(names), bytes(document))
-            .await
-            .map_err(fault::icechunk(change.what))?;
-    }
-    for axis in [&grid.y, &grid.x] {
-        let values = Values::Float64(axis.centres.clone());
-        vector(session, &nodes, &template.path(&axis.name), &values, 0, change.what).await?;
-    }
-    for dimension in &grid.extra.0 {
-        let name = template.path(&dimension.name);
-        labels::write(session, &nodes, &name, &dimension.labels, change.what).await?;
-    }
-    Ok(nodes)
-}
-
-/// The documents of what stands beside the variables; the time axis is still empty.
-fn coordinates(template: &Template) -> [(&str, Value); 5] {
-    let grid = &template.grid;
-    let (rows, columns) = grid.shape();
-    let space = |axis: &Axis, length: usize, letter: &str| {
-        let (length, kind) = (length as u64, DType::Float64);
-        ArrayDocument::coordinate(&axis.name, length, length, kind, attributes::coordinate(grid, letter))
-    };
-    let time = |kind: DType, attributes| ArrayDocument::coordinate("time", 0, TIME_CHUNK, kind, attributes);
-    let reference = json!({
-        "zarr_format": 3,
-        "node_type": "array",
-        "shape": [],
-        "data_type": "int64",
-        "chunk_grid": { "name": "regular", "configuration": { "chunk_shape": [] } },
-        "chunk_key_encoding": { "name": "default", "configuration": { "separator": "/" } },
-        "fill_value": 0,
-        "codecs": [{ "name": "bytes", "configuration": { "endian": "little" } }],
-        "attributes": attributes::spatial_ref(grid),
-        "dimension_names": [],
-        "storage_transformers": [],
-    });
-    [
-        (&grid.y.name, space(&grid.y, rows, "Y")),
-        (&grid.x.name, space(&grid.x, columns, "X")),
-        ("time", time(DType::Int64, attributes::time(template.step))),
-        ("period_status", time(DType::UInt8, attributes::period_status())),
-        ("spatial_ref", reference),
-    ]
-}
-
-/// Shape and dimension names, as Icechunk keeps them beside the document.
-pub(super) fn shape(document: &Value) -> Result<(ArrayShape, Vec<DimensionName>), StepError> {
-    let numbers = |value: &Value| -> Vec<u64> {
-        value.as_array().into_iter().flatten().filter_map(Value::as_u64).collect()
-    };
-    let lengths = numbers(&document["shape"]);
-    let chunks = numbers(&document["chunk_grid"]["configuration"]["chunk_shape"]);
-    let pairs = lengths
-        .iter()
-        .zip(&chunks)
-        .map(|(n, c)| (*n, u32::try_from(n.div_ceil((*c).max(1))).unwrap_or(u32::MAX)));
-    let shape = ArrayShape::new(pairs).ok_or_else(|| not_a_cube("an array has no shape"))?;
-    let names =
-        document["dimension_names"].as_array().into_iter().flatten().map(|n| n.as_str().into()).collect();
-    Ok((shape, names))
 }
 
 /// Gives an array another length along `time`.
@@ -225,7 +131,7 @@ async fn resize(
     let mut document =
         nodes.get(name).cloned().ok_or_else(|| not_a_cube(format!("{what}: there is no array {name}")))?;
     document["shape"][0] = json!(length);
-    let (shape, names) = shape(&document)?;
+    let (shape, names) = creation::shape(&document)?;
     session
         .update_array(&path(name)?, shape, Some(names), bytes(&document))
         .await
@@ -275,11 +181,10 @@ async fn refer(change: &Change<'_>, session: &mut Session, unit: usize) -> Resul
     for &(batch, number) in &change.settlement.units {
         let record = &change.batches[batch].body.units[number];
         let place = settle::position(change.axis, record)? / unit;
-        let place = u32::try_from(place).unwrap_or(u32::MAX);
-        for (variable, chunks) in &record.chunks {
-            let name = path(&change.template.path(variable))?;
+        for (key, chunks) in &record.chunks {
+            let name = path(&change.template.path(key))?;
             for chunk in chunks {
-                let at = chunk.indices(place);
+                let at = chunk.indices(place, change.template.steps_in(key));
                 one(change, session, &name, at, chunk).await?;
             }
         }
@@ -290,11 +195,10 @@ async fn refer(change: &Change<'_>, session: &mut Session, unit: usize) -> Resul
 /// Whether the head refers to every object of a unit already.
 pub(super) async fn stands(cube: &Cube, record: &UnitRecord, place: usize) -> Result<bool, StepError> {
     let what = format!("cannot read {}", cube.snapshot.repository);
-    let place = u32::try_from(place).unwrap_or(u32::MAX);
-    for (variable, chunks) in &record.chunks {
-        let name = path(&cube.template.path(variable))?;
+    for (key, chunks) in &record.chunks {
+        let name = path(&cube.template.path(key))?;
         for chunk in chunks {
-            let at = chunk.indices(place);
+            let at = chunk.indices(place, cube.template.steps_in(key));
             let current = cube.session.get_chunk_ref(&name, &at).await.map_err(fault::icechunk(&what))?;
             if current.as_ref().map(Object::of) != chunk.object {
                 return Ok(false);

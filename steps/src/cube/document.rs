@@ -9,7 +9,10 @@ use frazil_engine::{
 };
 use serde_json::Value;
 
-use super::template::{Template, TemplateVariable};
+use super::{
+    level::inside,
+    template::{Template, TemplateVariable},
+};
 
 /// The nodes of a repository: path → `zarr.json`.
 pub(super) type Nodes = BTreeMap<String, Value>;
@@ -56,7 +59,7 @@ pub(super) fn template(
         x: axis(&names.1, x, stored.map(|[c, a, ..]| (c, a))),
         extra,
     };
-    Ok(Template { group, step, grid, variables })
+    Ok(Template { group, step, grid, variables, levels: Vec::new(), foreign_levels: None })
 }
 
 /// Names of the horizontal dimensions, y then x.
@@ -108,7 +111,8 @@ pub(super) fn between(nodes: &Nodes) -> Result<Vec<(String, usize)>, StepError> 
     Ok(first.into_iter().enumerate().map(named).collect())
 }
 
-fn variable(path: &str, document: &Value) -> Result<TemplateVariable, StepError> {
+/// An array of a variable.
+pub(super) fn variable(path: &str, document: &Value) -> Result<TemplateVariable, StepError> {
     let name = path.rsplit('/').next().unwrap_or_default().to_owned();
     let bad = |what: &str| not_a_cube(format!("{what} of `{name}` cannot be read"));
     let dtype = document["data_type"].as_str();
@@ -170,7 +174,7 @@ pub(super) const fn cell_methods(cell: CellMethod) -> &'static str {
 fn crs(nodes: &Nodes, group: &str) -> Crs {
     let attributes = |path: &str| nodes.get(path).map_or(&Value::Null, |d| &d["attributes"]);
     let root = attributes("/");
-    let reference = attributes(&format!("{}/spatial_ref", if group.is_empty() { "" } else { "/0" }));
+    let reference = attributes(&inside(group, "spatial_ref"));
     let text = |value: &Value| value.as_str().map(str::to_owned);
     Crs {
         code: text(&root["proj:code"]),

@@ -65,7 +65,7 @@ pub(super) fn declare(
             variable(name, &declared, dtype, fill, units, &Lengths::of(block, step, &grid)?)
         })
         .collect::<Result<Vec<_>, _>>()?;
-    Ok(Template { group: String::new(), step, grid, variables })
+    Ok(Template { group: String::new(), step, grid, variables, levels: Vec::new(), foreign_levels: None })
 }
 
 fn undeclared() -> Variable {

@@ -54,14 +54,14 @@ pub(super) fn place(axis: Option<&TimeIndex>, origin: Period, period: Period) ->
 }
 
 /// Chunk objects of variables that these batches write at most: those of every stretch of time that
-/// a batch touches, all variables.
+/// a batch touches, all variables and their levels.
 pub(crate) fn chunk_objects(
     template: &Template,
     axis: Option<&TimeIndex>,
     batches: &[Vec<PeriodRange>],
 ) -> u64 {
     let Some(origin) = batches.iter().flatten().next().map(|range| range.first) else { return 0 };
-    let each: u64 = template.variables.iter().map(|v| places(v, &template.grid).len() as u64).sum();
+    let each: u64 = template.arrays().map(|stored| places(template, &stored).len() as u64).sum();
     let length = i64::try_from(template.write_unit()).unwrap_or(i64::MAX);
     let units = |batch: &Vec<PeriodRange>| {
         let places = batch.iter().flat_map(PeriodRange::iter).filter_map(|p| place(axis, origin, p));

@@ -13,7 +13,9 @@ use super::{
     codec::ChunkCodec,
     document,
     document::{Nodes, not_a_cube},
-    fault, labels, path,
+    fault, labels,
+    level::{self, Places},
+    path,
     spares::Spares,
     template::Template,
     time::TimeIndex,
@@ -96,7 +98,23 @@ pub(super) async fn contents(
         let labels = labels::read(session, nodes, &format!("{prefix}/{name}"), length, what).await?;
         extra.0.push(Dimension { name, labels });
     }
-    let template = document::template(nodes, step, floats(y, "y")?, floats(x, "x")?, extra)?;
+    let mut template = document::template(nodes, step, floats(y, "y")?, floats(x, "x")?, extra)?;
+    let (y, x) = (&template.grid.y.name, &template.grid.x.name);
+    let mut places = Vec::new();
+    for group in level::groups(nodes) {
+        let read = |name: &str| {
+            let path = level::inside(&group, name);
+            async move { vector(session, nodes, &path, 0, what).await.map(|found| found.map(|(_, v)| v)) }
+        };
+        // What lacks coordinates is told by where its cells lie: nowhere.
+        let (y, x) = futures::try_join!(read(y), read(x))?;
+        let (y, x) = (floats(y, "y").unwrap_or_default(), floats(x, "x").unwrap_or_default());
+        places.push(Places { group, y, x });
+    }
+    match level::stored(nodes, &template, places) {
+        Ok(levels) => template.levels = levels,
+        Err(reason) => template.foreign_levels = Some(reason),
+    }
     let mut codecs = BTreeMap::new();
     for variable in &template.variables {
         let codec = codec(nodes, &template.path(&variable.name), what)?;

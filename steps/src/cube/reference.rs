@@ -10,7 +10,7 @@ use icechunk::format::{
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::template::Template;
+use super::template::{Template, TemplateVariable};
 
 /// What a `Written` of this sink carries.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -34,7 +34,7 @@ pub(super) struct UnitRecord {
     pub(super) period: PeriodRange,
     /// Its place in the unit.
     pub(super) phase: usize,
-    /// Chunks by variable.
+    /// Chunks by variable; those of a level by its group and the variable.
     pub(super) chunks: BTreeMap<String, Vec<ChunkRecord>>,
 }
 
@@ -42,6 +42,9 @@ pub(super) struct UnitRecord {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ChunkRecord {
+    /// Its place along time within its unit, where the unit has several chunks along time.
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub(super) step: u32,
     /// Its place along all dimensions but time.
     pub(super) at: Vec<u32>,
     /// The object; none for a chunk of nothing but fill, which is not stored.
@@ -52,9 +55,16 @@ pub(super) struct ChunkRecord {
     pub(super) replaces: Option<Object>,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+const fn is_first(step: &u32) -> bool {
+    *step == 0
+}
+
 impl ChunkRecord {
-    /// Its place in the array, `time` along time.
-    pub(super) fn indices(&self, time: u32) -> ChunkIndices {
+    /// Its place in the array, where its unit is number `unit` along time and has `steps` chunks.
+    pub(super) fn indices(&self, unit: usize, steps: u64) -> ChunkIndices {
+        let time = (unit as u64).saturating_mul(steps).saturating_add(u64::from(self.step));
+        let time = u32::try_from(time).unwrap_or(u32::MAX);
         ChunkIndices(std::iter::once(time).chain(self.at.iter().copied()).collect())
     }
 }
@@ -101,16 +111,19 @@ impl Object {
 /// Digest of what chunks depend on. Attributes and coordinates are left out: the first may be
 /// edited, the second are compared by themselves.
 pub(super) fn digest(template: &Template) -> String {
-    let variables: Vec<_> = template
-        .variables
-        .iter()
-        .map(|v| json!([v.name, v.dtype, v.fill, v.scale_factor, v.add_offset, v.chunks, v.shards, v.codecs]))
-        .collect();
+    let variable = |v: &TemplateVariable| {
+        json!([v.name, v.dtype, v.fill, v.scale_factor, v.add_offset, v.chunks, v.shards, v.codecs])
+    };
+    let variables: Vec<_> = template.variables.iter().map(variable).collect();
     let (rows, columns) = template.grid.shape();
     let mut parts =
         vec![json!(template.group), json!(template.step), json!(rows), json!(columns), json!(variables)];
     if !template.grid.extra.is_empty() {
         parts.push(json!(template.grid.extra.lengths().collect::<Vec<_>>()));
+    }
+    for level in &template.levels {
+        let variables: Vec<_> = level.variables.iter().map(variable).collect();
+        parts.push(json!([level.group, level.methods, variables]));
     }
     let text = serde_json::Value::Array(parts).to_string();
     blake3::hash(text.as_bytes()).to_hex()[..16].to_owned()

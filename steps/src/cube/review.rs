@@ -12,7 +12,7 @@ use frazil_engine::{
 };
 use serde_json::{Map, Value, json};
 
-use super::{Cube, change, document::Nodes, layout, template::Template, time::TimeIndex};
+use super::{Cube, creation, document::Nodes, layout, template::Template, time::TimeIndex};
 
 /// What append-commit would create, as far as the block says it: what cubes over any two first slices
 /// have in common. None where it could create none.
@@ -20,7 +20,7 @@ pub(crate) fn template(info: &DatasetInfo, project_crs: Option<&str>) -> Option<
     let of = |variant: u8| {
         let template = layout::declare(info, project_crs, &slice(info, variant)?).ok()?;
         let axis = TimeIndex::empty(template.step);
-        Some(document(info, &template, &change::documents(info, &template, &axis)))
+        Some(document(info, &template, &creation::documents(info, &template, &axis)))
     };
     review::common(&of(0)?, &of(1)?)
 }

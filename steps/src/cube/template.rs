@@ -5,6 +5,8 @@ use frazil_engine::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::level::{Level, inside};
+
 /// What a cube is without its time axis and its numbers: grid, variables, layout.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -18,6 +20,12 @@ pub struct Template {
     pub grid: Grid,
     /// The variables, in the order in which they are declared, or by name where they were found.
     pub variables: Vec<TemplateVariable>,
+    /// Overviews that are written with the data, the finest first; none in a dataset of one scale.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub levels: Vec<Level>,
+    /// Why stored overviews cannot be written: another program made them in a way of its own.
+    #[serde(skip)]
+    pub foreign_levels: Option<String>,
 }
 
 /// One variable of a [`Template`].
@@ -75,15 +83,16 @@ impl Template {
         self.variables.iter().map(|v| cells * v.dtype.size() as u64).sum()
     }
 
-    /// Peak memory of writing, in bytes: what the source holds, and one write unit.
+    /// Peak memory of writing, in bytes: what the source holds, and one write unit with its levels.
     #[must_use]
     pub fn peak(&self, in_flight: usize) -> u64 {
-        self.period_bytes().saturating_mul(self.write_unit() + in_flight as u64)
+        let levels = self.level_bytes().saturating_mul(self.write_unit());
+        self.period_bytes().saturating_mul(self.write_unit() + in_flight as u64).saturating_add(levels)
     }
 
-    /// The path of an array of this name.
+    /// The path of an array of this name; of one in a level by group and name.
     pub(super) fn path(&self, name: &str) -> String {
-        if self.group.is_empty() { format!("/{name}") } else { format!("/{}/{name}", self.group) }
+        if name.contains('/') { format!("/{name}") } else { inside(&self.group, name) }
     }
 }
 
@@ -112,7 +121,7 @@ impl TemplateVariable {
 
 /// Coordinates as text, so that reading them back gives the same bits: JSON numbers may come
 /// back a unit in the last place off.
-mod exact_grid {
+pub(super) mod exact_grid {
     use frazil_engine::data::{Axis, Crs, Dimensions, Grid};
     use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
@@ -150,12 +159,12 @@ mod exact_grid {
         })
     }
 
-    pub(super) fn serialize<S: Serializer>(grid: &Grid, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(in crate::cube) fn serialize<S: Serializer>(grid: &Grid, serializer: S) -> Result<S::Ok, S::Error> {
         let (y, x) = (text(&grid.y), text(&grid.x));
         Text { crs: grid.crs.clone(), y, x, extra: grid.extra.clone() }.serialize(serializer)
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Grid, D::Error> {
+    pub(in crate::cube) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Grid, D::Error> {
         let text = Text::deserialize(deserializer)?;
         Ok(Grid { crs: text.crs, y: axis(text.y)?, x: axis(text.x)?, extra: text.extra })
     }

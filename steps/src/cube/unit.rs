@@ -1,10 +1,12 @@
 //! A stretch of time that is written together: its numbers while they are gathered, and their
 //! way into chunk objects.
 
+mod plan;
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use frazil_engine::{
-    data::{Grid, Period, PeriodRange},
+    data::{Period, PeriodRange},
     step::StepError,
 };
 use icechunk::{
@@ -12,39 +14,22 @@ use icechunk::{
     session::Session,
 };
 
+pub(super) use plan::{Part, Plan};
+
 use super::{
     Cube,
     codec::ChunkCodec,
     document::not_a_cube,
-    fault, path,
+    fault,
+    level::Stored,
+    path,
     read::{Block, copy},
     reference::{ChunkRecord, Object, UnitRecord},
     spares::Spares,
-    template::{Template, TemplateVariable},
+    template::Template,
+    write,
 };
-use crate::compute::compute;
-
-/// What is known of each variable while a batch is written.
-#[derive(Debug)]
-pub(super) struct Plan {
-    pub(super) template: Template,
-    pub(super) codecs: Vec<Arc<ChunkCodec>>,
-    /// Steps of a unit.
-    pub(super) length: usize,
-}
-
-impl Plan {
-    /// Numbers of one period of one variable.
-    pub(super) fn cells(&self) -> usize {
-        self.template.grid.cells()
-    }
-
-    /// Bytes of one unit of all variables.
-    pub(super) fn unit_bytes(&self) -> usize {
-        let period = usize::try_from(self.template.period_bytes()).unwrap_or(usize::MAX);
-        period.saturating_mul(self.length)
-    }
-}
+use crate::{compute::compute, downsample};
 
 /// Memory of a unit that is written, for one to come.
 #[derive(Debug, Default)]
@@ -57,7 +42,7 @@ pub(super) struct Unit {
     pub(super) number: i64,
     /// Numbers by variable, shape (time, further dimensions, y, x): whole planes.
     pub(super) numbers: Vec<Vec<u8>>,
-    /// What was stored, by variable and place, when the batch began.
+    /// What was stored, by array and place, when the batch began.
     pub(super) before: Vec<BTreeMap<Vec<u32>, Object>>,
     /// Whether anything is to be written.
     pub(super) touched: bool,
@@ -76,7 +61,7 @@ impl Unit {
         for (numbers, codec) in numbers.iter_mut().zip(&plan.codecs) {
             codec.fill_up(numbers, plan.cells() * steps);
         }
-        let before = plan.codecs.iter().map(|_| BTreeMap::new()).collect();
+        let before = plan.parts.iter().map(|_| BTreeMap::new()).collect();
         Self { number, numbers, before, touched: false, anchor: None }
     }
 
@@ -84,20 +69,24 @@ impl Unit {
     pub(super) async fn load(number: i64, plan: &Plan, cube: &Cube, spare: Spare) -> Result<Self, StepError> {
         let what = format!("cannot read {}", cube.snapshot().repository);
         let mut unit = Self::of_fill(number, plan, plan.length, spare);
-        let Ok(chunk) = u32::try_from(number) else { return Ok(unit) };
-        for (at, variable) in plan.template.variables.iter().enumerate() {
-            let name = plan.template.path(&variable.name);
-            let whole = whole(plan);
-            for place in places(variable, &plan.template.grid) {
-                let index: Vec<usize> = indices(chunk, &place).0.iter().map(|i| *i as usize).collect();
-                let Some(reference) = cube.reference(&name, &index, &what).await? else { continue };
-                let codec = Arc::clone(&plan.codecs[at]);
+        let Ok(number) = usize::try_from(number) else { return Ok(unit) };
+        for (at, part) in plan.parts.iter().enumerate() {
+            let first = number.saturating_mul(usize::try_from(part.steps).unwrap_or(usize::MAX));
+            for place in &part.places {
+                let mut index: Vec<usize> = place.iter().map(|i| *i as usize).collect();
+                index[0] += first;
+                let Some(reference) = cube.reference(&part.path, &index, &what).await? else { continue };
+                unit.before[at].insert(place.clone(), Object::of(&reference));
+                // Levels are made anew of all numbers of the unit.
+                if part.level > 0 {
+                    continue;
+                }
+                let codec = Arc::clone(&part.codec);
                 let size = codec.dtype.size();
-                let source = block_at(&place, &codec);
-                unit.before[at].insert(place, Object::of(&reference));
+                let source = block_at(place, &codec);
                 let decode = move |bytes: Option<&[u8]>| codec.values(bytes, &Spares::default());
-                let values = cube.chunk((&name, &index), Some(&reference), &what, decode).await?;
-                copy(&source, values.bytes(), &whole, &mut unit.numbers[at], size);
+                let values = cube.chunk((&part.path, &index), Some(&reference), &what, decode).await?;
+                copy(&source, values.bytes(), &part.whole, &mut unit.numbers[at], size);
             }
         }
         Ok(unit)
@@ -124,33 +113,27 @@ impl Unit {
     }
 }
 
-fn whole(plan: &Plan) -> Block {
-    let lengths = std::iter::once(plan.length).chain(plan.template.grid.lengths());
-    Block { ranges: lengths.map(|length| 0..length).collect() }
-}
-
-/// Places of the chunks of one unit along all dimensions but time, in C order.
-pub(super) fn places(variable: &TemplateVariable, grid: &Grid) -> Vec<Vec<u32>> {
+/// Places of the chunks of one unit of an array, in C order: along time within the unit, then along the
+/// other dimensions.
+pub(super) fn places(template: &Template, stored: &Stored<'_>) -> Vec<Vec<u32>> {
+    let space = stored.grid.lengths().into_iter().zip(stored.array.unit().iter().skip(1));
+    let counts = space.map(|(n, length)| (n as u64).div_ceil((*length).max(1)));
     let mut places = vec![Vec::new()];
-    for (n, length) in grid.lengths().into_iter().zip(variable.unit().iter().skip(1)) {
-        let count = u32::try_from((n as u64).div_ceil((*length).max(1))).unwrap_or(u32::MAX);
+    for count in std::iter::once(template.steps_of(stored.array)).chain(counts) {
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
         let with = |place: &Vec<u32>, at: u32| place.iter().copied().chain([at]).collect();
         places = places.iter().flat_map(|place| (0..count).map(move |at| with(place, at))).collect();
     }
     places
 }
 
-fn indices(time: u32, place: &[u32]) -> ChunkIndices {
-    ChunkIndices(std::iter::once(time).chain(place.iter().copied()).collect())
-}
-
 /// What a chunk covers of its unit.
 fn block_at(place: &[u32], codec: &ChunkCodec) -> Block {
-    let chunk: Vec<usize> = std::iter::once(0).chain(place.iter().map(|at| *at as usize)).collect();
+    let chunk: Vec<usize> = place.iter().map(|at| *at as usize).collect();
     Block::of_chunk(&chunk, &codec.lengths())
 }
 
-/// Encodes and uploads the chunks of a unit; gives its memory back.
+/// Encodes and uploads the chunks of a unit and its levels; gives its memory back.
 pub(super) async fn upload(
     unit: Unit,
     plan: Arc<Plan>,
@@ -160,87 +143,105 @@ pub(super) async fn upload(
     let Some((period, phase)) = unit.anchor.filter(|_| unit.touched) else {
         return Ok((None, Spare(unit.numbers)));
     };
-    let mut chunks = BTreeMap::new();
-    let mut pending = Vec::new();
     let numbers: Vec<Arc<Vec<u8>>> = unit.numbers.into_iter().map(Arc::new).collect();
-    for ((at, variable), numbers) in plan.template.variables.iter().enumerate().zip(&numbers) {
-        for place in places(variable, &plan.template.grid) {
-            let job = Job {
-                plan: Arc::clone(&plan),
-                session: Arc::clone(&session),
-                what: Arc::clone(&what),
-                numbers: Arc::clone(numbers),
-                variable: at,
-                place,
-                // The place along time is not known yet, and no part of the object.
-                time: u32::try_from(unit.number).unwrap_or_default(),
-            };
-            pending.push(job.run());
-        }
-    }
-    let objects = futures::future::try_join_all(pending).await?;
-    let mut objects = objects.into_iter();
-    for (at, variable) in plan.template.variables.iter().enumerate() {
-        let records = places(variable, &plan.template.grid)
-            .into_iter()
-            .zip(objects.by_ref())
-            .map(|(place, object)| ChunkRecord {
-                object: object.as_ref().map(Object::of),
-                replaces: unit.before[at].get(&place).cloned(),
-                at: place,
-            })
-            .collect();
-        chunks.insert(variable.name.clone(), records);
+    // The place along time is not known yet, and no part of the objects.
+    let time = u32::try_from(unit.number).unwrap_or_default();
+    let way = Way { plan: &plan, session: &session, what: &what, time };
+    let full = numbers.iter().enumerate().map(|(part, numbers)| way.part(part, Arc::clone(numbers)));
+    let levels = numbers.iter().enumerate().map(|(variable, numbers)| way.levels(variable, numbers));
+    let (full, levels) =
+        futures::try_join!(futures::future::try_join_all(full), futures::future::try_join_all(levels))?;
+    let mut chunks = BTreeMap::new();
+    for (part, objects) in full.into_iter().enumerate().chain(levels.into_iter().flatten()) {
+        let part = (&plan.parts[part], &unit.before[part]);
+        let record = |(place, object): (&Vec<u32>, Option<ChunkPayload>)| ChunkRecord {
+            object: object.as_ref().map(Object::of),
+            replaces: part.1.get(place).cloned(),
+            step: place.first().copied().unwrap_or_default(),
+            at: place.iter().skip(1).copied().collect(),
+        };
+        let records = part.0.places.iter().zip(objects).map(record).collect();
+        chunks.insert(part.0.key.clone(), records);
     }
     let spare = Spare(numbers.into_iter().filter_map(Arc::into_inner).collect());
     Ok((Some(UnitRecord { period: PeriodRange::one(period), phase, chunks }), spare))
 }
 
-/// One chunk on its way.
-struct Job {
-    plan: Arc<Plan>,
-    session: Arc<Session>,
-    what: Arc<str>,
-    numbers: Arc<Vec<u8>>,
-    variable: usize,
-    place: Vec<u32>,
+/// Where the chunks of a unit go.
+struct Way<'a> {
+    plan: &'a Arc<Plan>,
+    session: &'a Session,
+    what: &'a str,
     time: u32,
 }
 
-impl Job {
-    async fn run(self) -> Result<Option<ChunkPayload>, StepError> {
-        let variable = &self.plan.template.variables[self.variable];
-        let name = path(&self.plan.template.path(&variable.name))?;
-        let coordinates = indices(self.time, &self.place);
-        let (plan, numbers, at, place) =
-            (Arc::clone(&self.plan), Arc::clone(&self.numbers), self.variable, self.place.clone());
-        let encoded = compute("encoding a chunk", move || encode(&plan, at, &numbers, &place)).await??;
+impl Way<'_> {
+    /// The objects of all chunks of an array, in the order of their places.
+    async fn part(&self, part: usize, numbers: Arc<Vec<u8>>) -> Result<Vec<Option<ChunkPayload>>, StepError> {
+        let places = &self.plan.parts[part].places;
+        let each = places.iter().map(|place| self.chunk(part, place.clone(), Arc::clone(&numbers)));
+        futures::future::try_join_all(each).await
+    }
+
+    /// The same of all levels of a variable, by the place of each among the parts.
+    async fn levels(
+        &self,
+        variable: usize,
+        numbers: &Arc<Vec<u8>>,
+    ) -> Result<Vec<(usize, Vec<Option<ChunkPayload>>)>, StepError> {
+        let Some((encoding, method)) = self.plan.downsampling(variable) else { return Ok(Vec::new()) };
+        let template = &self.plan.template;
+        let (shape, count) = (template.grid.shape(), template.levels.len());
+        let numbers = Arc::clone(numbers);
+        let made =
+            compute("making overviews", move || downsample::levels(&numbers, encoding, method, shape, count));
+        let made = made.await?.map_err(|unfit| {
+            let name = &template.variables[variable].name;
+            write::refused(
+                format!("`{name}`: {unfit}"),
+                "store the variable in a wider type, or give `pyramid` another `method` for it",
+            )
+        })?;
+        let own = self.plan.parts.iter().enumerate().filter(|(_, p)| p.variable == variable && p.level > 0);
+        let each = own.zip(made).map(|((part, _), level)| async move {
+            Ok::<_, StepError>((part, self.part(part, Arc::new(level)).await?))
+        });
+        futures::future::try_join_all(each).await
+    }
+
+    async fn chunk(
+        &self,
+        part: usize,
+        place: Vec<u32>,
+        numbers: Arc<Vec<u8>>,
+    ) -> Result<Option<ChunkPayload>, StepError> {
+        let name = path(&self.plan.parts[part].path)?;
+        let other = place.iter().skip(1).copied();
+        let coordinates = ChunkIndices(std::iter::once(self.time).chain(other).collect());
+        let plan = Arc::clone(self.plan);
+        let encoded =
+            compute("encoding a chunk", move || encode(&plan.parts[part], &numbers, &place)).await??;
         let Some(encoded) = encoded else { return Ok(None) };
-        let write =
-            self.session.get_chunk_writer(&name, &coordinates).map_err(fault::icechunk(&self.what))?;
-        write(encoded.into()).await.map(Some).map_err(fault::icechunk(&self.what))
+        let write = self.session.get_chunk_writer(&name, &coordinates).map_err(fault::icechunk(self.what))?;
+        write(encoded.into()).await.map(Some).map_err(fault::icechunk(self.what))
     }
 }
 
 /// The encoded bytes of a chunk; none for one of nothing but fill.
-fn encode(plan: &Plan, variable: usize, numbers: &[u8], place: &[u32]) -> Result<Option<Vec<u8>>, StepError> {
-    let codec = &plan.codecs[variable];
-    let whole = whole(plan);
+fn encode(part: &Part, numbers: &[u8], place: &[u32]) -> Result<Option<Vec<u8>>, StepError> {
+    let codec = &part.codec;
     let chunk = block_at(place, codec);
     let own;
-    let bytes = if chunk == whole {
+    let bytes = if chunk == part.whole {
         numbers
     } else {
         let mut block = codec.filled(codec.numbers());
-        copy(&whole, numbers, &chunk, &mut block, codec.dtype.size());
+        copy(&part.whole, numbers, &chunk, &mut block, codec.dtype.size());
         own = block;
         own.as_slice()
     };
     if codec.is_fill(bytes) {
         return Ok(None);
     }
-    codec
-        .encode(bytes)
-        .map(Some)
-        .map_err(|error| not_a_cube(format!("`{}`: {error}", plan.template.variables[variable].name)))
+    codec.encode(bytes).map(Some).map_err(|error| not_a_cube(format!("`{}`: {error}", part.key)))
 }

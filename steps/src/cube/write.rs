@@ -10,15 +10,9 @@ use icechunk::{repository::VersionInfo, session::Session};
 use tokio::task::JoinSet;
 
 use super::{
-    Cube, admit,
-    codec::ChunkCodec,
-    document::not_a_cube,
-    fault, kept, layout,
-    layout::ArrayDocument,
-    objects,
+    Cube, admit, fault, kept, layout, objects,
     reference::{Body, UnitRecord, digest},
     release, repo, settle,
-    template::Template,
     time::TimeIndex,
     unit::{self, Plan, Spare, Unit},
 };
@@ -326,40 +320,4 @@ pub(super) fn writable(info: &DatasetInfo) -> Result<(), StepError> {
         ));
     }
     layout::step(info).map(|_| ())
-}
-
-impl Plan {
-    fn of_cube(cube: &Cube) -> Result<Self, StepError> {
-        if !cube.template.group.is_empty() {
-            return Err(refused(
-                "the dataset has overviews, which would be left behind",
-                "appending to a multiscale dataset is not there yet",
-            ));
-        }
-        let codecs =
-            cube.template.variables.iter().filter_map(|v| cube.codecs.get(&v.name).cloned()).collect();
-        Self::new(cube.template.clone(), codecs)
-    }
-
-    fn of_template(template: Template) -> Result<Self, StepError> {
-        let codecs = template
-            .variables
-            .iter()
-            .map(|v| ChunkCodec::new(&ArrayDocument::variable(v, &template.grid)).map(Arc::new))
-            .collect::<Result<_, _>>()
-            .map_err(|error| not_a_cube(error.to_string()))?;
-        Self::new(template, codecs)
-    }
-
-    fn new(template: Template, codecs: Vec<Arc<ChunkCodec>>) -> Result<Self, StepError> {
-        let unit = template.write_unit();
-        if let Some(other) = template.variables.iter().find(|v| v.unit()[0] != unit) {
-            return Err(refused(
-                format!("`{}` is stored in steps of {}, others of {unit}", other.name, other.unit()[0]),
-                "all variables of a dataset need the same length along `time`: rechunk it",
-            ));
-        }
-        let length = usize::try_from(unit).unwrap_or(usize::MAX);
-        Ok(Self { template, codecs, length })
-    }
 }

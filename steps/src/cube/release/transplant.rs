@@ -8,7 +8,7 @@ use icechunk::{
     session::{Session, SessionErrorKind},
 };
 
-use crate::cube::{Cube, change, fault, history::CommitRecord, path, repo::MAIN, settle::ranges};
+use crate::cube::{Cube, creation, fault, history::CommitRecord, path, repo::MAIN, settle::ranges};
 
 /// Puts `cube` onto the head of `main`; none where that has moved.
 pub(super) async fn onto(
@@ -37,7 +37,7 @@ pub(super) async fn onto(
 }
 
 async fn copy(cube: &Cube, session: &mut Session, what: &str) -> Result<(), StepError> {
-    change::clear(session, what).await?;
+    creation::clear(session, what).await?;
     // In the order of their paths a group comes before what lies in it.
     for (name, document) in &cube.nodes {
         let bytes = bytes::Bytes::from(document.to_string().into_bytes());
@@ -46,7 +46,7 @@ async fn copy(cube: &Cube, session: &mut Session, what: &str) -> Result<(), Step
             session.add_group(name, bytes).await.map_err(fault::icechunk(what))?;
             continue;
         }
-        let (shape, names) = change::shape(document)?;
+        let (shape, names) = creation::shape(document)?;
         session.add_array(name.clone(), shape, Some(names), bytes).await.map_err(fault::icechunk(what))?;
         let chunks: Vec<ChunkInfo> = cube
             .session

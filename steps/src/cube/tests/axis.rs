@@ -7,7 +7,7 @@ use frazil_engine::{
 use serde_json::{Value, json};
 
 use super::support::{Bench, bench, day, finals, slice};
-use crate::cube::{BatchWriter, change::shape, path, repo};
+use crate::cube::{BatchWriter, creation::shape, path, repo};
 
 /// The head of `main`, also of what is no cube any more.
 async fn main_of(bench: &Bench) -> String {

@@ -36,6 +36,8 @@ fn derive(variable: TemplateVariable, block: Value, method: Method) -> DatasetIn
             extra: Default::default(),
         },
         variables: vec![variable],
+        levels: Vec::new(),
+        foreign_levels: None,
     };
     let info = |id: &str, block: Value| DatasetInfo {
         id: id.parse().unwrap(),
