@@ -5,6 +5,7 @@ mod cancel;
 mod check;
 mod examples;
 mod explain;
+mod gc;
 mod graph;
 mod logs;
 mod mark;
@@ -70,6 +71,9 @@ pub(crate) enum Command {
     /// Takes bad periods out of a dataset, and brings them back
     #[command(after_long_help = examples::MARK)]
     Mark(mark::Mark),
+    /// Lets go of old snapshots of datasets, and deletes what nothing refers to
+    #[command(after_long_help = examples::GC)]
+    Gc(gc::Gc),
     /// Says why a dataset is as it is: made from what, stale by what, waiting for what
     #[command(after_long_help = examples::EXPLAIN)]
     Explain(explain::Explain),
@@ -104,6 +108,7 @@ impl Command {
             Self::Show(command) => command.run(globals),
             Self::Logs(command) => command.run(globals),
             Self::Mark(command) => command.run(globals),
+            Self::Gc(command) => command.run(globals),
             Self::Explain(command) => command.run(globals),
             Self::Template(command) => command.run(globals),
             Self::Test(command) => command.run(globals),

@@ -7,13 +7,14 @@ use std::{collections::BTreeMap, io, path::Path, sync::Arc};
 use anyhow::Context as _;
 use chrono::{DateTime, Utc};
 use frazil_engine::{
-    context::{EnvSecrets, Scope},
+    context::{Context, EnvSecrets, Pools, Progress, Scope, SystemClock},
     data::{DatasetId, PipelineId, RunId},
     diagnostic::did_you_mean,
     pipeline::{ParamError, Pipeline},
     plan::PlanFile,
-    project::{Cascade, LoadOptions, Project, Selection, load},
+    project::{Cascade, LoadOptions, Project, Retry, Selection, load},
     registry::Registry,
+    scheduler::Cancel,
     store::SqliteStore,
 };
 use serde_json::Value;
@@ -144,6 +145,27 @@ impl Session {
             stand_in: None,
             backfill: None,
         }
+    }
+}
+
+impl Session {
+    /// What is done by a command outside of any run may use; `name` is what the command is called.
+    pub(crate) fn context(&self, name: &str) -> anyhow::Result<Context> {
+        let any = self.project.pipelines.keys().next().context("the project has no pipeline")?;
+        Ok(Context {
+            scope: self.scope_of(any, serde_json::Map::new(), Utc::now()),
+            run: name.parse().context("a name")?,
+            node: name.parse().context("a name")?,
+            attempt: 1,
+            cancel: Cancel::new().token,
+            clock: Arc::new(SystemClock),
+            scratch: self.state().join("scratch"),
+            retry: Retry::default(),
+            timeout: None,
+            pools: Pools::default(),
+            pool: None,
+            progress: Progress::none(),
+        })
     }
 }
 

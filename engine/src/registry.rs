@@ -16,7 +16,9 @@ use erased::{Bind, FilterTwin, NodeTwin, SinkTwin, SourceTwin};
 use crate::{
     data::DatasetId,
     dataset::Datasets,
-    step::{Arity, Filter, Finding, Input, Node, Output, Over, Port, PortKind, Sink, Source, Step, Write},
+    step::{
+        Arity, Filter, Finding, Input, Keeps, Node, Output, Over, Port, PortKind, Sink, Source, Step, Write,
+    },
 };
 
 /// What is known of a step type without settings.
@@ -64,6 +66,7 @@ pub enum Role {
 trait About: fmt::Debug + Send + Sync {
     fn reads(&self) -> Vec<DatasetId>;
     fn writes(&self) -> Option<Write>;
+    fn keeps(&self) -> Option<Keeps>;
     fn files(&self) -> Vec<String>;
     fn over(&self) -> Option<Over>;
     fn check(&self, datasets: &Datasets) -> Vec<Finding>;
@@ -76,6 +79,9 @@ impl<S: Step> About for S {
     }
     fn writes(&self) -> Option<Write> {
         Step::writes(self)
+    }
+    fn keeps(&self) -> Option<Keeps> {
+        Step::keeps(self)
     }
     fn files(&self) -> Vec<String> {
         Step::files(self)
@@ -102,6 +108,12 @@ impl BoundStep {
     #[must_use]
     pub fn writes(&self) -> Option<Write> {
         self.about.writes()
+    }
+
+    /// What it does for a dataset besides its values.
+    #[must_use]
+    pub fn keeps(&self) -> Option<Keeps> {
+        self.about.keeps()
     }
 
     /// Files of the project whose content decides its values.

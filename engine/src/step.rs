@@ -51,6 +51,11 @@ pub trait Step: DeserializeOwned + JsonSchema + Debug + Send + Sync + 'static {
         None
     }
 
+    /// What it does for a dataset besides its values.
+    fn keeps(&self) -> Option<Keeps> {
+        None
+    }
+
     /// Files of the project, by their paths in its folder, whose content decides values as settings
     /// do: part of the definition digest.
     fn files(&self) -> Vec<String> {
@@ -95,6 +100,27 @@ pub enum Write {
     Values(DatasetId),
     /// Keeps values and changes how they are stored: may sit in other pipelines too.
     Keep(DatasetId),
+}
+
+/// What a step does for a dataset besides its values.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Keeps {
+    /// Looks whether what stands there may be used.
+    Validates(DatasetId),
+    /// Publishes what an audited dataset holds on its branch.
+    Promotes(DatasetId),
+    /// Lets go of its past.
+    Maintains(DatasetId),
+}
+
+impl Keeps {
+    /// The dataset.
+    #[must_use]
+    pub const fn dataset(&self) -> &DatasetId {
+        match self {
+            Self::Validates(id) | Self::Promotes(id) | Self::Maintains(id) => id,
+        }
+    }
 }
 
 impl Write {

@@ -10,6 +10,7 @@ mod enumerate_periods;
 pub mod exec;
 pub mod fetch;
 pub mod given;
+mod maintain;
 mod net;
 mod open_dataset;
 mod publish_stac;
@@ -24,6 +25,7 @@ pub use append_commit::AppendCommit;
 use frazil_engine::registry::Registry;
 
 pub use fetch::Fetch;
+pub use maintain::{Keep, Maintain};
 
 /// The catalogue: every step type by name.
 #[must_use]
@@ -33,6 +35,7 @@ pub fn registry() -> Registry {
         .sink::<AppendCommit>()
         .node::<derived_resample::DerivedResample>()
         .node::<enumerate_periods::EnumeratePeriods>()
+        .node::<Maintain>()
         .node::<open_dataset::OpenDataset>()
         .node::<publish_stac::PublishStac>()
         .source::<exec::Exec>()

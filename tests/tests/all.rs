@@ -39,6 +39,8 @@ mod joined;
 mod kill;
 #[path = "all/main_job.rs"]
 mod main_job;
+#[path = "all/maintain.rs"]
+mod maintain;
 #[path = "all/pools.rs"]
 mod pools;
 #[path = "all/real/subjects.rs"]

@@ -93,6 +93,14 @@ pub(super) const LOGS: &str = "Examples:
   frazil logs -f r20261120-115246030-9682d7      until it has finished
   frazil logs r20261120-115246030-9682d7 --format json | jq -r .event";
 
+pub(super) const GC: &str = "Examples:
+  frazil gc --dry-run                    what would go of every dataset, and the bytes
+  frazil gc chirps3_daily                what its `maintain` step says; 30 days and ten snapshots where there is none
+  frazil gc chirps3_daily --age 7d --count 1
+
+Kept are always: what branches and tags name, what datasets of this project were made from with all that
+follows, what a run that is not over found, and objects younger than it.";
+
 pub(super) const EXPLAIN: &str = "Examples:
   frazil explain chirps3_monthly                     from what it is made, whether it is stale, what a run would do
   frazil explain chirps3_monthly --period 2026-03    why March is there, is not, or is preliminary

@@ -1,16 +1,9 @@
 //! `mark`: takes bad periods out of a dataset, and brings them back.
 
-use std::sync::Arc;
-
-use anyhow::Context as _;
-use chrono::Utc;
 use clap::Args;
 use frazil_engine::{
-    context::{Context, Pools, Progress, Scope, SystemClock},
     data::{Period, PeriodError, PeriodRange, PeriodSpan, Status},
     dataset::{DatasetInfo, TimeAxis},
-    project::Retry,
-    scheduler::Cancel,
 };
 use frazil_steps::cube::{Mark as CubeMark, Marked, mark};
 use serde_json::json;
@@ -57,7 +50,7 @@ impl Mark {
             status: if self.clear { cleared(&session, info) } else { Status::Withdrawn },
             reason: self.reason.clone(),
         };
-        let context = context(&session)?;
+        let context = session.context("mark")?;
         let marked = runtime()?.block_on(mark(info, &asked, self.dry_run, &context))?;
         self.tell(info, &asked, &marked)?;
         Ok(Exit::Done)
@@ -132,24 +125,4 @@ fn cleared(session: &Session, info: &DatasetInfo) -> Status {
     let mut nodes = session.project.pipelines.values().flat_map(|pipeline| &pipeline.nodes);
     let writer = nodes.find(|node| node.step.writes().is_some_and(|write| *write.dataset() == info.id));
     if writer.is_none_or(|node| node.uses == "append-commit") { Status::Gap } else { Status::Incomplete }
-}
-
-/// What is done outside of any run.
-fn context(session: &Session) -> anyhow::Result<Context> {
-    let any = session.project.pipelines.keys().next().context("the project has no pipeline")?;
-    let scope: Scope = session.scope_of(any, serde_json::Map::new(), Utc::now());
-    Ok(Context {
-        scope,
-        run: "mark".parse().context("a name")?,
-        node: "mark".parse().context("a name")?,
-        attempt: 1,
-        cancel: Cancel::new().token,
-        clock: Arc::new(SystemClock),
-        scratch: session.state().join("scratch"),
-        retry: Retry::default(),
-        timeout: None,
-        pools: Pools::default(),
-        pool: None,
-        progress: Progress::none(),
-    })
 }

@@ -2,6 +2,7 @@ mod axis;
 mod buckets;
 mod extra;
 mod guards;
+mod maintain;
 mod processes;
 mod python;
 mod settling;
