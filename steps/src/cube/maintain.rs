@@ -4,7 +4,7 @@
 //! kept are walked, and what is listed in the store and is not among what they name is garbage.
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::HashSet,
     num::{NonZeroU16, NonZeroUsize},
     sync::Arc,
 };
@@ -25,12 +25,12 @@ use icechunk::{
     repository::VersionInfo,
     storage::ListInfo,
 };
-use serde::Serialize;
 
 use super::{
     Provenance, fault, lock,
     repo::{self, Place},
     retention::{Cut, Held, Past, Retention},
+    sweep::{Gone, Sweep},
     write::writable,
 };
 
@@ -44,71 +44,6 @@ const DELETIONS: NonZeroU16 = NonZeroU16::MIN.saturating_add(3);
 
 /// The folder of copies that Icechunk makes of the entry of a repository before each change of it.
 const COPIES: &str = "overwritten";
-
-/// What is let go of a dataset, or would be.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct Sweep {
-    /// Snapshots made before this instant are let go.
-    pub before: DateTime<Utc>,
-    /// Why that is no later, a sentence each.
-    pub reasons: Vec<String>,
-    /// Snapshots that are let go, oldest first.
-    pub snapshots: Vec<Gone>,
-    /// Objects made before this instant are deleted where nothing refers to them.
-    pub unreferenced_before: DateTime<Utc>,
-    /// Objects that are deleted, by folder of the repository.
-    pub deleted: BTreeMap<String, Objects>,
-    /// Objects that stay.
-    pub kept: BTreeMap<String, Objects>,
-}
-
-/// A snapshot that is let go.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Gone {
-    /// Its name.
-    pub id: SnapshotId,
-    /// When it was made.
-    pub at: DateTime<Utc>,
-    /// What it said of itself.
-    pub message: String,
-}
-
-/// Objects of a folder.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct Objects {
-    /// How many.
-    pub count: u64,
-    /// Their bytes.
-    pub bytes: u64,
-}
-
-impl Sweep {
-    /// Bytes that are deleted.
-    #[must_use]
-    pub fn bytes(&self) -> u64 {
-        self.deleted.values().map(|objects| objects.bytes).sum()
-    }
-
-    /// Objects that are deleted.
-    #[must_use]
-    pub fn objects(&self) -> u64 {
-        self.deleted.values().map(|objects| objects.count).sum()
-    }
-
-    /// Whether nothing goes.
-    #[must_use]
-    pub fn is_nothing(&self) -> bool {
-        self.snapshots.is_empty() && self.objects() == 0
-    }
-
-    fn count(&mut self, folder: &str, goes: bool, bytes: u64) {
-        let objects = if goes { &mut self.deleted } else { &mut self.kept };
-        let objects = objects.entry(folder.to_owned()).or_default();
-        objects.count += 1;
-        objects.bytes += bytes;
-    }
-}
 
 /// What would be let go at `now`; none while there is no such dataset. Changes nothing.
 ///
@@ -271,10 +206,7 @@ async fn past(repository: &Repository, what: &str) -> Result<Past, StepError> {
 
 /// States of this dataset that others of the project were made from, as the heads of all their branches
 /// tell it.
-async fn recorded(
-    info: &DatasetInfo,
-    scope: &Scope,
-) -> Result<Vec<(DatasetId, SnapshotId)>, StepError> {
+async fn recorded(info: &DatasetInfo, scope: &Scope) -> Result<Vec<(DatasetId, SnapshotId)>, StepError> {
     let mut recorded = Vec::new();
     let others = scope.datasets.values().filter(|other| other.id != info.id && !other.location.read_only);
     for other in others {
@@ -313,8 +245,7 @@ async fn garbage(
     let manager = repository.asset_manager();
     let before = sweep.unreferenced_before;
     let released: HashSet<&Id> = cut.released.iter().collect();
-    let mut kept: HashSet<Id> =
-        past.snapshots.keys().filter(|id| !released.contains(id)).cloned().collect();
+    let mut kept: HashSet<Id> = past.snapshots.keys().filter(|id| !released.contains(id)).cloned().collect();
     let failed = |error: &dyn std::fmt::Display| {
         StepError::permanent(ErrorKind::Store, format!("{what}: {}", error.to_string().trim()))
     };
@@ -338,7 +269,9 @@ async fn garbage(
         .map_err(|error| failed(&error))?;
     // Logs of what was done stay as long as anything that came of it.
     let mut logs: HashSet<Id> = past.snapshots.keys().cloned().chain(kept).collect();
-    logs.extend(past.snapshots.values().flat_map(|snapshot| snapshot.pruned_ancestor_tx_logs.iter().cloned()));
+    logs.extend(
+        past.snapshots.values().flat_map(|snapshot| snapshot.pruned_ancestor_tx_logs.iter().cloned()),
+    );
     let mut listed = manager.list_transaction_logs().await.map_err(fault::icechunk(what))?;
     while let Some(one) = listed.try_next().await.map_err(fault::icechunk(what))? {
         sweep.count("transactions", goes(one.created_at, before) && !logs.contains(&one.id), one.size_bytes);
@@ -383,23 +316,4 @@ async fn copies(
         }
     }
     Ok(copies)
-}
-
-/// As `released 412 snapshots, deleted 1,236 objects (52.1 MiB)`.
-impl std::fmt::Display for Sweep {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let s = |n: u64| if n == 1 { "" } else { "s" };
-        let (snapshots, objects) = (self.snapshots.len() as u64, self.objects());
-        let size = size(self.bytes());
-        write!(f, "{snapshots} snapshot{}, {objects} object{} ({size})", s(snapshots), s(objects))
-    }
-}
-
-/// Bytes for people.
-fn size(bytes: u64) -> String {
-    match bytes {
-        0..1024 => format!("{bytes} bytes"),
-        1024..0x10_0000 => format!("{:.1} KiB", bytes as f64 / 1024.0),
-        _ => format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20)),
-    }
 }

@@ -76,7 +76,11 @@ fn a_release_under_way_goes_on_from_its_branch() {
     gc(&rainfall, &["rain_daily"]);
     rainfall.server.forget();
     rainfall.sandbox.succeed(&["run", "rainfall", "-p", "end=2024-02-09"]);
-    assert_eq!(rainfall.server.count("/2024/rain.2024.01.30.tif"), 0, "what is on the branch is not asked for");
+    assert_eq!(
+        rainfall.server.count("/2024/rain.2024.01.30.tif"),
+        0,
+        "what is on the branch is not asked for"
+    );
     rainfall.assert_right(40, &["2024-01"], "the release is whole");
 }
 
