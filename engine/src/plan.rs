@@ -90,6 +90,9 @@ pub struct PlannedSlices {
     pub bytes: Option<u64>,
     /// Periods held at a time by the source.
     pub in_flight: usize,
+    /// Bytes that the source holds besides whole periods.
+    #[serde(default)]
+    pub memory: u64,
     /// Why, a sentence each.
     pub reasons: Vec<String>,
 }

@@ -84,6 +84,7 @@ impl Sink for AppendCommit {
             Some(cube) => Some(cube.template().peak(input.in_flight)),
             None => cube::declared_peak(info, input.in_flight),
         };
+        let memory = memory.map(|bytes| bytes.saturating_add(input.memory));
         if let Some(bytes) = memory.filter(|bytes| *bytes > scope.memory) {
             return Err(too_large(bytes, scope.memory, info, cube, input.in_flight));
         }

@@ -15,6 +15,7 @@ mod creation;
 mod crs;
 mod document;
 mod fault;
+pub(crate) mod foreign;
 mod grid;
 mod history;
 mod kept;

@@ -110,6 +110,7 @@ impl Source for Exec {
             requests: 0,
             bytes: None,
             in_flight: stream::HELD,
+            memory: 0,
             reasons,
         })
     }

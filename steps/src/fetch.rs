@@ -31,7 +31,7 @@ use frazil_engine::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::net::Access;
+use crate::{cube::foreign::Version, net::Access};
 pub use crate::net::{Auth, Basic, S3};
 use recipe::Recipe;
 pub use settings::{Alternative, OnMissing, Selection, Share, SourceKind, Stamp, Wait};
@@ -54,6 +54,13 @@ pub struct Fetch {
     /// With `source: dataset`: the dataset that is read. The step that lists the periods needs the
     /// step that opens or writes it.
     pub dataset: Option<DatasetId>,
+    /// With `source: icechunk`: the branch whose head is read, as it is when the run opens it; `main`
+    /// where nothing is said.
+    pub branch: Option<String>,
+    /// With `source: icechunk`: the tag that is read.
+    pub tag: Option<String>,
+    /// With `source: icechunk`: the id of the snapshot that is read.
+    pub snapshot: Option<String>,
     /// West, south, east, north in degrees: cells that overlap it are kept. All where none is said.
     pub bbox: Option<[f64; 4]>,
     /// Variables by their name in the dataset; all of the dataset's, by the same name, where none is said.
@@ -114,7 +121,7 @@ impl Step for Fetch {
     }
 
     fn over(&self) -> Option<Over> {
-        let inside = matches!(self.source, SourceKind::File);
+        let inside = self.many_in_one();
         (self.source != SourceKind::Dataset).then(|| Over { dimensions: self.over.clone(), inside })
     }
 
@@ -127,6 +134,7 @@ impl Fetch {
     fn opener(&self, cx: &Context) -> Arc<dyn Opener> {
         match self.source {
             SourceKind::Cog => Arc::new(cog::CogOpener),
+            SourceKind::Zarr | SourceKind::Icechunk => Arc::new(file::store::StoreOpener::new(self, cx)),
             // A dataset has no files: its slices are read elsewhere.
             SourceKind::File | SourceKind::Dataset => Arc::new(file::FileOpener::new(cx)),
         }
@@ -136,9 +144,24 @@ impl Fetch {
         Access { auth: self.auth.clone(), headers: self.headers.clone() }
     }
 
+    /// Which state of an Icechunk repository is read.
+    fn version(&self) -> Version {
+        match (&self.snapshot, &self.tag, &self.branch) {
+            (Some(id), ..) => Version::Snapshot(id.clone()),
+            (None, Some(tag), _) => Version::Tag(tag.clone()),
+            (None, None, Some(branch)) => Version::Branch(branch.clone()),
+            (None, None, None) => Version::Branch("main".to_owned()),
+        }
+    }
+
+    /// Whether a source is many objects, of which some are read.
+    const fn is_store(&self) -> bool {
+        matches!(self.source, SourceKind::Zarr | SourceKind::Icechunk)
+    }
+
     /// Whether one source file may hold many periods.
     const fn many_in_one(&self) -> bool {
-        matches!(self.source, SourceKind::File)
+        !matches!(self.source, SourceKind::Cog)
     }
 
     /// Periods whose source files are opened at a time, where each takes so many.
@@ -163,6 +186,7 @@ impl Source for Fetch {
             requests: work::source_files(self, &recipe, periods, halo, scope)?,
             bytes: None,
             in_flight: self.held(recipe.files()),
+            memory: if self.is_store() { file::store::held(scope.memory) } else { 0 },
             reasons: Vec::new(),
         })
     }
@@ -174,7 +198,7 @@ impl Source for Fetch {
     fn slices(&self, periods: Periods, halo: u32, cx: &Context) -> Slices {
         match self.source {
             SourceKind::Dataset => dataset::slices(self.clone(), periods, halo, cx.clone()),
-            SourceKind::Cog | SourceKind::File => stream::slices(self.clone(), periods, halo, cx.clone()),
+            _ => stream::slices(self.clone(), periods, halo, cx.clone()),
         }
     }
 }

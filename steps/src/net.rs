@@ -145,6 +145,26 @@ impl Net {
         }
     }
 
+    /// A small document, such as the metadata of a store; `None` when there is none.
+    ///
+    /// # Errors
+    /// Anything but an answer to that, and when it is longer than `most` bytes.
+    pub(crate) async fn document(&self, place: &Place, most: u64) -> Result<Option<Bytes>, StepError> {
+        let bytes = match &*self.asked(place)? {
+            Place::Http(url) => self.http_whole(place, url, most, true).await?,
+            Place::S3 { bucket, key } => {
+                let part = self.object_part(place, bucket, key, 0..most).await?;
+                part.filter(|part| part.size <= most).map(|part| part.bytes)
+            }
+            Place::File(path) => local::part(place, path.clone(), 0..most).await?.map(|part| part.bytes),
+        };
+        if let Some(bytes) = &bytes {
+            let bytes = bytes.len() as u64;
+            self.progress.tick(Tick::Spent(Spent { requests: 1, bytes, ..Spent::default() }));
+        }
+        Ok(bytes)
+    }
+
     /// Brings a whole source file to `to`, which is created; `None` when there is no such file.
     /// Gives its length, which is what the server announced.
     ///
@@ -179,7 +199,7 @@ impl Net {
     }
 
     /// Where it is asked for: in tests of a server that stands in for all sources.
-    fn asked<'a>(&self, place: &'a Place) -> Result<Cow<'a, Place>, StepError> {
+    pub(crate) fn asked<'a>(&self, place: &'a Place) -> Result<Cow<'a, Place>, StepError> {
         match &self.scope.stand_in {
             Some(server) => place.at_stand_in(server).map(Cow::Owned),
             None => Ok(Cow::Borrowed(place)),

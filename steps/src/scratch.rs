@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    future::Future,
     path::{Path, PathBuf},
     sync::{
         Arc, LazyLock, PoisonError, Weak,
@@ -71,10 +72,25 @@ impl Scratch {
         if let Place::File(path) = place {
             return Ok(net.exists(place).await?.then(|| Brought::here(path.clone())));
         }
-        let name = net.name(place);
-        let slot = self.slot(&name).await;
+        self.object(&net.name(place), |to| async move { Ok(net.download(place, &to).await?.is_some()) }).await
+    }
+
+    /// The same for what `bring` puts into the path that it is given, under a name of its own; it
+    /// says false where there is nothing.
+    ///
+    /// # Errors
+    /// When it could not be had whole. Nothing is left behind then.
+    pub(crate) async fn object<F>(
+        &self,
+        name: &str,
+        bring: impl FnOnce(PathBuf) -> F + Send,
+    ) -> Result<Option<Brought>, StepError>
+    where
+        F: Future<Output = Result<bool, StepError>> + Send,
+    {
+        let slot = self.slot(name).await;
         let mut times = slot.lock().await;
-        let folder = self.folder.join(&name);
+        let folder = self.folder.join(name);
         let path = folder.join(WHOLE);
         let failed = |error: std::io::Error| {
             StepError::permanent(ErrorKind::Store, format!("cannot write to {}: {error}", folder.display()))
@@ -85,7 +101,7 @@ impl Scratch {
         tokio::fs::create_dir_all(&folder).await.map_err(failed)?;
         let number = UNFINISHED.fetch_add(1, Ordering::Relaxed);
         let unfinished = Unfinished(folder.join(format!("{}-{number}.part", std::process::id())));
-        if net.download(place, &unfinished.0).await?.is_none() {
+        if !bring(unfinished.0.clone()).await? {
             return Ok(None);
         }
         tokio::fs::rename(&unfinished.0, &path).await.map_err(failed)?;
@@ -97,13 +113,17 @@ impl Scratch {
     /// bytes are not what they should be: the next one to ask brings it anew. What somebody else
     /// brought anew in the meantime stays.
     pub(crate) async fn discard(&self, net: &Net, place: &Place, brought: &Brought) {
-        let name = net.name(place);
-        let slot = self.slot(&name).await;
+        self.forget(&net.name(place), brought).await;
+    }
+
+    /// The same by its name.
+    pub(crate) async fn forget(&self, name: &str, brought: &Brought) {
+        let slot = self.slot(name).await;
         let times = slot.lock().await;
         if *times != brought.time {
             return;
         }
-        let folder: &Path = &self.folder.join(&name);
+        let folder: &Path = &self.folder.join(name);
         if let Err(error) = tokio::fs::remove_dir_all(folder).await
             && error.kind() != std::io::ErrorKind::NotFound
         {

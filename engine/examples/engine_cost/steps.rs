@@ -112,7 +112,7 @@ impl Step for Read {
 impl Source for Read {
     async fn plan(&self, periods: &Periods, _: u32, _: &Scope) -> Result<PlannedSlices, StepError> {
         let (periods, requests) = (periods.clone(), periods.count());
-        Ok(PlannedSlices { periods, requests, bytes: None, in_flight: 1, reasons: Vec::new() })
+        Ok(PlannedSlices { periods, requests, bytes: None, in_flight: 1, memory: 0, reasons: Vec::new() })
     }
     fn slices(&self, periods: Periods, _: u32, _: &Context) -> Slices {
         let axis = |name| Axis::regular(name, 0.0, 1.0, 1);

@@ -189,10 +189,12 @@ mod tests {
             requests,
             bytes,
             in_flight,
+            memory: 5,
             reasons: vec![format!("{requests} files")],
         };
         let both = together(periods.clone(), &[stream(3, Some(10), 4), stream(5, Some(20), 2)]);
         assert_eq!((both.requests, both.bytes, both.in_flight), (8, Some(30), 4));
+        assert_eq!(both.memory, 10, "what sources hold by themselves they hold at the same time");
         assert_eq!(both.reasons, ["3 files", "5 files"]);
         let unknown = together(periods.clone(), &[stream(3, Some(10), 4), stream(5, None, 2)]);
         assert_eq!(unknown.bytes, None, "bytes of which a part is not known are not known");

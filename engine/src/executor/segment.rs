@@ -333,6 +333,7 @@ pub(crate) fn together(periods: Periods, streams: &[PlannedSlices]) -> PlannedSl
         requests: streams.iter().map(|stream| stream.requests).sum(),
         bytes: streams.iter().map(|stream| stream.bytes).sum(),
         in_flight: streams.iter().map(|stream| stream.in_flight).max().unwrap_or(1),
+        memory: streams.iter().map(|stream| stream.memory).sum(),
         reasons: streams.iter().flat_map(|stream| stream.reasons.clone()).collect(),
     }
 }

@@ -212,7 +212,7 @@ pub(super) fn creation(chunks_per_manifest: u32) -> RepositoryConfig {
 
 /// How a repository is opened: without reading manifests ahead in tasks of its own, and with an
 /// answer within seconds when the store cannot be reached: whoever called tries again later.
-fn reading() -> RepositoryConfig {
+pub(super) fn reading() -> RepositoryConfig {
     let retries = RetriesSettings {
         max_tries: NonZeroU16::new(4),
         initial_backoff_ms: Some(100),

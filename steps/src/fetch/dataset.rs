@@ -41,7 +41,7 @@ pub(super) async fn plan(
         _ => unit,
     };
     let in_flight = usize::try_from(unit).unwrap_or(usize::MAX).saturating_add(1);
-    Ok(PlannedSlices { periods: periods.clone(), requests: 0, bytes: None, in_flight, reasons })
+    Ok(PlannedSlices { periods: periods.clone(), requests: 0, bytes: None, in_flight, memory: 0, reasons })
 }
 
 /// The state that the periods were listed for.

@@ -1,18 +1,19 @@
 //! Whole files through frazil-gdal: GeoTIFF, NetCDF, HDF5 and GRIB. One file may hold many
-//! periods; it is brought once and opened once.
+//! periods; it is brought once and opened once. Beside them `store`, Zarr stores, which hold many too.
 
 mod block;
 mod calendar;
+mod contents;
 mod format;
 mod grid;
 mod index;
 mod layout;
 mod meaning;
+pub(crate) mod store;
 mod unpack;
 mod whole;
 
 use std::{
-    collections::BTreeSet,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -20,26 +21,23 @@ use std::{
 use async_trait::async_trait;
 use frazil_engine::{
     context::Context,
-    data::{Field, Period, Status},
+    data::Period,
     step::{ErrorKind, StepError},
 };
 use frazil_raster_protocol::{
     Description, FaultKind, Part as Ask, Reply, Request as Question, Window as Cut,
 };
 
-use super::source::{Found, Opener, Piece, Request, SourceFile};
+use super::source::{Found, Opener, Request, SourceFile};
 use crate::{
-    compute::compute,
     net::{Net, Place as Source},
     raster::{Helpers, Lease, Untold, faulty, misunderstood},
     scratch::{Brought, Scratch},
 };
 use block::{Block, Part};
+use contents::{Contents, block_of};
 use format::Format;
-use grid::Window;
-use index::{Index, Place};
-use layout::{Layout, Role, Series, Whereabouts};
-use meaning::Meaning;
+use layout::Whereabouts;
 
 /// Bytes of a variable that are read ahead: some steps of it lie in one compressed chunk, which is
 /// then decompressed once. Two such blocks at most are held per variable.
@@ -54,14 +52,9 @@ pub(crate) struct FileOpener {
 
 #[derive(Debug)]
 struct WholeFile {
-    request: Arc<Request>,
+    contents: Contents,
     brought: Brought,
     lease: Lease,
-    series: Vec<Series>,
-    indexes: Vec<Index>,
-    window: Window,
-    /// What was read ahead of each variable.
-    blocks: Vec<Option<Arc<Block>>>,
     /// Files that the helper has opened so far.
     opens: u64,
     opener: FileOpener,
@@ -126,19 +119,9 @@ impl FileOpener {
                 });
             }
         };
-        let layout = Layout::of(&description, request)?;
-        let window = grid::window(&layout, request, &self.helpers).await?;
-        fits(&window, request, memory)?;
-        let indexes = layout
-            .series
-            .iter()
-            .zip(&request.variables)
-            .map(|(series, wanted)| Index::of(&series.steps, wanted.stamp, &request.periods, &file))
-            .collect::<Result<_, StepError>>()?;
-        let blocks = layout.series.iter().map(|_| None).collect();
-        let (request, series, opens) = (Arc::clone(request), layout.series, description.opens);
-        let (opener, net, broken) = (self.clone(), net.clone(), false);
-        Ok(WholeFile { request, brought, lease, series, indexes, window, blocks, opens, opener, net, broken })
+        let contents = Contents::of(&description, request, &self.helpers, memory).await?;
+        let (opener, net, opens, broken) = (self.clone(), net.clone(), description.opens, false);
+        Ok(WholeFile { contents, brought, lease, opens, opener, net, broken })
     }
 
     /// What came from elsewhere and cannot be read may be whole the next time.
@@ -202,105 +185,61 @@ async fn describe(lease: &mut Lease, path: &Path, place: &Source) -> Result<Desc
     }
 }
 
-/// Refuses what would not fit into memory, before any of it is read.
-fn fits(window: &Window, request: &Request, memory: u64) -> Result<(), StepError> {
-    let (rows, columns) = window.grid.shape();
-    let need = (rows as u64) * (columns as u64) * 16 * request.variables.len() as u64;
-    if need <= memory {
-        return Ok(());
-    }
-    Err(StepError::permanent(
-        ErrorKind::Data,
-        format!("{}: {rows} × {columns} cells do not fit into the memory of a run", request.place),
-    )
-    .help("give a `bbox`, or raise `memory` in frazil.yaml"))
-}
-
 #[async_trait]
 impl SourceFile for WholeFile {
     async fn read(&mut self, period: Period, cx: &Context) -> Result<Found, StepError> {
+        let request = Arc::clone(&self.contents.request);
         if self.broken {
-            let anew = self.opener.whole(&self.request, &self.net, cx.scope.memory).await?;
+            let anew = self.opener.whole(&request, &self.net, cx.scope.memory).await?;
             *self = anew.ok_or_else(|| {
-                let message = format!("{}: it went away while it was read", self.request.place);
+                let message = format!("{}: it went away while it was read", request.place);
                 StepError::transient(ErrorKind::Network, message)
             })?;
         }
-        let mut steps = Vec::new();
-        for index in &self.indexes {
-            match index.find(period) {
-                Place::At(step) => steps.push(step),
-                Place::After => return Ok(Found::After),
-                Place::Absent => return Ok(Found::Absent),
-            }
-        }
+        let steps = match self.contents.steps(period) {
+            Ok(steps) => steps,
+            Err(found) => return Ok(found),
+        };
         let mut fields = Vec::new();
-        let mut status = Status::Final;
-        for (at, step) in steps.into_iter().enumerate() {
-            let said = &self.series[at].statuses;
-            let said = if said.len() == 1 { said.first() } else { said.get(step) };
-            status = status.max(said.copied().unwrap_or(Status::Final));
+        for (at, step) in steps.iter().copied().enumerate() {
             let block = self.block(at, step).await?;
-            fields.push(self.field(at, step, block).await?);
+            fields.push(self.contents.field(at, step, block).await?);
         }
         // A helper for each of many open files would be many processes.
-        if self.request.beside > 0 {
+        if request.beside > 0 {
             self.lease.rest();
         }
-        Ok(Found::Here(Piece { grid: Arc::clone(&self.window.grid), fields, status }))
+        Ok(self.contents.piece(fields, &steps))
     }
 }
 
 impl WholeFile {
     /// The block of variable `at` that holds `step`.
     async fn block(&mut self, at: usize, step: usize) -> Result<Arc<Block>, StepError> {
-        if let Some(block) = &self.blocks[at]
-            && block.steps.contains(&step)
-        {
-            return Ok(Arc::clone(block));
+        if let Some(block) = self.contents.kept(at, step) {
+            return Ok(block);
         }
-        self.blocks[at] = None;
-        let dtype = self.series[at].stored;
-        let steps = step..step + self.ahead(at, step);
+        let dtype = self.contents.series[at].stored;
+        let steps = step..step + self.contents.ahead(at, step, BLOCK);
+        let (row_runs, column_runs) =
+            (self.contents.window.rows.runs.clone(), self.contents.window.columns.runs.clone());
         let mut parts = Vec::new();
-        for rows in self.window.rows.runs.clone() {
-            for columns in self.window.columns.runs.clone() {
-                let (ask, strides) = ask(&self.series[at].place, &steps, &rows, &columns);
+        for rows in &row_runs {
+            for columns in &column_runs {
+                let (ask, strides) = ask(&self.contents.series[at].place, &steps, rows, columns);
                 let bytes = self.ask(ask).await?;
                 if bytes.len() != steps.len() * rows.len() * columns.len() * dtype.size() {
-                    return Err(misunderstood(&self.request.place.to_string()));
+                    return Err(misunderstood(&self.contents.request.place.to_string()));
                 }
                 parts.push(Part { bytes, strides });
             }
         }
-        let block = Arc::new(Block { steps, dtype, parts });
-        self.blocks[at] = Some(Arc::clone(&block));
-        Ok(block)
-    }
-
-    /// How many wanted steps follow one another from `step` on, as far as a block holds them.
-    fn ahead(&self, at: usize, step: usize) -> usize {
-        let wanted: BTreeSet<usize> = self
-            .request
-            .periods
-            .iter()
-            .filter_map(|period| match self.indexes[at].find(*period) {
-                Place::At(step) => Some(step),
-                _ => None,
-            })
-            .collect();
-        // All combinations of a variable share what may be read ahead of it.
-        let name = &self.request.variables[at].name;
-        let planes = self.request.variables.iter().filter(|wanted| wanted.name == *name).count();
-        let planes = planes * (self.request.beside + 1);
-        let bytes = self.window.grid.cells() * self.series[at].stored.size() * planes;
-        let most = (BLOCK / bytes.max(1)).max(1);
-        (1..most).find(|ahead| !wanted.contains(&(step + ahead))).unwrap_or(most)
+        Ok(self.contents.keep(at, Block { steps, dtype, parts }))
     }
 
     async fn ask(&mut self, part: Ask) -> Result<Vec<u8>, StepError> {
-        let file = self.request.place.to_string();
-        let path = question(&self.brought.path, &self.request.place)?;
+        let file = self.contents.request.place.to_string();
+        let path = question(&self.brought.path, &self.contents.request.place)?;
         match self.lease.ask(&Question::Read { path, part }, &file).await {
             Ok((Reply::Values { opens, .. }, bytes)) => {
                 self.opens = opens;
@@ -314,22 +253,9 @@ impl WholeFile {
                     return Err(error);
                 }
                 self.broken = true;
-                Err(self.opener.spoiled(error, &self.net, &self.request.place, &self.brought).await)
+                Err(self.opener.spoiled(error, &self.net, &self.contents.request.place, &self.brought).await)
             }
         }
-    }
-
-    /// Cuts one step out of a block and undoes its packing, on a thread for such work.
-    async fn field(&self, at: usize, step: usize, block: Arc<Block>) -> Result<Field, StepError> {
-        let series = &self.series[at];
-        let wanted = self.request.variables[at].clone();
-        let meaning = Meaning::of(&series.decode);
-        let (rows, columns) = (self.window.rows.clone(), self.window.columns.clone());
-        let units = series.units.clone();
-        let done = compute("unpacking a field", move || {
-            meaning.field((&block, step), (&rows, &columns), &wanted, units)
-        });
-        done.await?.ok_or_else(|| misunderstood(&self.request.place.to_string()))
     }
 }
 
@@ -353,26 +279,10 @@ fn ask(
             (Ask::Bands { bands, window }, [rows.len() * columns.len(), columns.len(), 1])
         }
         Whereabouts::Array { name, dims } => {
-            let range = |role: &Role| match role {
-                Role::Time => (steps.start as u64, steps.len()),
-                Role::Y => (rows.start as u64, rows.len()),
-                Role::X => (columns.start as u64, columns.len()),
-                Role::At(index) => (*index, 1),
-            };
-            let mut strides = [0; 3];
-            let mut stride = 1;
-            for role in dims.iter().rev() {
-                match role {
-                    Role::Time => strides[0] = stride,
-                    Role::Y => strides[1] = stride,
-                    Role::X => strides[2] = stride,
-                    Role::At(_) => {}
-                }
-                stride *= range(role).1;
-            }
-            let start = dims.iter().map(|role| range(role).0).collect();
-            let count = dims.iter().map(|role| range(role).1 as u64).collect();
-            (Ask::Array { name: name.clone(), start, count }, strides)
+            let block = block_of(dims, steps, rows, columns);
+            let start = block.iter().map(|range| range.start).collect();
+            let count = block.iter().map(|range| range.end - range.start).collect();
+            (Ask::Array { name: name.clone(), start, count }, contents::strides(dims, &block))
         }
     }
 }

@@ -3,12 +3,15 @@
 use frazil_engine::{
     context::Context,
     data::{Action, Period, PeriodRange, Periods},
+    dataset::TimeAxis,
     step::StepError,
 };
 
 use super::{
     Fetch,
     recipe::Recipe,
+    shop::Shop,
+    source::Opener,
     stream::{label, within},
 };
 use crate::net::{Net, Place};
@@ -31,7 +34,7 @@ pub(crate) async fn judge(
     fetch: &Fetch,
     recipe: &Recipe,
     (periods, missing, group): (&Periods, Period, usize),
-    net: &Net,
+    (net, opener): (&Net, &dyn Opener),
     cx: &Context,
 ) -> Result<Verdict, StepError> {
     let later = later(periods, missing);
@@ -54,7 +57,7 @@ pub(crate) async fn judge(
             let there = cx
                 .retrying(&label(&place, cx), |_| async {
                     let _permit = cx.permit().await?;
-                    within(cx, net.exists(&place)).await
+                    within(cx, opener.exists(net, &place)).await
                 })
                 .await
                 .map_err(|error| error.at(period))?;
@@ -65,6 +68,25 @@ pub(crate) async fn judge(
         }
     }
     Ok(Verdict::Frontier)
+}
+
+/// Steps without a new label after which a store is called quiet.
+const QUIET: i64 = 3;
+
+/// What is said of a source whose time axis ends before `missing`, where that is longer ago than
+/// the dataset's `late` allows: superseded stores go quiet in place of failing.
+pub(crate) fn quiet(shop: &Shop<'_>, missing: Period, group: usize) -> Option<String> {
+    let scope = &shop.cx.scope;
+    let TimeAxis::Regular(time) = &scope.dataset(&shop.periods.dataset).ok()?.block.time else { return None };
+    let late = time.late?;
+    if late.after(missing.end()) > scope.instant || missing.plus(QUIET).start() > scope.instant {
+        return None;
+    }
+    let place = shop.recipe.place(group, missing, None, scope).ok()?;
+    let place = label(&place, shop.cx);
+    Some(format!(
+        "{place} has gone quiet: its time axis ends before {missing}, which is older than `late: {late}` allows; was it replaced by another store?"
+    ))
 }
 
 /// What is to be added after `missing`, in time.

@@ -12,11 +12,11 @@ use tokio::sync::mpsc;
 use super::{
     OnMissing,
     assembly::Assembly,
-    frontier::{Verdict, judge},
+    frontier::{Verdict, judge, quiet},
     gaps::Gaps,
     shop::{Opened, Ready, Shop},
     source::{Found, Piece},
-    stream::{Arrivals, label, within},
+    stream::{Arrivals, label, stoppable, within},
     work::{Job, Want},
 };
 
@@ -117,6 +117,9 @@ impl<'a> Reader<'a> {
         for opened in files {
             let found = match opened.first.take() {
                 Some(found) => found,
+                None if self.shop.opener.by_itself() => {
+                    stoppable(cx, opened.file.read(want.period, cx)).await.map_err(|e| e.at(want.period))?
+                }
                 None => read_again(opened, want.period, cx).await.map_err(|error| error.at(want.period))?,
             };
             match found {
@@ -165,12 +168,16 @@ impl<'a> Reader<'a> {
             }
             (false, None) => {
                 let work = (shop.periods, want.period, group);
-                *verdict.insert(judge(shop.fetch, shop.recipe, work, shop.net, shop.cx).await?)
+                *verdict.insert(judge(shop.fetch, shop.recipe, work, (shop.net, shop.opener), shop.cx).await?)
             }
         };
         match (verdict, shop.fetch.on_missing) {
             (Verdict::Frontier, _) if !ended && self.wait(want).await? => Ok(Next::Again),
             (Verdict::Frontier, _) => {
+                if ended && let Some(note) = quiet(shop, want.period, group) {
+                    tracing::warn!(period = %want.period, note);
+                    shop.cx.progress.tick(Tick::Note(note));
+                }
                 let combination = shop.recipe.combination(group);
                 tracing::info!(period = %want.period, combination, "the source has no more: not yet");
                 Ok(Next::End)

@@ -12,6 +12,10 @@ pub enum SourceKind {
     Cog,
     /// Whole files: GeoTIFF, NetCDF, GRIB, HDF5, and Zarr stores (version 2) of this machine.
     File,
+    /// A Zarr store, version 2 or 3: a chunk is fetched once, however many periods lie in it.
+    Zarr,
+    /// An Icechunk repository that somebody else makes, at one state of it.
+    Icechunk,
     /// Another dataset of the project, at the state that the step which lists the periods was given.
     Dataset,
 }

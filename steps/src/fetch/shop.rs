@@ -14,7 +14,7 @@ use super::{
     Fetch,
     recipe::Recipe,
     source::{Found, Opener, Request, SourceFile},
-    stream::{label, within},
+    stream::{label, stoppable, within},
     work::{Job, Jobs, Want, wants},
 };
 use crate::net::{Net, Place};
@@ -118,20 +118,22 @@ impl Shop<'_> {
     ) -> Result<Option<Opened>, StepError> {
         let closed = |_| StepError::permanent(ErrorKind::Internal, "files are opened no more");
         let _place = self.openings.acquire().await.map_err(closed)?;
-        let opened = self
-            .cx
-            .retrying(&label(&request.place, self.cx), |_| async {
+        let open = || async {
+            let Some(mut file) = self.opener.open(&request, self.net, self.cx).await? else {
+                return Ok(None);
+            };
+            let found = file.read(first, self.cx).await?;
+            Ok(Some((file, found)))
+        };
+        let opened = if self.opener.by_itself() {
+            stoppable(self.cx, open()).await?
+        } else {
+            let again = |_| async {
                 let _permit = self.cx.permit().await?;
-                within(self.cx, async {
-                    let Some(mut file) = self.opener.open(&request, self.net, self.cx).await? else {
-                        return Ok(None);
-                    };
-                    let found = file.read(first, self.cx).await?;
-                    Ok(Some((file, found)))
-                })
-                .await
-            })
-            .await?;
+                within(self.cx, open()).await
+            };
+            self.cx.retrying(&label(&request.place, self.cx), again).await?
+        };
         // A whole file is counted when it is brought, which is once for all who read of it.
         if opened.is_some() && !self.fetch.many_in_one() {
             self.cx.progress.tick(Tick::Spent(Spent { requests: 1, ..Spent::default() }));

@@ -24,7 +24,8 @@ pub(super) async fn sizes(
 ) -> Result<Sizes, StepError> {
     // A source file is read by its blocks where it has any.
     let mut sizes = Sizes { bytes: Vec::new(), parts: fetch.source == SourceKind::Cog };
-    if fetch.source == SourceKind::Dataset {
+    // A store has no size that anybody tells.
+    if fetch.source == SourceKind::Dataset || fetch.is_store() {
         return Ok(sizes);
     }
     let recipe = Recipe::new(fetch, periods, scope)?;

@@ -96,6 +96,17 @@ pub(crate) trait Opener: Debug + Send + Sync {
         net: &Net,
         cx: &Context,
     ) -> Result<Option<Box<dyn SourceFile>>, StepError>;
+
+    /// Whether it is there, as far as can be told without opening it.
+    async fn exists(&self, net: &Net, place: &Place) -> Result<bool, StepError> {
+        net.exists(place).await
+    }
+
+    /// Whether it makes many requests for each of its sources: then it takes a place of the pool, keeps
+    /// to the timeout and tries again for each of them, and nobody does for all of them together.
+    fn by_itself(&self) -> bool {
+        false
+    }
 }
 
 /// An open source file. Dropped when its last wanted period was read.

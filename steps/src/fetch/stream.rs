@@ -38,6 +38,18 @@ pub(crate) async fn within<T>(
     }
 }
 
+/// Runs `work` until the run is told to stop.
+pub(crate) async fn stoppable<T>(
+    cx: &Context,
+    work: impl Future<Output = Result<T, StepError>> + Send,
+) -> Result<T, StepError> {
+    tokio::select! {
+        biased;
+        () = cx.cancel.cancelled() => Err(StepError::Cancelled),
+        done = work => done,
+    }
+}
+
 /// The slices of the work. Two tasks: one opens source files ahead, one reads from them in order.
 pub(crate) fn slices(fetch: Fetch, periods: Periods, halo: u32, cx: Context) -> Slices {
     flow("fetch", |arrivals| run(fetch, periods, halo, cx, arrivals))
@@ -116,7 +128,7 @@ pub(crate) async fn over(end: Result<(), StepError>, arrivals: &Arrivals, cx: &C
 }
 
 /// The same error without secrets: they may stand in a URL.
-fn redacted(mut error: StepError, cx: &Context) -> StepError {
+pub(crate) fn redacted(mut error: StepError, cx: &Context) -> StepError {
     if let Some(failure) = error.failure_mut() {
         failure.message = cx.scope.secrets.redact(&failure.message);
     }

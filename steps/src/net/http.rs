@@ -111,30 +111,47 @@ impl Net {
     }
 
     pub(super) async fn http_listing(&self, place: &Place, url: &Url) -> Result<Option<String>, StepError> {
+        let listing = self.http_whole(place, url, LISTING_AT_MOST, false).await?;
+        Ok(listing.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+    }
+
+    /// All of a short answer; `none_of_a_page`: an HTML page is none.
+    pub(super) async fn http_whole(
+        &self,
+        place: &Place,
+        url: &Url,
+        most: u64,
+        none_of_a_page: bool,
+    ) -> Result<Option<Bytes>, StepError> {
         let response = self.send(place, Method::GET, url, None).await?;
         match response.status() {
             StatusCode::OK => {}
             status if missing(status) => return Ok(None),
             status => return Err(self.refused(place, status, response.headers())),
         }
-        let too_long = |length: u64| length > LISTING_AT_MOST;
+        if none_of_a_page {
+            self.not_a_page(place, response.headers())?;
+        }
         let refused = || {
-            let message = format!("{place}: a listing of more than {} MiB", LISTING_AT_MOST >> 20);
+            let message = format!("{place}: it is longer than {} MiB", most >> 20);
             self.permanent(ErrorKind::Network, message)
         };
         let announced = response.content_length();
-        if announced.is_some_and(too_long) {
+        if announced.is_some_and(|length| length > most) {
             return Err(refused());
         }
         let mut bytes = BytesMut::new();
         let mut body = response.bytes_stream();
         while let Some(more) = body.next().await {
             bytes.extend_from_slice(&more.map_err(|error| self.broken(place, error))?);
-            if too_long(bytes.len() as u64) {
+            if bytes.len() as u64 > most {
                 return Err(refused());
             }
         }
-        Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
+        if announced.is_some_and(|announced| announced != bytes.len() as u64) {
+            return Err(self.transient(format!("{place}: truncated: {} bytes came", bytes.len())));
+        }
+        Ok(Some(bytes.freeze()))
     }
 
     pub(super) async fn http_exists(&self, place: &Place, url: &Url) -> Result<bool, StepError> {

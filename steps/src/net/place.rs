@@ -62,6 +62,23 @@ impl Place {
 }
 
 impl Place {
+    /// What lies below it under `key`, whose parts are separated by slashes.
+    pub(crate) fn below(&self, key: &str) -> Self {
+        match self {
+            Self::Http(url) => {
+                let mut url = url.clone();
+                if let Ok(mut segments) = url.path_segments_mut() {
+                    segments.pop_if_empty().extend(key.split('/'));
+                }
+                Self::Http(url)
+            }
+            Self::S3 { bucket, key: root } => {
+                Self::S3 { bucket: bucket.clone(), key: format!("{}/{key}", root.trim_end_matches('/')) }
+            }
+            Self::File(path) => Self::File(path.join(key)),
+        }
+    }
+
     /// Where a server that stands in for all sources is asked for it: `http://h/a?b` as the path
     /// `/http/h/a?b`. A file of this machine stays where it is.
     ///
@@ -119,6 +136,16 @@ mod tests {
         assert_eq!(asked("https://h:8/a/x.tif?q=1&r").unwrap(), "http://127.0.0.1:9/https/h:8/a/x.tif?q=1&r");
         assert_eq!(asked("s3://b/a/x y.nc").unwrap(), "http://127.0.0.1:9/s3/b/a/x%20y.nc");
         assert_eq!(asked("data/x.tif").unwrap(), "a file");
+    }
+
+    #[test]
+    fn what_lies_below_a_place_keeps_its_query() {
+        let below = |text: &str| Place::parse(text, Path::new("/p")).unwrap().below("t2m/c/0/1");
+        let url = |place: Place| if let Place::Http(url) = place { url.to_string() } else { place.to_string() };
+        assert_eq!(url(below("https://h/a.zarr/?sig=x")), "https://h/a.zarr/t2m/c/0/1?sig=x");
+        assert_eq!(url(below("https://h/a.zarr")), "https://h/a.zarr/t2m/c/0/1");
+        assert_eq!(url(below("s3://b/a.zarr/")), "s3://b/a.zarr/t2m/c/0/1");
+        assert_eq!(url(below("a.zarr")), "/p/a.zarr/t2m/c/0/1");
     }
 
     #[test]

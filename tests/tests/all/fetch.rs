@@ -16,3 +16,5 @@ pub(crate) mod stand;
 mod values;
 #[path = "fetch/whole.rs"]
 mod whole;
+#[path = "fetch/zarr.rs"]
+mod zarr;

@@ -181,6 +181,7 @@ impl Source for Read {
             requests,
             bytes: None,
             in_flight: 1,
+            memory: 0,
             reasons: Vec::new(),
         })
     }

@@ -15,6 +15,7 @@ use frazil_raster_protocol::{Content, CrsText, Description, NumberType};
 use super::unpack::Packing;
 use crate::fetch::source::{Request, Wanted};
 pub(super) use bands::tidy;
+pub(super) use coordinates::is_coordinate;
 
 /// A file as its wanted variables need it.
 #[derive(Debug)]

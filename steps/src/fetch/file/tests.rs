@@ -51,11 +51,11 @@ async fn a_file_of_744_messages_is_opened_once_and_its_helper_kept_for_the_next(
     let mut file = opener.load(&request, Brought::here(path.clone()), &net, 1 << 30).await.unwrap();
     let mut blocks = 0;
     for period in request.periods.clone() {
-        let before = file.blocks[0].as_ref().map(|block| block.steps.clone());
+        let before = file.contents.blocks[0].as_ref().map(|block| block.steps.clone());
         let step = usize::try_from(period.ordinal() - request.periods[0].ordinal()).unwrap();
         let block = file.block(0, step).await.unwrap();
         blocks += usize::from(before != Some(block.steps.clone()));
-        let field = file.field(0, step, block).await.unwrap();
+        let field = file.contents.field(0, step, block).await.unwrap();
         assert_eq!(field.values.len(), 33 * 49);
     }
     // 744 × 33 × 49 numbers of eight bytes fit into one block: one read.

@@ -100,7 +100,7 @@ fn read(world: &Shared, name: &str, period: Period, context: bool) -> Option<Res
 impl Source for Read {
     async fn plan(&self, periods: &Periods, _: u32, _: &Scope) -> Result<PlannedSlices, StepError> {
         let (periods, requests) = (periods.clone(), periods.count());
-        Ok(PlannedSlices { periods, requests, bytes: None, in_flight: 1, reasons: Vec::new() })
+        Ok(PlannedSlices { periods, requests, bytes: None, in_flight: 1, memory: 0, reasons: Vec::new() })
     }
     fn slices(&self, periods: Periods, halo: u32, _: &Context) -> Slices {
         let mut due = Vec::new();

@@ -81,6 +81,11 @@ pub(super) fn kind(array: &Array) -> Kind {
     }
 }
 
+/// Whether an array says that it is a coordinate of time or place.
+pub(in crate::fetch::file) fn is_coordinate(array: &Array) -> bool {
+    kind(array) != Kind::Other
+}
+
 /// Whether a horizontal coordinate is a longitude or a latitude of the globe.
 pub(super) fn is_degrees(array: &Array) -> bool {
     let standard = text(array, "standard_name").unwrap_or_default();
