@@ -31,8 +31,8 @@ use frazil_engine::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{cube::foreign::Version, net::Access};
 pub use crate::net::{Auth, Basic, S3};
+use crate::{cube::foreign::Version, net::Access};
 use recipe::Recipe;
 pub use settings::{Alternative, OnMissing, Selection, Share, SourceKind, Stamp, Wait};
 use source::Opener;

@@ -105,7 +105,8 @@ impl Store {
         if let Some(all) = self.json(".zmetadata").await? {
             let all = &all["metadata"];
             self.attributes = all[".zattrs"].as_object().cloned().unwrap_or_default();
-            let names = all.as_object().into_iter().flatten().filter_map(|(key, _)| key.strip_suffix("/.zarray"));
+            let names =
+                all.as_object().into_iter().flatten().filter_map(|(key, _)| key.strip_suffix("/.zarray"));
             for name in names.filter(|name| is_name(name)) {
                 let (array, attributes) = (&all[format!("{name}/.zarray")], &all[format!("{name}/.zattrs")]);
                 self.add(Member::version_2(name, array, attributes), name)?;
@@ -138,7 +139,9 @@ impl Store {
 
     async fn json(&self, key: &str) -> Result<Option<Value>, StepError> {
         let Some(bytes) = self.objects.document(key).await? else { return Ok(None) };
-        document::parse(&bytes).map(Some).map_err(|error| self.wrong(format!("its `{key}` cannot be read: {error}")))
+        document::parse(&bytes)
+            .map(Some)
+            .map_err(|error| self.wrong(format!("its `{key}` cannot be read: {error}")))
     }
 
     /// What is wrong with it.

@@ -51,14 +51,16 @@ pub(super) fn check(fetch: &Fetch, datasets: &Datasets) -> Vec<Finding> {
 /// Whether at most one state of a repository is named, and of a repository alone.
 fn states(fetch: &Fetch) -> Vec<Finding> {
     let said = [("/branch", &fetch.branch), ("/tag", &fetch.tag), ("/snapshot", &fetch.snapshot)];
-    let said: Vec<&str> = said.into_iter().filter(|(_, said)| said.is_some()).map(|(pointer, _)| pointer).collect();
+    let said: Vec<&str> =
+        said.into_iter().filter(|(_, said)| said.is_some()).map(|(pointer, _)| pointer).collect();
     let words = |pointer: &str| pointer[1..].to_owned();
     if fetch.source != SourceKind::Icechunk {
         let message = |pointer| format!("`{}` belongs to `source: icechunk`", words(pointer));
         return said.into_iter().map(|pointer| finding(pointer, &message(pointer), "remove it")).collect();
     }
     let two = said.get(1).map(|second| {
-        let message = format!("`{}` and `{}` name two states of the repository", words(said[0]), words(second));
+        let message =
+            format!("`{}` and `{}` name two states of the repository", words(said[0]), words(second));
         finding(second, &message, "keep one of them")
     });
     two.into_iter().collect()

@@ -141,7 +141,8 @@ mod tests {
     #[test]
     fn what_lies_below_a_place_keeps_its_query() {
         let below = |text: &str| Place::parse(text, Path::new("/p")).unwrap().below("t2m/c/0/1");
-        let url = |place: Place| if let Place::Http(url) = place { url.to_string() } else { place.to_string() };
+        let url =
+            |place: Place| if let Place::Http(url) = place { url.to_string() } else { place.to_string() };
         assert_eq!(url(below("https://h/a.zarr/?sig=x")), "https://h/a.zarr/t2m/c/0/1?sig=x");
         assert_eq!(url(below("https://h/a.zarr")), "https://h/a.zarr/t2m/c/0/1");
         assert_eq!(url(below("s3://b/a.zarr/")), "s3://b/a.zarr/t2m/c/0/1");

@@ -66,8 +66,9 @@ impl Chain {
             let given = &codec.configuration;
             match codec.name.as_str() {
                 "transpose" if !bytes => {
-                    let order = order(&given["order"], rank)
-                        .ok_or_else(|| format!("is transposed in an order that is none: {}", given["order"]))?;
+                    let order = order(&given["order"], rank).ok_or_else(|| {
+                        format!("is transposed in an order that is none: {}", given["order"])
+                    })?;
                     if chain.order.replace(order).is_some() {
                         return Err("is transposed twice, which frazil does not undo".to_owned());
                     }
@@ -87,8 +88,9 @@ impl Chain {
                 }
                 name => {
                     let element = given["elementsize"].as_u64();
-                    let packer = Packer::named(name, element, dtype.size())
-                        .ok_or_else(|| format!("is stored with the codec `{name}`, which frazil does not read"))?;
+                    let packer = Packer::named(name, element, dtype.size()).ok_or_else(|| {
+                        format!("is stored with the codec `{name}`, which frazil does not read")
+                    })?;
                     bytes = true;
                     chain.packers.insert(0, packer);
                 }
@@ -210,7 +212,11 @@ mod tests {
 
     #[test]
     fn numbers_come_back_from_the_order_in_which_they_are_stored() {
-        let chain = chain(&[("transpose", json!({ "order": [1, 0] })), ("bytes", json!({ "endian": "big" }))], DType::Int16, 2);
+        let chain = chain(
+            &[("transpose", json!({ "order": [1, 0] })), ("bytes", json!({ "endian": "big" }))],
+            DType::Int16,
+            2,
+        );
         // Two rows of three: 1 2 3, 4 5 6, stored by columns.
         let stored: Vec<u8> = [1i16, 4, 2, 5, 3, 6].iter().flat_map(|n| n.to_be_bytes()).collect();
         let numbers = chain.unwrap().decode(stored, &[2, 3]).unwrap();
@@ -219,10 +225,18 @@ mod tests {
 
     #[test]
     fn differences_are_summed_in_the_type_of_the_array() {
-        let delta = chain(&[("delta", json!({ "dtype": "<i4", "astype": "<i2" })), ("zstd", json!({}))], DType::Int32, 1).unwrap();
+        let delta = chain(
+            &[("delta", json!({ "dtype": "<i4", "astype": "<i2" })), ("zstd", json!({}))],
+            DType::Int32,
+            1,
+        )
+        .unwrap();
         let stored: Vec<u8> = [30_000i16, 30_000, -1].iter().flat_map(|n| n.to_le_bytes()).collect();
         let numbers = delta.decode(zstd::encode_all(stored.as_slice(), 1).unwrap(), &[3]).unwrap();
-        assert_eq!(Values::from_le_bytes(DType::Int32, &numbers), Some(vec![30_000i32, 60_000, 59_999].into()));
+        assert_eq!(
+            Values::from_le_bytes(DType::Int32, &numbers),
+            Some(vec![30_000i32, 60_000, 59_999].into())
+        );
     }
 
     #[test]

@@ -48,7 +48,10 @@ mod tests {
     #[test]
     fn numbers_that_json_has_no_word_for_are_texts() {
         let read = |text: &str| parse(text.as_bytes()).ok();
-        assert_eq!(read(r#"{"a": NaN, "b": [-Infinity, Infinity]}"#), Some(json!({ "a": "NaN", "b": ["-Infinity", "Infinity"] })));
+        assert_eq!(
+            read(r#"{"a": NaN, "b": [-Infinity, Infinity]}"#),
+            Some(json!({ "a": "NaN", "b": ["-Infinity", "Infinity"] }))
+        );
         assert_eq!(read(r#"{"a": "no \" NaN", "b": NaN}"#), Some(json!({ "a": "no \" NaN", "b": "NaN" })));
         assert_eq!(read(r#"{"a": "NaN"}"#), Some(json!({ "a": "NaN" })));
         assert_eq!(read("{nan}"), None);

@@ -218,9 +218,8 @@ fn chunk(value: &Value, rank: usize) -> Result<Vec<usize>, String> {
 }
 
 fn named<'a>(shape: &[u64], name: impl Fn(usize) -> Option<&'a str>) -> Vec<(String, u64)> {
-    let one = |(at, length): (usize, &u64)| {
-        (name(at).map_or_else(|| format!("dim_{at}"), str::to_owned), *length)
-    };
+    let one =
+        |(at, length): (usize, &u64)| (name(at).map_or_else(|| format!("dim_{at}"), str::to_owned), *length);
     shape.iter().enumerate().map(one).collect()
 }
 
@@ -308,7 +307,10 @@ mod tests {
         let array = version_3(|_| {});
         let stored = array.stored.as_ref().unwrap();
         assert_eq!(array.dims, [("y".to_owned(), 4), ("dim_1".to_owned(), 6)]);
-        assert_eq!((stored.key(&[1, 0]), array.attributes["_FillValue"].clone()), ("c/1/0".to_owned(), json!("NaN")));
+        assert_eq!(
+            (stored.key(&[1, 0]), array.attributes["_FillValue"].clone()),
+            ("c/1/0".to_owned(), json!("NaN"))
+        );
         assert!(f32::from_le_bytes(stored.fill.clone().unwrap().try_into().unwrap()).is_nan());
         let dotted = version_3(|d| d["chunk_key_encoding"] = json!({ "name": "v2" }));
         assert_eq!(dotted.stored.unwrap().key(&[1, 0]), "1.0");
@@ -319,9 +321,15 @@ mod tests {
         for (change, said) in [
             (("data_type", json!("string")), "no numbers"),
             (("chunk_grid", json!({ "name": "rectilinear" })), "rectilinear"),
-            (("chunk_grid", json!({ "name": "regular", "configuration": { "chunk_shape": [0, 3] } })), "none"),
             (
-                ("chunk_grid", json!({ "name": "regular", "configuration": { "chunk_shape": [1u64 << 40, 1u64 << 40] } })),
+                ("chunk_grid", json!({ "name": "regular", "configuration": { "chunk_shape": [0, 3] } })),
+                "none",
+            ),
+            (
+                (
+                    "chunk_grid",
+                    json!({ "name": "regular", "configuration": { "chunk_shape": [1u64 << 40, 1u64 << 40] } }),
+                ),
                 "none",
             ),
             (("codecs", json!([{ "name": "bytes" }, { "name": "pcodec" }])), "`pcodec`"),
@@ -335,7 +343,9 @@ mod tests {
     fn an_array_of_version_2_is_read() {
         let document = json!({ "shape": [4], "chunks": [3], "dtype": ">i2", "fill_value": -9, "order": "C",
             "filters": [{ "id": "shuffle", "elementsize": 2 }], "compressor": { "id": "zlib", "level": 1 } });
-        let array = Member::version_2("a", &document, &json!({ "_ARRAY_DIMENSIONS": ["time"], "units": "K" })).unwrap();
+        let array =
+            Member::version_2("a", &document, &json!({ "_ARRAY_DIMENSIONS": ["time"], "units": "K" }))
+                .unwrap();
         assert_eq!((array.dims.clone(), array.dtype), (vec![("time".to_owned(), 4)], Some(DType::Int16)));
         let stored = array.stored.unwrap();
         assert_eq!((stored.key(&[1]), array.attributes["_FillValue"].clone()), ("1".to_owned(), json!(-9)));

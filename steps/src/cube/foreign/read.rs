@@ -71,11 +71,17 @@ impl Store {
     fn target(&self, array: &Member, ranges: &[Range<u64>]) -> Result<(Block, usize), StepError> {
         let outside = || self.wrong(format!("`{}` has no {ranges:?}", array.name));
         let inside = ranges.len() == array.dims.len()
-            && ranges.iter().zip(array.shape()).all(|(range, length)| range.start <= range.end && range.end <= length);
-        let size = array.dtype.map(frazil_engine::data::DType::size).filter(|_| inside).ok_or_else(outside)?;
+            && ranges
+                .iter()
+                .zip(array.shape())
+                .all(|(range, length)| range.start <= range.end && range.end <= length);
+        let size =
+            array.dtype.map(frazil_engine::data::DType::size).filter(|_| inside).ok_or_else(outside)?;
         let bound = |at: u64| usize::try_from(at).map_err(|_| outside());
-        let ranges: Vec<Range<usize>> =
-            ranges.iter().map(|range| Ok(bound(range.start)?..bound(range.end)?)).collect::<Result<_, StepError>>()?;
+        let ranges: Vec<Range<usize>> = ranges
+            .iter()
+            .map(|range| Ok(bound(range.start)?..bound(range.end)?))
+            .collect::<Result<_, StepError>>()?;
         let numbers = ranges.iter().try_fold(size, |all, range| all.checked_mul(range.len()));
         numbers.filter(|bytes| *bytes < 1 << 40).ok_or_else(outside)?;
         Ok((Block { ranges: padded(&ranges, 0..1) }, size))
@@ -120,13 +126,23 @@ impl Job {
         };
         let places = Places::read(stored, index, object)?;
         let shared = Block {
-            ranges: units.ranges.iter().zip(&target.ranges).map(|(u, t)| u.start.max(t.start)..u.end.min(t.end)).collect(),
+            ranges: units
+                .ranges
+                .iter()
+                .zip(&target.ranges)
+                .map(|(u, t)| u.start.max(t.start)..u.end.min(t.end))
+                .collect(),
         };
         let lengths = padded(&stored.chunk, 1);
         for at in shared.chunks(&lengths) {
             let chunk = Block::of_chunk(&at, &lengths);
-            let first: Vec<usize> =
-                chunk.ranges.iter().zip(&units.ranges).zip(&lengths).map(|((c, u), n)| (c.start - u.start) / n).collect();
+            let first: Vec<usize> = chunk
+                .ranges
+                .iter()
+                .zip(&units.ranges)
+                .zip(&lengths)
+                .map(|((c, u), n)| (c.start - u.start) / n)
+                .collect();
             let place = places.of(stored, &first[first.len() - stored.chunk.len()..]);
             self.chunk(object, place, &chunk, (target, out, size))?;
         }
@@ -154,13 +170,18 @@ impl Job {
 
     /// What stands where no chunk is.
     fn fill(&self, block: &Block, target: &Block, out: &mut [u8], size: usize) -> Result<(), String> {
-        let fill = self.stored.fill.as_ref().ok_or("it is not there, and no fill value says what that means")?;
+        let fill =
+            self.stored.fill.as_ref().ok_or("it is not there, and no fill value says what that means")?;
         if fill.iter().all(|byte| *byte == 0) {
             return Ok(());
         }
         // A row of the shared part at a time: a whole chunk of fill may be large.
-        let shared: Vec<Range<usize>> =
-            block.ranges.iter().zip(&target.ranges).map(|(b, t)| b.start.max(t.start)..b.end.min(t.end)).collect();
+        let shared: Vec<Range<usize>> = block
+            .ranges
+            .iter()
+            .zip(&target.ranges)
+            .map(|(b, t)| b.start.max(t.start)..b.end.min(t.end))
+            .collect();
         if shared.iter().any(Range::is_empty) {
             return Ok(());
         }
@@ -176,4 +197,3 @@ impl Job {
         Ok(())
     }
 }
-

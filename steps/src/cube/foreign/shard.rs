@@ -18,7 +18,11 @@ impl Places {
     /// # Errors
     /// When it cannot be read, or points outside; the text fits after the name of the shard.
     pub(super) fn read(stored: &Stored, index: Index, shard: &Encoded) -> Result<Self, String> {
-        let count = stored.unit.iter().zip(&stored.chunk).try_fold(1usize, |n, (unit, chunk)| n.checked_mul(unit / chunk));
+        let count = stored
+            .unit
+            .iter()
+            .zip(&stored.chunk)
+            .try_fold(1usize, |n, (unit, chunk)| n.checked_mul(unit / chunk));
         let bytes = count.and_then(|count| count.checked_mul(16)).ok_or("it has too many chunks")? as u64;
         let length = bytes + if index.checked { 4 } else { 0 };
         let size = shard.size().map_err(|error| error.to_string())?;

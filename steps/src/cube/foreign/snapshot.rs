@@ -99,7 +99,9 @@ impl Snapshot {
         let opened = Repository::open(connected(root, &what).await?).config(repo::reading()).execute().await;
         let repository = match opened {
             Ok(repository) => repository,
-            Err(error) if matches!(error.kind, RepositoryErrorKind::RepositoryDoesntExist) => return Ok(None),
+            Err(error) if matches!(error.kind, RepositoryErrorKind::RepositoryDoesntExist) => {
+                return Ok(None);
+            }
             Err(error) => return Err(fault::store(&what, &error.kind)),
         };
         let id = match version {
@@ -131,7 +133,9 @@ fn missing(error: StepError, version: &Version) -> StepError {
     match version {
         Version::Branch(name) => error.help(format!("look whether it has a branch `{name}`")),
         Version::Tag(name) => error.help(format!("look whether it has a tag `{name}`")),
-        Version::Snapshot(id) => error.help(format!("look whether it still has the snapshot {id}: old ones expire")),
+        Version::Snapshot(id) => {
+            error.help(format!("look whether it still has the snapshot {id}: old ones expire"))
+        }
     }
 }
 
@@ -160,7 +164,8 @@ async fn connected(
                 None => S3Credentials::FromEnv,
             };
             let (prefix, none) = (Some(prefix), Vec::new());
-            storage::new_s3_object_store_storage(options, bucket, prefix, Some(credentials), none, Vec::new()).await
+            storage::new_s3_object_store_storage(options, bucket, prefix, Some(credentials), none, Vec::new())
+                .await
         }
     }
     .map_err(fault::icechunk(what))

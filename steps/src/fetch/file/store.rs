@@ -9,11 +9,7 @@ mod repository;
 use std::{collections::HashMap, num::NonZeroUsize, sync::Arc};
 
 use async_trait::async_trait;
-use frazil_engine::{
-    context::Context,
-    data::Period,
-    step::StepError,
-};
+use frazil_engine::{context::Context, data::Period, step::StepError};
 use frazil_raster_protocol::Description;
 use tokio::sync::Mutex;
 
@@ -90,9 +86,17 @@ impl StoreOpener {
     }
 
     /// The store of a request, opened unless it was already.
-    async fn store(&self, request: &Request, net: &Net, cx: &Context) -> Result<Option<Arc<Opened>>, StepError> {
-        let mut wanted: Vec<String> =
-            request.variables.iter().map(|wanted| wanted.select.from.as_ref().unwrap_or(&wanted.name).clone()).collect();
+    async fn store(
+        &self,
+        request: &Request,
+        net: &Net,
+        cx: &Context,
+    ) -> Result<Option<Arc<Opened>>, StepError> {
+        let mut wanted: Vec<String> = request
+            .variables
+            .iter()
+            .map(|wanted| wanted.select.from.as_ref().unwrap_or(&wanted.name).clone())
+            .collect();
         wanted.sort();
         wanted.dedup();
         let name = format!("{} {}", net.name(&request.place), wanted.join(" "));
@@ -102,7 +106,9 @@ impl StoreOpener {
         }
         let kept = Kept::new(&self.scratch);
         let Some(objects) = self.objects(&request.place, &kept, net, cx).await? else { return Ok(None) };
-        let Some(store) = Store::open(objects, &request.place.to_string(), &wanted).await? else { return Ok(None) };
+        let Some(store) = Store::open(objects, &request.place.to_string(), &wanted).await? else {
+            return Ok(None);
+        };
         let description = describe::description(&store, &wanted, &self.helpers, self.limits(cx)).await?;
         let opened = Arc::new(Opened { store, kept, description });
         stores.insert(name, Arc::clone(&opened));

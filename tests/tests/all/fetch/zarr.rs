@@ -28,7 +28,8 @@ fn all_made(specs: Vec<Value>) -> Option<Vec<Made>> {
     let mut all = Vec::new();
     for spec in specs {
         let mut stand = Stand::new([]);
-        let mut whole = json!({ "path": stand.folder.path().join("a.zarr"), "out": stand.folder.path().join("numbers") });
+        let mut whole =
+            json!({ "path": stand.folder.path().join("a.zarr"), "out": stand.folder.path().join("numbers") });
         whole.as_object_mut().unwrap().extend(spec.as_object().unwrap().clone());
         let block = json!({
             "title": "t", "time": { "step": "PT1H", "late": "10d" }, "variables": { "t": { "units": "K" } },
@@ -87,8 +88,11 @@ impl Made {
     /// Requests for chunks of `t2m`, by path; each at most once.
     fn chunks(&self) -> Vec<String> {
         let asked = self.stand.server.requests().into_iter().map(|request| request.path);
-        let mut asked: Vec<String> =
-            asked.filter(|path| path.starts_with("/a.zarr/t2m/") && !path.ends_with(".json") && !path.contains("/.z")).collect();
+        let mut asked: Vec<String> = asked
+            .filter(|path| {
+                path.starts_with("/a.zarr/t2m/") && !path.ends_with(".json") && !path.contains("/.z")
+            })
+            .collect();
         let all = asked.len();
         asked.sort();
         asked.dedup();
@@ -114,7 +118,11 @@ async fn stores_of_both_versions_and_all_codecs_are_read_as_xarray_reads_them() 
         (2, "shuffle", json!({ "dtype": "f8" })),
         (3, "blosc", json!({ "consolidated": false })),
         (3, "zstd", json!({ "shards": [4, 8, 12], "chunks": [2, 4, 6], "east": true })),
-        (3, "zlib", json!({ "shards": [6, 8, 12], "chunks": [1, 2, 3], "rising": true, "consolidated": false })),
+        (
+            3,
+            "zlib",
+            json!({ "shards": [6, 8, 12], "chunks": [1, 2, 3], "rising": true, "consolidated": false }),
+        ),
         (3, "lz4", json!({ "units": "minutes since 1950-01-01", "dtype": "f8" })),
         (3, "gzip", json!({ "packed": true, "units": "seconds since 1970-01-01" })),
         (3, "crc32c", json!({ "order": "F" })),
@@ -145,7 +153,9 @@ async fn a_bbox_over_greenwich_is_cut_from_a_store_from_0_to_360() {
 
 #[tokio::test]
 async fn one_of_several_levels_is_chosen_by_its_value() {
-    let Some(mut made) = made(json!({ "times": six(), "levels": [1000, 850, 500], "level": 850 })) else { return };
+    let Some(mut made) = made(json!({ "times": six(), "levels": [1000, 850, 500], "level": 850 })) else {
+        return;
+    };
     made.stand.with["variables"]["t"]["level"] = json!(850);
     made.compare(6).await;
     made.stand.with["variables"]["t"]["level"] = json!(700);
@@ -160,7 +170,8 @@ async fn one_of_several_levels_is_chosen_by_its_value() {
 #[tokio::test]
 async fn a_chunk_of_2880_hours_is_asked_for_once() {
     let times: Vec<i64> = (0..2_950).collect();
-    let spec = json!({ "times": times, "chunks": [2_880, 4, 6], "codec": "blosc", "format": 2, "east": true });
+    let spec =
+        json!({ "times": times, "chunks": [2_880, 4, 6], "codec": "blosc", "format": 2, "east": true });
     let Some(made) = made(spec) else { return };
     made.compare(2_950).await;
     // Two chunks along time, two of rows and two of columns.
@@ -201,7 +212,9 @@ async fn who_asks_is_told_with_each_request_and_each_is_tried_again_by_its_class
     made.stand.server.first(chunk, [Fault::Status(503, None), Fault::Truncate(20), Fault::None]);
     let (arrived, error) = made.stand.fetch(&hours(0, 6)).await;
     assert_eq!((arrived.len(), error, made.stand.server.count(chunk)), (6, None, 3));
-    for (fault, said, asked) in [(Fault::Status(403, None), "403", 1), (Fault::Status(429, None), "429", 3), (Fault::Reset, "", 3)] {
+    for (fault, said, asked) in
+        [(Fault::Status(403, None), "403", 1), (Fault::Status(429, None), "429", 3), (Fault::Reset, "", 3)]
+    {
         std::fs::remove_dir_all(&made.stand.cx.scratch).unwrap();
         made.stand.server.forget();
         made.stand.server.always(chunk, fault);
@@ -227,12 +240,20 @@ async fn a_chunk_that_is_not_there_is_fill_while_its_store_is_there() {
 
 #[tokio::test]
 async fn an_icechunk_repository_is_read_at_the_state_that_is_named() {
-    let Some(mut made) = made(json!({ "times": six(), "icechunk": true, "east": true, "chunks": [1, 8, 12] })) else { return };
+    let Some(mut made) =
+        made(json!({ "times": six(), "icechunk": true, "east": true, "chunks": [1, 8, 12] }))
+    else {
+        return;
+    };
     let path = made.stand.folder.path().join("a.zarr");
     for url in [format!("{}/a.zarr", made.stand.server.url()), path.display().to_string()] {
         made.stand.with["url"] = json!(url);
         made.compare(6).await;
-        for (state, value, count) in [("tag", json!("begin"), 5), ("snapshot", made.said["first"].clone(), 5), ("branch", json!("main"), 6)] {
+        for (state, value, count) in [
+            ("tag", json!("begin"), 5),
+            ("snapshot", made.said["first"].clone(), 5),
+            ("branch", json!("main"), 6),
+        ] {
             let mut with = made.stand.with.clone();
             with[state] = value;
             std::mem::swap(&mut made.stand.with, &mut with);
@@ -267,12 +288,18 @@ fn edit(path: &Path, change: impl FnOnce(&mut Value)) {
 async fn metadata_that_lie_are_refused_before_memory_is_taken() {
     type Change = fn(&mut Value);
     let huge: Change = |d| d["chunk_grid"]["configuration"]["chunk_shape"] = json!([3_000, 3_000, 3_000]);
-    let none: Change = |d| d["chunk_grid"]["configuration"]["chunk_shape"] = json!([1u64 << 40, 1u64 << 40, 1]);
+    let none: Change =
+        |d| d["chunk_grid"]["configuration"]["chunk_shape"] = json!([1u64 << 40, 1u64 << 40, 1]);
     let endless: Change = |d| d["shape"] = json!([6, 8_000_000_000_000u64, 12]);
     let codec: Change = |d| d["codecs"] = json!([{ "name": "bytes" }, { "name": "mystery" }]);
     let smaller: Change = |d| d["chunk_grid"]["configuration"]["chunk_shape"] = json!([1, 2, 2]);
-    let cases =
-        [(huge, "memory of a run allows"), (none, "which are none"), (endless, "`latitude`"), (codec, "`mystery`"), (smaller, "bytes")];
+    let cases = [
+        (huge, "memory of a run allows"),
+        (none, "which are none"),
+        (endless, "`latitude`"),
+        (codec, "`mystery`"),
+        (smaller, "bytes"),
+    ];
     let spec = || json!({ "times": six(), "chunks": [6, 8, 12], "consolidated": false });
     let Some(all) = all_made(cases.iter().map(|_| spec()).collect()) else { return };
     for (made, (change, said)) in all.into_iter().zip(cases) {

@@ -42,7 +42,12 @@ pub(super) async fn description(
             arrays[at].values = values(store, member, limits).await?;
         }
     }
-    Ok(Description { version: VERSION, driver: "Zarr".to_owned(), content: Content::Arrays(arrays), opens: 1 })
+    Ok(Description {
+        version: VERSION,
+        driver: "Zarr".to_owned(),
+        content: Content::Arrays(arrays),
+        opens: 1,
+    })
 }
 
 /// Whether the values of an array are needed: those of a coordinate of a wanted dimension, and what
@@ -77,7 +82,9 @@ fn fits(store: &Store, arrays: &[Array], wanted: &[String], coordinate: &Array) 
 
 /// All numbers of an array of at most one dimension; none of one that holds something else.
 async fn values(store: &Store, member: &Member, limits: Limits) -> Result<Option<Column>, StepError> {
-    let Some(dtype) = member.dtype.filter(|_| member.shape().product::<u64>() <= LABELS) else { return Ok(None) };
+    let Some(dtype) = member.dtype.filter(|_| member.shape().product::<u64>() <= LABELS) else {
+        return Ok(None);
+    };
     let all: Vec<_> = member.shape().map(|length| 0..length).collect();
     let bytes = store.read(member, &all, limits).await?;
     let values = Values::from_le_bytes(dtype, &bytes);

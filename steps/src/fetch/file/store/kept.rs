@@ -116,9 +116,14 @@ mod tests {
             let brought = Brought::here(format!("/{block}").into());
             state.chunks.insert(block.to_string(), Chunk { brought, bytes: 10, block });
         }
-        let names = |state: &mut State, most| state.spare(most).into_iter().map(|(name, _)| name).collect::<Vec<_>>();
+        let names =
+            |state: &mut State, most| state.spare(most).into_iter().map(|(name, _)| name).collect::<Vec<_>>();
         assert_eq!(names(&mut state, 50), Vec::<String>::new());
         assert_eq!(names(&mut state, 35), ["1", "2"]);
-        assert_eq!(names(&mut state, 0), ["3"], "two variables are read in turn: their last blocks are in use");
+        assert_eq!(
+            names(&mut state, 0),
+            ["3"],
+            "two variables are read in turn: their last blocks are in use"
+        );
     }
 }

@@ -77,7 +77,8 @@ impl Remote {
         let Some(found) = found.filter(|_| confirmed != Some(block)) else { return Ok(()) };
         let place = self.root.below(found);
         if !patiently(&self.cx, &place, || self.net.exists(&place)).await? {
-            let message = format!("{}: it went away while it was read: {found} is not there any more", self.root);
+            let message =
+                format!("{}: it went away while it was read: {found} is not there any more", self.root);
             return Err(StepError::permanent(ErrorKind::Network, message).help("run again when it is there"));
         }
         self.state().confirmed = Some(block);
@@ -144,7 +145,9 @@ impl Objects for Pinned {
         let file = format!("{} {} {name}/{key}", self.name, self.snapshot.id());
         let file = blake3::hash(file.as_bytes()).to_hex().to_string();
         let bring = |to: std::path::PathBuf| async move {
-            let Some(Encoded::Here(bytes)) = self.snapshot.chunk(name, key, at).await? else { return Ok(false) };
+            let Some(Encoded::Here(bytes)) = self.snapshot.chunk(name, key, at).await? else {
+                return Ok(false);
+            };
             tokio::fs::write(&to, &bytes).await.map_err(|error| {
                 StepError::permanent(ErrorKind::Store, format!("cannot write {}: {error}", to.display()))
             })?;
