@@ -175,15 +175,8 @@ fn read(world: &Mutex<World>, period: Period, context: bool) -> Option<Result<Ar
 
 impl Source for Read {
     async fn plan(&self, periods: &Periods, _: u32, _: &Scope) -> Result<PlannedSlices, StepError> {
-        let requests = periods.count();
-        Ok(PlannedSlices {
-            periods: periods.clone(),
-            requests,
-            bytes: None,
-            in_flight: 1,
-            memory: 0,
-            reasons: Vec::new(),
-        })
+        let (periods, requests) = (periods.clone(), periods.count());
+        Ok(PlannedSlices { periods, requests, bytes: None, in_flight: 1, memory: 0, reasons: Vec::new() })
     }
     fn slices(&self, periods: Periods, halo: u32, _: &Context) -> Slices {
         let world = world(&self.world);
