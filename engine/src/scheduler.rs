@@ -19,6 +19,7 @@ use std::{
 use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 
+pub use failpoint::reached;
 pub use settle::{Settled, settle_dead};
 
 use crate::{

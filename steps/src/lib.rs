@@ -15,6 +15,7 @@ mod net;
 mod open_dataset;
 mod publish_stac;
 mod raster;
+mod rechunk;
 pub mod resample;
 mod scratch;
 #[cfg(test)]
@@ -38,6 +39,7 @@ pub fn registry() -> Registry {
         .node::<Maintain>()
         .node::<open_dataset::OpenDataset>()
         .node::<publish_stac::PublishStac>()
+        .node::<rechunk::Rechunk>()
         .source::<exec::Exec>()
         .source::<Fetch>()
         .filter::<transform::Transform>()

@@ -193,6 +193,8 @@ codes! {
         "Periods are appended to a time axis, so the dataset needs one: `time: { step: P1D }`, or another step.";
     PACKING "FZ531" "packing that is not into an integer"
         "`scale-factor` and `add-offset` store values as integers, so the dtype has to be one, such as int16.";
+    LAYOUT "FZ532" "a layout that cannot be"
+        "Chunks have a length along each dimension that is named, shards are whole multiples of chunks, and Zstandard has levels from -7 to 22. Only datasets with a time axis are rechunked.";
     OLD_NAME "FZ601" "an old standard name"
         "The CF table calls it otherwise now. Readers that know the new table only do not find the old name.\n\nThis is a warning; `check --fix` writes the new name.";
     OLD_ZONE "FZ602" "the old name of a time zone"

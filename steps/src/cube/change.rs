@@ -131,9 +131,19 @@ async fn resize(
     let mut document =
         nodes.get(name).cloned().ok_or_else(|| not_a_cube(format!("{what}: there is no array {name}")))?;
     document["shape"][0] = json!(length);
-    let (shape, names) = creation::shape(&document)?;
+    update(session, name, &document, what).await
+}
+
+/// Gives an array another document; its chunks stay.
+pub(super) async fn update(
+    session: &mut Session,
+    name: &str,
+    document: &Value,
+    what: &str,
+) -> Result<(), StepError> {
+    let (shape, names) = creation::shape(document)?;
     session
-        .update_array(&path(name)?, shape, Some(names), bytes(&document))
+        .update_array(&path(name)?, shape, Some(names), bytes(document))
         .await
         .map_err(fault::icechunk(what))
 }

@@ -9,13 +9,11 @@ use serde_json::{Map, Value, json};
 
 use super::{
     crs, document, grid,
+    lengths::{Lengths, codecs},
     template::{Template, TemplateVariable},
 };
 
-/// Lengths of space chunks where none are declared.
-const SPACE_CHUNK: u64 = 512;
-
-fn refused(message: impl Into<String>, help: impl Into<String>) -> StepError {
+pub(super) fn refused(message: impl Into<String>, help: impl Into<String>) -> StepError {
     StepError::permanent(ErrorKind::Data, message).help(help)
 }
 
@@ -159,79 +157,6 @@ fn declared_grid(block: &Dataset, project_crs: Option<&str>, given: &Grid) -> Re
         }
     }
     Ok(own)
-}
-
-/// Lengths of chunks and shards: time, further dimensions, y, x.
-struct Lengths {
-    chunks: Vec<u64>,
-    shards: Option<Vec<u64>>,
-    level: i32,
-}
-
-impl Lengths {
-    fn of(block: &Dataset, step: Frequency, grid: &Grid) -> Result<Self, StepError> {
-        let (rows, columns) = grid.shape();
-        // Name, short name, default and limit of each; a reader mostly wants one combination, so each
-        // lies in chunks of its own.
-        let mut all = vec![("time", "time", step.default_time_chunk(), u64::MAX)];
-        all.extend(grid.extra.0.iter().map(|d| (d.name.as_str(), d.name.as_str(), 1, d.labels.len() as u64)));
-        for (axis, short, length) in [(&grid.y, "y", rows as u64), (&grid.x, "x", columns as u64)] {
-            all.push((axis.name.as_str(), short, SPACE_CHUNK.min(length), length));
-        }
-        let names: Vec<&str> = all.iter().map(|dimension| dimension.0).collect();
-        let said = |map: &std::collections::BTreeMap<String, u64>, name: &str, short: &str| {
-            map.get(name).or_else(|| map.get(short)).copied()
-        };
-        let length = |(name, short, default, limit): &(&str, &str, u64, u64)| {
-            said(&block.chunks, name, short).unwrap_or(*default).clamp(1, (*limit).max(1))
-        };
-        let chunks: Vec<u64> = all.iter().map(length).collect();
-        let shard = |((name, short, ..), chunk): (&(&str, &str, u64, u64), &u64)| {
-            said(&block.shards, name, short).unwrap_or(*chunk).max(*chunk)
-        };
-        let shards: Option<Vec<u64>> =
-            (!block.shards.is_empty()).then(|| all.iter().zip(&chunks).map(shard).collect());
-        if let Some(shards) = &shards
-            && let Some(d) = (0..names.len()).find(|&d| shards[d] % chunks[d] != 0)
-        {
-            return Err(refused(
-                format!(
-                    "a shard of {} along `{}` is no multiple of a chunk of {}",
-                    shards[d], names[d], chunks[d]
-                ),
-                "make shards whole multiples of chunks",
-            ));
-        }
-        Ok(Self { chunks, shards, level: block.codec.zstd })
-    }
-
-    fn codecs(&self, dtype: DType) -> Vec<Value> {
-        let plain = codecs(dtype, self.level);
-        match &self.shards {
-            None => plain,
-            Some(_) => vec![json!({
-                "name": "sharding_indexed",
-                "configuration": {
-                    "chunk_shape": self.chunks,
-                    "codecs": plain,
-                    "index_codecs": [
-                        { "name": "bytes", "configuration": { "endian": "little" } },
-                        { "name": "crc32c" },
-                    ],
-                    "index_location": "end",
-                },
-            })],
-        }
-    }
-}
-
-fn codecs(dtype: DType, level: i32) -> Vec<Value> {
-    let bytes = if dtype.size() == 1 {
-        json!({ "name": "bytes" })
-    } else {
-        json!({ "name": "bytes", "configuration": { "endian": "little" } })
-    };
-    vec![bytes, json!({ "name": "zstd", "configuration": { "level": level, "checksum": false } })]
 }
 
 fn variable(

@@ -23,7 +23,7 @@ use super::{
 
 /// Chunks that are fetched and decoded at a time by one read: two keep two cores busy while a
 /// third is on its way; more would only hold memory.
-const CHUNKS_AT_A_TIME: usize = 3;
+pub(super) const CHUNKS_AT_A_TIME: usize = 3;
 
 /// The part of a period that is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -304,9 +304,23 @@ impl Block {
 
 /// Copies what two blocks of as many dimensions share from one to the other.
 pub(super) fn copy(from: &Block, source: &[u8], to: &Block, target: &mut [u8], size: usize) {
-    let shared: Vec<Range<usize>> =
+    copy_within(from, source, to, target, size, &(0..usize::MAX));
+}
+
+/// The same, of no other steps than those of `limit`.
+pub(super) fn copy_within(
+    from: &Block,
+    source: &[u8],
+    to: &Block,
+    target: &mut [u8],
+    size: usize,
+    limit: &Range<usize>,
+) {
+    let mut shared: Vec<Range<usize>> =
         from.ranges.iter().zip(&to.ranges).map(|(a, b)| a.start.max(b.start)..a.end.min(b.end)).collect();
-    let [outer @ .., rows, columns] = shared.as_slice() else { return };
+    if let Some(time) = shared.first_mut() {
+        *time = time.start.max(limit.start)..time.end.min(limit.end);
+    }
     if shared.iter().any(Range::is_empty) {
         return;
     }
@@ -325,13 +339,17 @@ pub(super) fn copy(from: &Block, source: &[u8], to: &Block, target: &mut [u8], s
         (strides, begin)
     };
     let ((source_strides, mut s), (target_strides, mut d)) = (strides(from), strides(to));
-    let (length, row) = (columns.len() * size, outer.len());
+    // Places that follow each other in both are copied at once: whole rows, whole planes.
+    let mut inner = shared.len();
+    let mut length = size;
+    while inner > 0 && source_strides[inner - 1] == length && target_strides[inner - 1] == length {
+        inner -= 1;
+        length *= shared[inner].len();
+    }
+    let outer = &shared[..inner];
     let mut at = vec![0; outer.len()];
     loop {
-        for n in 0..rows.len() {
-            let (s, d) = (s + n * source_strides[row], d + n * target_strides[row]);
-            target[d..d + length].copy_from_slice(&source[s..s + length]);
-        }
+        target[d..d + length].copy_from_slice(&source[s..s + length]);
         // The next place of the outer dimensions, the last of them first.
         let Some(turn) = (0..outer.len()).rev().find(|&dim| at[dim] + 1 < outer[dim].len()) else { return };
         for dim in turn + 1..outer.len() {
