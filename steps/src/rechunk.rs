@@ -77,13 +77,22 @@ impl Step for Rechunk {
         for (name, shard) in &self.shards {
             let chunk = self.chunks.get(name).copied().filter(|chunk| *chunk > 0);
             if let Some(chunk) = chunk.filter(|chunk| *shard > 0 && shard % chunk != 0) {
-                let message = format!("a shard of {shard} along `{name}` is no multiple of a chunk of {chunk}");
-                found.push(finding(format!("/shards/{name}"), message, "make shards whole multiples of chunks"));
+                let message =
+                    format!("a shard of {shard} along `{name}` is no multiple of a chunk of {chunk}");
+                found.push(finding(
+                    format!("/shards/{name}"),
+                    message,
+                    "make shards whole multiples of chunks",
+                ));
             }
         }
         if let Some(codec) = self.codec.filter(|codec| !(-7..=22).contains(&codec.zstd)) {
             let message = format!("Zstandard has no level {}", codec.zstd);
-            found.push(finding("/codec/zstd".to_owned(), message, "levels go from -7 to 22; 3 is the usual one"));
+            found.push(finding(
+                "/codec/zstd".to_owned(),
+                message,
+                "levels go from -7 to 22; 3 is the usual one",
+            ));
         }
         found
     }
@@ -160,7 +169,8 @@ impl Rechunk {
             return Ok((Work::default(), vec![format!("{} holds nothing yet", info.id)]));
         };
         let added = given.changes.iter().filter(|item| item.action == Action::Add);
-        let length = cube.map_or(0, |cube| cube.axis().len()) + added.map(|item| item.range.len()).sum::<usize>();
+        let length =
+            cube.map_or(0, |cube| cube.axis().len()) + added.map(|item| item.range.len()).sum::<usize>();
         let Some(found) = cube::rechunking(template, &self.layout(info), length)? else {
             return Ok((Work::default(), vec![in_shape(info)]));
         };
@@ -171,12 +181,8 @@ impl Rechunk {
             found.written,
             found.bytes.div_ceil(1 << 20)
         ));
-        let work = Work {
-            commits: 1,
-            chunks: Some(found.written),
-            memory: Some(found.memory),
-            ..Work::default()
-        };
+        let work =
+            Work { commits: 1, chunks: Some(found.written), memory: Some(found.memory), ..Work::default() };
         Ok((work, reasons))
     }
 }

@@ -40,9 +40,9 @@ use super::{
 use branch::Branch;
 use progress::Progress;
 pub(super) use progress::Stretch;
-pub(crate) use recast::{Layout, foreseen};
 #[cfg(test)]
 pub(super) use recast::{Casts, Recast};
+pub(crate) use recast::{Layout, foreseen};
 
 /// What the names of branches of rewrites begin with.
 const PREFIX: &str = "rewrite-";

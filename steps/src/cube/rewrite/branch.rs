@@ -64,8 +64,15 @@ impl Branch {
         scope: &Scope,
     ) -> Result<Self, StepError> {
         let repository = Arc::clone(&main.repository);
-        let mut branch =
-            Self { name, repository, progress: None, tip: None, length: None, pending: Vec::new(), moved: false };
+        let mut branch = Self {
+            name,
+            repository,
+            progress: None,
+            tip: None,
+            length: None,
+            pending: Vec::new(),
+            moved: false,
+        };
         if names(&branch.repository, info, scope).await?.contains(&branch.name) {
             let tip = repo::tip(&branch.repository, &branch.name, info, scope).await?;
             let about = branch.repository.lookup_snapshot(&tip).await;
@@ -136,7 +143,8 @@ impl Branch {
         for Reference { array, at, payload } in &self.pending {
             let array = path(array)?;
             if payload.is_none()
-                && (fresh || session.get_chunk_ref(&array, at).await.map_err(fault::icechunk(what))?.is_none())
+                && (fresh
+                    || session.get_chunk_ref(&array, at).await.map_err(fault::icechunk(what))?.is_none())
             {
                 continue;
             }

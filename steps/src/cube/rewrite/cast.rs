@@ -144,7 +144,8 @@ impl Caster {
                 Some(begun) => (begun.window, begun.read),
                 None => (self.window(block, job, 0).await?, at),
             };
-            let next = if end < steps.end { (end + job.cast.window).min(steps.end) } else { end + job.cast.window };
+            let next =
+                if end < steps.end { (end + job.cast.window).min(steps.end) } else { end + job.cast.window };
             self.read(job, &mut window, read, end..next).await?;
             while self.tasks.len() >= ahead(window.numbers.len()) {
                 self.next().await?;

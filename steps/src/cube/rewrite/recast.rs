@@ -170,8 +170,7 @@ pub(super) fn target(
     };
     let plan = casts(template, others, window, document)?;
     let unit = plan.unit;
-    let mut target =
-        Target { plan, salt, unit, arrays: BTreeMap::new(), parts: Vec::new(), axis };
+    let mut target = Target { plan, salt, unit, arrays: BTreeMap::new(), parts: Vec::new(), axis };
     for other in others {
         let document = document_of(document(other), other, target.axis.len());
         target.arrays.insert(template.path(&other.name), document);
@@ -180,7 +179,9 @@ pub(super) fn target(
         let cast = &target.plan.casts[*cast];
         let (units, bytes) = (cast.window / unit, cast.window_bytes(tile) as u64);
         let windows = usize::try_from((batch / bytes.max(1)).max(1)).unwrap_or(usize::MAX);
-        target.parts.push(Part { stride: windows.saturating_mul(units), unit_bytes: bytes / units.max(1) as u64 });
+        target
+            .parts
+            .push(Part { stride: windows.saturating_mul(units), unit_bytes: bytes / units.max(1) as u64 });
     }
     Ok(target)
 }
@@ -237,7 +238,8 @@ pub(crate) fn foreseen(
     if others.is_empty() || length == 0 {
         return Ok(None);
     }
-    let plan = casts(template, &others, WINDOW, |variable| ArrayDocument::variable(variable, &template.grid))?;
+    let plan =
+        casts(template, &others, WINDOW, |variable| ArrayDocument::variable(variable, &template.grid))?;
     let mut found = Rechunking { arrays: Vec::new(), read: 0, written: 0, bytes: 0, memory: 0 };
     let lengths: Vec<u64> =
         std::iter::once(length).chain(template.grid.lengths()).map(|n| n as u64).collect();

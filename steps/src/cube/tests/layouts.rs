@@ -33,7 +33,10 @@ fn cases() -> impl Strategy<Value = Case> {
         let chunks = || prop::collection::vec(1u64..8, 3 + extra - 1);
         let shards = || prop::option::of(prop::collection::vec(1u64..4, 3 + extra - 1));
         let cells = prop::collection::vec(1usize..9, 2 + extra - 1);
-        let sizes = (prop::sample::select(vec![1usize, 300, 1 << 20]), prop::sample::select(vec![1u64, 2_000, 1 << 30]));
+        let sizes = (
+            prop::sample::select(vec![1usize, 300, 1 << 20]),
+            prop::sample::select(vec![1u64, 2_000, 1 << 30]),
+        );
         (1usize..24, cells, chunks(), shards(), chunks(), shards(), any::<u64>(), 1i32..8, sizes).prop_map(
             |(periods, cells, one, one_shards, other, other_shards, seed, level, (window, batch))| Case {
                 periods,
@@ -66,7 +69,8 @@ impl Case {
     /// Lengths of chunks and shards by dimension.
     fn layout(&self, which: usize) -> [Vec<(&'static str, u64)>; 2] {
         let (chunks, shards) = &self.layouts[which];
-        let names = if self.cells.len() == 3 { vec!["time", "level", "y", "x"] } else { vec!["time", "y", "x"] };
+        let names =
+            if self.cells.len() == 3 { vec!["time", "level", "y", "x"] } else { vec!["time", "y", "x"] };
         let limits = std::iter::once(u64::MAX).chain(self.cells.iter().map(|n| *n as u64));
         let chunks: Vec<u64> = chunks.iter().zip(limits).map(|(chunk, limit)| (*chunk).min(limit)).collect();
         let shards = shards.iter().flatten().zip(&chunks).map(|(times, chunk)| times * chunk);
@@ -77,7 +81,8 @@ impl Case {
     /// The bytes of a variable in a period: whole chunks of fill, single holes, any bits.
     fn bytes(&self, variable: &str, period: usize) -> Vec<u8> {
         let cells: usize = self.cells.iter().product();
-        let mut random = self.seed ^ (period as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ variable.len() as u64;
+        let mut random =
+            self.seed ^ (period as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ variable.len() as u64;
         let empty = (self.seed >> (period % 40)) & 3 == 0;
         let mut bytes = Vec::new();
         for _ in 0..cells {
@@ -148,7 +153,8 @@ async fn becomes_the_other(case: &Case) {
         let lengths: Vec<u64> = chunks.iter().map(|(_, n)| *n).collect();
         assert_eq!(variable.chunks, lengths, "{case:?}");
         let stored = cube.read(&variable.name, 0..case.periods, None).await.unwrap();
-        let meant: Vec<u8> = (0..case.periods).flat_map(|period| case.bytes(&variable.name, period)).collect();
+        let meant: Vec<u8> =
+            (0..case.periods).flat_map(|period| case.bytes(&variable.name, period)).collect();
         assert_eq!(stored.bytes(), meant, "`{}` of {case:?}", variable.name);
     }
     let head = cube.id();

@@ -216,8 +216,10 @@ async fn two_at_a_time_end_in_one_layout() {
     let bench = bench(json!({ "chunks": { "time": 1 } }));
     bench.add(1, 10).await;
     let wanted = layout(&[("time", 2)], &[], 3);
-    let (one, other) =
-        tokio::join!(disturbed(&bench, wanted.clone(), &nothing), disturbed(&bench, wanted.clone(), &nothing));
+    let (one, other) = tokio::join!(
+        disturbed(&bench, wanted.clone(), &nothing),
+        disturbed(&bench, wanted.clone(), &nothing)
+    );
     assert_eq!(one.0.unwrap(), other.0.unwrap());
     assert_eq!(bench.contents().await, finals(1..=10));
     let after = bench.cube().await.unwrap();
