@@ -19,7 +19,7 @@ pub use walk::{NodePlan, explain, heads, units_for, walk};
 
 use crate::{
     context::Scope,
-    data::{Item, NodeId, PeriodRange, Periods, Snapshot, Status},
+    data::{Item, NodeId, PeriodRange, Periods, Snapshot, SnapshotId, Status},
     step::{ErrorKind, StepError},
 };
 
@@ -111,8 +111,11 @@ pub struct PlannedSnapshot {
     pub work: Work,
     /// Why, a sentence each.
     pub reasons: Vec<String>,
-    /// Its layout where nothing is stored yet and it is known: between those who read and write
-    /// cubes, opaque to the engine.
+    /// The head of the branch of its release, where one is under way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aside: Option<SnapshotId>,
+    /// Its layout where nothing is stored yet, or where it will be another one, and it is known:
+    /// between those who read and write cubes, opaque to the engine.
     #[serde(skip)]
     pub layout: Option<serde_json::Value>,
 }

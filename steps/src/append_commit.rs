@@ -95,7 +95,9 @@ impl Sink for AppendCommit {
         if differs {
             reasons.push("its definition differs from the one of its last commit: what is stored stays as it is; another `version`, or `only: all` of enumerate-periods, asks for it again".to_owned());
         }
-        let (changes, moves) = release::foreseen(&standing, &input.periods);
+        let (changes, statuses, moves) = release::foreseen(&standing, &input.periods);
+        // A dataset that nothing is stored of, and one that moves to a release, is of a layout to come.
+        let new = standing.main.is_none() || moves.is_some();
         reasons.extend(moves);
         let declared = match cube {
             Some(_) => None,
@@ -105,6 +107,7 @@ impl Sink for AppendCommit {
             .map(Cube::template)
             .or(declared.as_ref())
             .map(|template| cube::chunk_objects(template, cube.map(Cube::axis), &input.periods.batches));
+        let layout = cube.map(Cube::template).cloned().or(declared).filter(|_| new);
         Ok(PlannedSnapshot {
             snapshot: cube::head_of(info, standing.main.as_deref().map(Cube::id)),
             work: Work {
@@ -116,10 +119,10 @@ impl Sink for AppendCommit {
                 ..Work::default()
             },
             changes,
-            // What sources will answer nobody knows before they are asked.
-            statuses: Vec::new(),
+            statuses,
             reasons,
-            layout: declared.and_then(|template| serde_json::to_value(template).ok()),
+            aside: standing.aside(),
+            layout: layout.and_then(|template| serde_json::to_value(template).ok()),
         })
     }
 

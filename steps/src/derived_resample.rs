@@ -115,28 +115,30 @@ impl Node for DerivedResample {
             _ => Err(StepError::permanent(ErrorKind::Internal, "derived-resample is planned over snapshots")),
         };
         let sources = input.into_iter().map(snapshot).collect::<Result<Vec<_>, _>>()?;
-        let given =
-            sources.iter().map(|source| (source.snapshot.clone(), &source.changes[..], &source.statuses[..]));
-        let survey = Survey::of(self, &once(given), scope).await?;
+        let survey = Survey::of(self, &once(sources.iter().map(Given::planned)), scope).await?;
         let decision = survey.decide(self.ready);
         let batches = survey.batches(&decision);
-        let layout = survey.layout(self, &sources, scope);
+        let layout = survey.layout();
+        let (changes, statuses) = survey.changes(&decision);
+        let reasons = survey.reasons(&decision);
         let work = Work {
             periods: decision.windows.len() + decision.earlier.len(),
-            commits: batches.len(),
+            // To move `main` is no commit, but it is work.
+            commits: batches.len().max(usize::from(!changes.is_empty())),
             chunks: layout.as_ref().map(|layout| survey.chunks(layout, &batches)),
             memory: survey.memory(),
             ..Work::default()
         };
         let planned = PlannedSnapshot {
             snapshot: survey.head(),
-            changes: decision.items(),
-            statuses: decision.statuses(),
+            changes,
+            statuses,
             work: work.clone(),
-            reasons: decision.reasons.clone(),
-            layout: layout.filter(|_| survey.target.is_none()).and_then(|l| serde_json::to_value(l).ok()),
+            reasons: reasons.clone(),
+            aside: survey.standing.aside(),
+            layout: layout.filter(|_| survey.is_new()).and_then(|l| serde_json::to_value(l).ok()),
         };
-        Ok(Planned { document: PlannedDocument::Snapshot(planned), work, reasons: decision.reasons })
+        Ok(Planned { document: PlannedDocument::Snapshot(planned), work, reasons })
     }
 
     async fn explain(
@@ -145,11 +147,11 @@ impl Node for DerivedResample {
         periods: &[Period],
         scope: &Scope,
     ) -> Result<Vec<Vec<Explained>>, StepError> {
-        let given = once(sources.iter().map(|source| (source.clone(), &[][..], &[][..])));
+        let given = once(sources.iter().map(Given::found));
         let survey = Survey::of(self, &given, scope).await?;
         let inputs = survey.inputs(self.ready);
         let mut explained: Vec<Vec<Explained>> = periods.iter().map(|_| Vec::new()).collect();
-        for (source, (Snapshot { dataset, .. }, ..)) in inputs.sources.iter().zip(&given) {
+        for (source, Given { snapshot: Snapshot { dataset, .. }, .. }) in inputs.sources.iter().zip(&given) {
             let TimeAxis::Regular(time) = &scope.dataset(dataset)?.block.time else { continue };
             for (window, all) in periods.iter().zip(&mut explained) {
                 all.push(explain::explained(&inputs, source, dataset, time, scope.instant, *window));
@@ -159,7 +161,7 @@ impl Node for DerivedResample {
     }
 
     async fn run(&self, Every(input): Every<Snapshot>, cx: &Context) -> Outcome<Snapshot> {
-        let given = once(input.into_iter().map(|source| (source, &[][..], &[][..])));
+        let given = once(input.iter().map(Given::found));
         let survey = match Survey::of(self, &given, &cx.scope).await {
             Ok(survey) => survey,
             Err(error) => return Err(error).into(),
@@ -172,7 +174,7 @@ impl Node for DerivedResample {
 fn once<'a>(given: impl Iterator<Item = Given<'a>>) -> Vec<Given<'a>> {
     let mut found: Vec<Given<'_>> = Vec::new();
     for one in given {
-        if !found.iter().any(|(known, ..)| known.dataset == one.0.dataset) {
+        if !found.iter().any(|known| known.snapshot.dataset == one.snapshot.dataset) {
             found.push(one);
         }
     }

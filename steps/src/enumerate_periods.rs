@@ -145,6 +145,7 @@ impl Node for EnumeratePeriods {
             statuses: Vec::new(),
             work: Work::default(),
             reasons: Vec::new(),
+            aside: None,
             layout: None,
         });
         let listed = self.asked(&cx.scope).list(upstream.collect(), &cx.scope, Some(cx)).await;

@@ -57,6 +57,7 @@ impl Node for OpenDataset {
             statuses: Vec::new(),
             work: work.clone(),
             reasons: reasons.clone(),
+            aside: None,
             layout: None,
         };
         Ok(Planned { document: PlannedDocument::Snapshot(planned), work, reasons })

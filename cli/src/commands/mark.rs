@@ -78,7 +78,7 @@ impl Mark {
                 let line = json!({
                     "frazil": 1, "type": "mark", "dataset": info.id, "status": asked.status,
                     "changed": shown(&marked.changed), "added": shown(&marked.added),
-                    "dry-run": self.dry_run, "snapshot": marked.head,
+                    "dry-run": self.dry_run, "snapshot": marked.head, "release": marked.release,
                 });
                 format!("{line}\n")
             }
@@ -112,7 +112,10 @@ impl Mark {
             _ => String::new(),
         };
         let added = of(&marked.added, ", its label put at the end of the axis");
-        format!("{}{added}{at}", of(&marked.changed, ""))
+        let release = marked.release.as_ref().map_or_else(String::new, |branch| {
+            format!("{}: what the release on branch {branch} will publish {would}marked too\n", info.id)
+        });
+        format!("{}{added}{release}{at}", of(&marked.changed, ""))
     }
 }
 

@@ -132,9 +132,9 @@ async fn standings(
         let writes = |node: &&PipelineNode| node.step.writes().is_some_and(|w| *w.dataset() == info.id);
         let mut all = session.project.pipelines.values();
         let writer = all.find_map(|pipeline| Some((pipeline, pipeline.nodes.iter().find(writes)?)));
-        // What is derived is made again in one commit.
+        // What is derived is made again in one commit, unless its layout changes.
         if let (Ok(stored), false) = (&mut stored, writer.is_some_and(|(_, w)| w.uses == "append-commit")) {
-            stored.release = None;
+            stored.release = stored.release.take().filter(|release| release.layout.is_some());
         }
         let pipeline = writer.map(|(pipeline, _)| pipeline.id.clone());
         let run = pipeline.as_ref().and_then(|id| runs.get(id)).cloned();
@@ -144,7 +144,7 @@ async fn standings(
 }
 
 async fn stored(info: &DatasetInfo, scope: &Scope) -> Result<Stored, StepError> {
-    let found = cube::Standing::of(info, scope).await?;
+    let found = cube::Standing::any(info, scope).await?;
     let newest = found.main.as_ref().filter(|_| info.block.time != TimeAxis::None).and_then(|cube| {
         let mut newest_first = cube.axis().iter().rev();
         newest_first.find(|(_, status)| status.has_values()).map(|(period, _)| period)

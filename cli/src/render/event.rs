@@ -26,8 +26,15 @@ pub(crate) fn words(event: &Event) -> Option<String> {
             format!("{unit}: {error}; trying again in {seconds:.1} s")
         }
         Event::Committed { unit, index, snapshot: Some(snapshot) } => {
-            let id = snapshot.id.as_ref().map_or_else(String::new, |id| format!(" as {id}"));
-            format!("{unit}: batch {} is committed{id}", index + 1)
+            let number = index + 1;
+            match &snapshot.id {
+                // What is part of a release is on a branch of its own, until all of it is there.
+                Some(id) if snapshot.base.as_ref() == Some(id) => {
+                    format!("{unit}: batch {number} is settled, main stays at {id}")
+                }
+                Some(id) => format!("{unit}: batch {number} is committed as {id}"),
+                None => format!("{unit}: batch {number} is settled, main holds nothing yet"),
+            }
         }
         Event::Discarded { unit, why, .. } => {
             format!("{unit}: goes no further: {why}")

@@ -149,6 +149,7 @@ impl Sink for Settle {
             work: Work::default(),
             reasons: Vec::new(),
             statuses: Vec::new(),
+            aside: None,
             layout: None,
         })
     }

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{NodePlan, Work, heads};
+use super::{NodePlan, Work, heads, walk::releases};
 use crate::{
     data::{DatasetId, NodeId, PipelineId, SnapshotId},
     pipeline::Pipeline,
@@ -40,6 +40,9 @@ pub struct PipelinePlan {
     pub units: Vec<NodeId>,
     /// The heads of all datasets that it reads or writes.
     pub heads: BTreeMap<DatasetId, Option<SnapshotId>>,
+    /// The heads of the branches of releases that are under way.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub releases: BTreeMap<DatasetId, SnapshotId>,
     /// What would be done.
     pub nodes: Vec<NodePlan>,
 }
@@ -60,6 +63,7 @@ impl PipelinePlan {
             params,
             units: units.iter().map(name).collect(),
             heads: heads(&nodes),
+            releases: releases(&nodes),
             nodes,
         }
     }
@@ -87,14 +91,24 @@ impl PipelinePlan {
                 self.pipeline, now.digest, self.digest
             ));
         }
+        let show = |id: Option<&SnapshotId>| id.map_or("nothing".to_owned(), ToString::to_string);
         for (dataset, planned) in &self.heads {
             let found = now.heads.get(dataset).cloned().flatten();
             if found != *planned {
-                let show =
-                    |id: &Option<SnapshotId>| id.as_ref().map_or("nothing".to_owned(), ToString::to_string);
                 return stale(format!(
                     "the plan is stale: `{dataset}` stands at {} where {} was planned",
-                    show(&found),
+                    show(found.as_ref()),
+                    show(planned.as_ref())
+                ));
+            }
+        }
+        // A release that somebody went on with leaves `main` where it was.
+        for dataset in self.releases.keys().chain(now.releases.keys()) {
+            let (planned, found) = (self.releases.get(dataset), now.releases.get(dataset));
+            if planned != found {
+                return stale(format!(
+                    "the plan is stale: the release of `{dataset}` stands at {} where {} was planned",
+                    show(found),
                     show(planned)
                 ));
             }

@@ -265,6 +265,18 @@ pub fn heads(plans: &[NodePlan]) -> BTreeMap<DatasetId, Option<SnapshotId>> {
     heads
 }
 
+/// The heads of the branches of releases that these plans go on with.
+pub(super) fn releases(plans: &[NodePlan]) -> BTreeMap<DatasetId, SnapshotId> {
+    let planned = plans.iter().filter_map(|plan| plan.planned.as_ref());
+    let aside = planned.filter_map(|planned| match &planned.document {
+        PlannedDocument::Snapshot(planned) => {
+            Some((planned.snapshot.dataset.clone(), planned.aside.clone()?))
+        }
+        _ => None,
+    });
+    aside.collect()
+}
+
 /// The units that give `dataset` in `pipeline`, with all that they need; none where none does.
 #[must_use]
 pub fn units_for(pipeline: &Pipeline, dataset: &DatasetId) -> Option<Vec<usize>> {

@@ -1,34 +1,29 @@
 //! What is written for another version of the dataset than that of `main`.
 
 use frazil_engine::{
-    data::{Action, Item, Period, PeriodRange, Periods},
+    data::{Item, PeriodRange, Periods},
+    plan::Foretold,
     step::{ErrorKind, StepError, Written},
 };
 
-use crate::cube::{Cube, Standing};
+use crate::cube::Standing;
 
-/// What `main` will have changed by, and a sentence where it moves to a release: all of it where the
-/// release is whole by then, nothing where it is not.
-pub(super) fn foreseen(standing: &Standing, periods: &Periods) -> (Vec<Item>, Option<String>) {
-    let Some(under_way) = &standing.release else { return (periods.items.clone(), None) };
+/// What `main` will have changed by and what of that will not be final, and a sentence where it moves to
+/// a release: all of it where the release is whole by then, nothing where it is not.
+pub(super) fn foreseen(
+    standing: &Standing,
+    periods: &Periods,
+) -> (Vec<Item>, Vec<Foretold>, Option<String>) {
+    // What sources will answer nobody knows before they are asked.
+    let Some(under_way) = &standing.release else { return (periods.items.clone(), Vec::new(), None) };
     let recorded = standing.cube().and_then(|cube| cube.provenance().release.as_ref());
     let range = periods.release.as_ref().map(|release| release.range).or(recorded.map(|state| state.range));
     let added: Vec<PeriodRange> = periods.items.iter().map(|item| item.range).collect();
     if !range.is_some_and(|range| standing.is_whole_with(&added, range)) {
-        return (Vec::new(), None);
+        return (Vec::new(), Vec::new(), None);
     }
-    let on_branch = standing.cube().into_iter().flat_map(|cube| cube.axis().periods().iter().copied());
-    let mut all: Vec<Period> = on_branch.chain(added.iter().flat_map(PeriodRange::iter)).collect();
-    all.sort_unstable();
-    all.dedup();
-    let main = standing.main.as_deref().map(Cube::axis);
-    let known = |period: &Period| main.is_some_and(|axis| axis.position(*period).is_some());
-    let (again, new): (Vec<Period>, Vec<Period>) = all.into_iter().partition(known);
-    let items = |periods: Vec<Period>, action| {
-        PeriodRange::collect(periods).into_iter().map(move |range| Item { range, action })
-    };
-    let reason = format!("main moves to version {}", under_way.version);
-    (items(again, Action::Revise).chain(items(new, Action::Add)).collect(), Some(reason))
+    let (items, statuses) = standing.moved(&periods.items, &[]);
+    (items, statuses, Some(format!("main moves to version {}", under_way.version)))
 }
 
 /// Refuses what was written for another version than the one that is due.

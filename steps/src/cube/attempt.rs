@@ -228,7 +228,11 @@ impl<'a> Attempt<'a> {
         provenance.release = self.release.as_ref().map(|release| {
             let began = || SnapshotId(self.tip.to_string());
             let known = self.cube.as_ref().and_then(|cube| cube.provenance.release.as_ref());
-            ReleaseState { from: known.map_or_else(began, |state| state.from.clone()), range: release.range }
+            ReleaseState {
+                from: known.map_or_else(began, |state| state.from.clone()),
+                range: release.range,
+                layout: release.layout.clone(),
+            }
         });
         provenance.sources.extend(notes.sources.clone());
         provenance.pending.clone_from(&notes.pending);

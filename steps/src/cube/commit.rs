@@ -82,8 +82,8 @@ async fn publish(
         }
         head = round.head;
     }
-    if release.is_some() {
-        let head = release::publish(info, exhausted, &cx.scope).await?;
+    if let Some(release) = &release {
+        let head = release::publish(info, release::Wanted::of(release), exhausted, cx).await?;
         lock::sync(&place).await?;
         return Ok(Snapshot { base: main, ..repo::snapshot(info, head) });
     }
@@ -107,7 +107,7 @@ fn release_of(written: &[Written]) -> Result<(Option<Release>, bool), StepError>
 }
 
 /// A written batch, its document taken apart.
-fn taken(written: Written) -> Result<Taken, StepError> {
+pub(super) fn taken(written: Written) -> Result<Taken, StepError> {
     let body = serde_json::from_value(written.body.clone()).map_err(|error| {
         StepError::permanent(ErrorKind::Internal, format!("the written batch cannot be read: {error}"))
     })?;

@@ -42,6 +42,9 @@ pub struct ReleaseState {
     /// From the first to the last period that it was asked to hold; where the source had no more,
     /// up to the last that it had.
     pub range: PeriodRange,
+    /// Of a derived dataset: the digest of the layout that it has here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layout: Option<String>,
 }
 
 /// What was read of a source dataset.

@@ -1,16 +1,16 @@
 //! What a person says of periods: that they are bad, or that they are to be had again.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use frazil_engine::{
     context::Context,
-    data::{Action, Item, Period, PeriodRange, Periods, Slice, SnapshotId, Status},
+    data::{Action, Item, Period, PeriodRange, Periods, Release, Slice, SnapshotId, Status},
     dataset::DatasetInfo,
-    step::{Batch, Ended, ErrorKind, StepError},
+    step::{Batch, Ended, ErrorKind, StepError, Written},
 };
 
 use super::{
-    BatchWriter, CommitNotes, Cube, commit, lock, repo::Place, settle::ranges, time::TimeIndex,
+    BatchWriter, CommitNotes, Cube, Standing, commit, lock, repo::Place, settle::ranges, time::TimeIndex,
     write::writable,
 };
 
@@ -32,7 +32,9 @@ pub struct Marked {
     pub changed: Vec<PeriodRange>,
     /// Periods whose label is put at the end of the axis.
     pub added: Vec<PeriodRange>,
-    /// The head, as it is now.
+    /// The branch of a release under way, where what it will publish is marked too.
+    pub release: Option<String>,
+    /// The head of `main`, as it is now.
     pub head: Option<SnapshotId>,
 }
 
@@ -59,34 +61,59 @@ fn refused(message: String, help: &str) -> StepError {
     StepError::permanent(ErrorKind::Refused, message).help(help)
 }
 
-/// What a mark does to a time axis: on it in place, behind it the very next ones alone.
-fn decide(id: &str, axis: &TimeIndex, mark: &Mark) -> Result<Vec<(Period, Action)>, StepError> {
-    let mut todo = Vec::new();
-    let mut next = axis.last().map(|last| last.plus(1));
-    let mut others = Vec::new();
-    for &period in &mark.periods {
-        let known = axis.status(period);
-        match (mark.status, known) {
-            (Status::Withdrawn, Some(Status::Withdrawn)) => {}
-            (Status::Withdrawn, Some(_)) | (_, Some(Status::Withdrawn)) => {
-                todo.push((period, Action::Revise))
-            }
-            (_, Some(_)) => others.push(period),
-            (Status::Withdrawn, None) if next == Some(period) => {
-                todo.push((period, Action::Add));
-                next = Some(period.plus(1));
-            }
-            (_, None) => return Err(nowhere(id, axis, period)),
-        }
+/// What a mark does to time axes, those of `main` and of a release: on each in place, behind it the
+/// very next ones alone.
+fn decide(
+    id: &str,
+    axes: &[&TimeIndex],
+    mark: &Mark,
+) -> Result<Vec<Vec<(Period, Action)>>, StepError> {
+    let found: Vec<Found> = axes.iter().map(|axis| Found::of(axis, mark)).collect();
+    let unknown = |period: &Period| found.iter().all(|found| found.nowhere.contains(period));
+    if let (Some(period), Some(axis)) = (mark.periods.iter().copied().find(unknown), axes.first()) {
+        return Err(nowhere(id, axis, period));
     }
-    if let (true, Some(period)) = (todo.is_empty(), others.first()) {
-        let status = axis.status(*period).map_or("", Status::name);
+    let other = found.iter().zip(axes).find_map(|(found, axis)| Some((*found.others.first()?, *axis)));
+    if let (true, Some((period, axis))) = (found.iter().all(|found| found.todo.is_empty()), other) {
+        let status = axis.status(period).map_or("", Status::name);
         return Err(refused(
             format!("{period} of {id} is {status}, not withdrawn: there is no mark to clear"),
             "`frazil backfill --only all` asks for any period again",
         ));
     }
-    Ok(todo)
+    Ok(found.into_iter().map(|found| found.todo).collect())
+}
+
+/// What a mark does to one axis.
+#[derive(Debug, Default)]
+struct Found {
+    todo: Vec<(Period, Action)>,
+    /// Periods without a mark that is to be cleared.
+    others: Vec<Period>,
+    /// Periods that it knows nothing of.
+    nowhere: Vec<Period>,
+}
+
+impl Found {
+    fn of(axis: &TimeIndex, mark: &Mark) -> Self {
+        let mut found = Self::default();
+        let mut next = axis.last().map(|last| last.plus(1));
+        for &period in &mark.periods {
+            match (mark.status, axis.status(period)) {
+                (Status::Withdrawn, Some(Status::Withdrawn)) => {}
+                (Status::Withdrawn, Some(_)) | (_, Some(Status::Withdrawn)) => {
+                    found.todo.push((period, Action::Revise));
+                }
+                (_, Some(_)) => found.others.push(period),
+                (Status::Withdrawn, None) if next == Some(period) => {
+                    found.todo.push((period, Action::Add));
+                    next = Some(period.plus(1));
+                }
+                (_, None) => found.nowhere.push(period),
+            }
+        }
+        found
+    }
 }
 
 fn nowhere(id: &str, axis: &TimeIndex, period: Period) -> StepError {
@@ -99,7 +126,8 @@ fn nowhere(id: &str, axis: &TimeIndex, period: Period) -> StepError {
     )
 }
 
-/// Marks periods in one commit, or tells what that would do.
+/// Marks periods in one commit, or tells what that would do. While a release is under way what it will
+/// publish is marked too, in a commit on its branch.
 ///
 /// # Errors
 /// `Refused` where a period is neither on the axis nor next, where nothing is to be cleared, where the
@@ -113,12 +141,25 @@ pub async fn mark(info: &DatasetInfo, mark: &Mark, dry_run: bool, cx: &Context) 
         ));
     }
     writable(info)?;
-    let Some(cube) = Cube::open(info, &cx.scope).await? else {
+    let Standing { main: Some(main), release, .. } = Standing::any(info, &cx.scope).await? else {
         return Err(refused(format!("{} does not exist yet", info.id), "run its pipeline first"));
     };
-    let todo = decide(info.id.as_str(), cube.axis(), mark)?;
-    let of = |action| ranges(&todo.iter().filter(|(_, a)| *a == action).map(|(p, _)| *p).collect::<Vec<_>>());
-    let mut marked = Marked { changed: of(Action::Revise), added: of(Action::Add), head: Some(cube.id()) };
+    let begun = release.as_ref().and_then(|release| Some((release, release.cube.as_deref()?)));
+    let axes: Vec<&TimeIndex> =
+        std::iter::once(&*main).chain(begun.map(|(_, cube)| cube)).map(Cube::axis).collect();
+    let mut todo = decide(info.id.as_str(), &axes, mark)?;
+    let aside = if begun.is_some() { todo.pop().unwrap_or_default() } else { Vec::new() };
+    let todo = todo.pop().unwrap_or_default();
+    let of = |action| {
+        let both = todo.iter().chain(&aside).filter(|(_, a)| *a == action);
+        ranges(&both.map(|(period, _)| *period).collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>())
+    };
+    let mut marked = Marked {
+        changed: of(Action::Revise),
+        added: of(Action::Add),
+        release: begun.filter(|_| !aside.is_empty()).map(|(release, _)| release.branch.clone()),
+        head: Some(main.id()),
+    };
     if marked.is_nothing() || dry_run {
         return Ok(marked);
     }
@@ -128,29 +169,27 @@ pub async fn mark(info: &DatasetInfo, mark: &Mark, dry_run: bool, cx: &Context) 
             "try again in a moment: a commit takes no longer",
         ));
     }
-    let item = |(action, ranges): (Action, &Vec<PeriodRange>)| {
-        ranges.iter().map(move |&range| Item { range, action }).collect::<Vec<_>>()
-    };
-    let lists = [(Action::Revise, &marked.changed), (Action::Add, &marked.added)];
-    let batch = Batch {
-        index: 0,
-        periods: Periods {
-            dataset: info.id.clone(),
-            step: cube.axis().step(),
-            base: Some(cube.id()),
-            items: lists.into_iter().flat_map(item).collect(),
-            batches: vec![ranges(&todo.iter().map(|(period, _)| *period).collect::<Vec<_>>())],
-            source: None,
-            release: None,
-        },
-    };
-    let mut writer = BatchWriter::begin(info, &cx.scope, batch).await?;
-    let grid = Arc::new(cube.template().grid.clone());
-    for &(period, _) in &todo {
-        let grid = Arc::clone(&grid);
-        writer.put(Slice { period, status: mark.status, context: false, grid, fields: Vec::new() }).await?;
+    if !todo.is_empty() {
+        marked.head = settle(info, &main, mark, &todo, None, cx).await?;
     }
-    let written = writer.finish(Ended::Whole).await?;
+    if let (Some((release, cube)), false) = (begun, aside.is_empty()) {
+        let range = cube.provenance().release.as_ref().map(|state| state.range);
+        let release = range.map(|range| release.release(range));
+        marked.head = settle(info, cube, mark, &aside, release, cx).await?;
+    }
+    Ok(marked)
+}
+
+/// Marks periods of `main` or of a release in one commit; the head of `main` after it.
+async fn settle(
+    info: &DatasetInfo,
+    cube: &Cube,
+    mark: &Mark,
+    todo: &[(Period, Action)],
+    release: Option<Release>,
+    cx: &Context,
+) -> Result<Option<SnapshotId>, StepError> {
+    let written = written(info, cube, todo, mark.status, release, cx).await?;
     let withdrawn = mark.status == Status::Withdrawn;
     let note = MarkNote {
         to: mark.status.name().to_owned(),
@@ -158,6 +197,39 @@ pub async fn mark(info: &DatasetInfo, mark: &Mark, dry_run: bool, cx: &Context) 
         asked: todo.iter().filter(|_| !withdrawn).map(|(period, _)| *period).collect(),
     };
     let notes = CommitNotes { mark: Some(note), ..CommitNotes::default() };
-    marked.head = commit(info, cx, vec![written], notes).await?.id;
-    Ok(marked)
+    Ok(commit(info, cx, vec![written], notes).await?.id)
+}
+
+/// Periods without numbers of one status, as they are committed.
+pub(super) async fn written(
+    info: &DatasetInfo,
+    cube: &Cube,
+    todo: &[(Period, Action)],
+    status: Status,
+    release: Option<Release>,
+    cx: &Context,
+) -> Result<Written, StepError> {
+    let item = |action: Action| {
+        let periods = todo.iter().filter(move |(_, a)| *a == action).map(|(period, _)| *period);
+        PeriodRange::collect(periods).into_iter().map(move |range| Item { range, action })
+    };
+    let batch = Batch {
+        index: 0,
+        periods: Periods {
+            dataset: info.id.clone(),
+            step: cube.axis().step(),
+            base: Some(cube.id()),
+            items: item(Action::Revise).chain(item(Action::Add)).collect(),
+            batches: vec![ranges(&todo.iter().map(|(period, _)| *period).collect::<Vec<_>>())],
+            source: None,
+            release,
+        },
+    };
+    let mut writer = BatchWriter::begin(info, &cx.scope, batch).await?;
+    let grid = Arc::new(cube.template().grid.clone());
+    for &(period, _) in todo {
+        let grid = Arc::clone(&grid);
+        writer.put(Slice { period, status, context: false, grid, fields: Vec::new() }).await?;
+    }
+    writer.finish(Ended::Whole).await
 }

@@ -9,6 +9,7 @@ use super::{
     pieces::Pieces,
     ready::{Parts, Ready},
 };
+use crate::cube::foretold;
 
 /// The axis of a dataset: ascending periods with what is known of them.
 pub(super) type Axis = [(Period, Status)];
@@ -65,6 +66,9 @@ pub(super) struct Inputs<'a> {
     /// Periods that the derived dataset writes together: what comes before its axis must be a
     /// multiple of it.
     pub(super) unit: usize,
+    /// The first and the last window of `main`, where all of it is made anew beside it: none of them
+    /// may be lost.
+    pub(super) anew: Option<(Period, Period)>,
 }
 
 /// One window that is to be written.
@@ -99,17 +103,8 @@ impl Decision {
 
     /// What the windows will be that will not be final.
     pub(super) fn statuses(&self) -> Vec<Foretold> {
-        let mut told: Vec<Foretold> = Vec::new();
         let other = self.earlier.iter().chain(&self.windows).filter(|w| w.status != Status::Final);
-        for Window { period, status, .. } in other.copied() {
-            match told.last_mut() {
-                Some(last) if last.status == status && last.range.last.plus(1) == period => {
-                    last.range.last = period;
-                }
-                _ => told.push(Foretold { range: PeriodRange::one(period), status }),
-            }
-        }
-        told
+        foretold(other.map(|window| (window.period, window.status)))
     }
 }
 
@@ -220,10 +215,13 @@ pub(super) fn decide(inputs: &Inputs<'_>) -> Decision {
         windows.iter().map(|range| range.first).max().zip(windows.iter().map(|range| range.last).max());
     let Some((first, last)) = ends.filter(|_| decision.reasons.is_empty()) else { return decision };
     let held = inputs.target.first().zip(inputs.target.last()).map(|((a, _), (b, _))| (*a, *b));
-    let first = held.map_or(first, |(a, _)| a.min(first));
-    let last = held.map_or(last, |(_, b)| b.max(last));
+    let ends = || held.into_iter().chain(inputs.anew);
+    let first = ends().map(|(a, _)| a).min().map_or(first, |a| a.min(first));
+    let last = ends().map(|(_, b)| b).max().map_or(last, |b| b.max(last));
     // A window that cannot be made is passed when a later one can, or stands already.
-    let passed = newest(inputs, PeriodRange { first, last }).max(held.map(|(_, b)| b));
+    let passed = newest(inputs, PeriodRange { first, last })
+        .max(held.map(|(_, b)| b))
+        .max(inputs.anew.map(|(_, b)| b.plus(1)));
     let mut found = Found { decision, waits: Vec::new() };
     for window in (PeriodRange { first, last }).iter() {
         found.look(inputs, window, passed);

@@ -136,6 +136,7 @@ mod tests {
             ready: Ready::Any,
             done: &[],
             remake: false,
+            anew: None,
             unit: 1,
         };
         let time: RegularTime =

@@ -22,7 +22,7 @@ pub(super) fn reasons(
         reasons.push(format!(
             "its definition differs from the one it was made by: everything is made again{what}"
         ));
-    } else if held.is_some() {
+    } else if held.is_some() && inputs.anew.is_none() {
         let unknown = inputs.sources.iter().filter(|source| *source.changed == Changed::All);
         let names: Vec<&str> = unknown.map(|source| source.name).collect();
         if !names.is_empty() {

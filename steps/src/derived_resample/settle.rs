@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use frazil_engine::{
     context::{Context, Tick},
-    data::{PeriodRange, Periods, Snapshot, Spent},
+    data::{PeriodRange, Periods, Release, Snapshot, Spent},
     step::{self, Ended, ErrorKind, Outcome, StepError},
 };
 use tokio_util::sync::CancellationToken;
@@ -22,10 +22,11 @@ use crate::cube::{self, BatchWriter, CommitNotes, Cube, Pending, SourceState};
 /// Does what the decision lists.
 pub(super) async fn settle(step: &DerivedResample, survey: &Survey, cx: &Context) -> Outcome<Snapshot> {
     let decision = survey.decide(step.ready);
-    for reason in &decision.reasons {
-        cx.progress.tick(Tick::Note(reason.clone()));
+    for reason in survey.reasons(&decision) {
+        cx.progress.tick(Tick::Note(reason));
     }
-    let mut work = Work { survey, cx, head: survey.head(), done: survey.still_done() };
+    let release = survey.release(&decision);
+    let mut work = Work { survey, cx, head: survey.head(), done: survey.still_done(), release };
     let batches = survey.batches(&decision);
     for (index, batch) in batches.iter().enumerate() {
         let last = index + 1 == batches.len();
@@ -34,11 +35,16 @@ pub(super) async fn settle(step: &DerivedResample, survey: &Survey, cx: &Context
         }
     }
     if let Some(range) = decision.unaligned {
-        let unit = survey.target.as_ref().map_or(1, |t| t.template().write_unit());
+        let unit = survey.target().map_or(1, |t| t.template().write_unit());
         let message = reasons::unaligned(range, usize::try_from(unit).unwrap_or(usize::MAX));
         let error = StepError::permanent(ErrorKind::Refused, message).help(
             "let the source begin earlier, until a chunk is full, or make the dataset anew with another `version`",
         );
+        return Outcome::partial(work.head, error);
+    }
+    if batches.is_empty()
+        && let Err(error) = work.publish().await
+    {
         return Outcome::partial(work.head, error);
     }
     Outcome::done(work.head)
@@ -50,14 +56,27 @@ struct Work<'a> {
     head: Snapshot,
     /// Windows that are done for this state of the sources.
     done: Vec<PeriodRange>,
+    /// What it is part of, where it is made anew on a branch.
+    release: Option<Release>,
 }
 
 impl Work<'_> {
+    /// Moves `main` to a release that was whole already, and removes branches that nobody wants.
+    async fn publish(&mut self) -> Result<(), StepError> {
+        let standing = &self.survey.standing;
+        if self.release.is_none() && standing.abandoned.is_empty() {
+            return Ok(());
+        }
+        let layout = self.release.as_ref().and_then(|release| release.layout.as_deref());
+        self.head.id = cube::settle_layout(&self.survey.info, layout, self.cx).await?;
+        Ok(())
+    }
+
     /// Makes the windows of a batch and commits them. What was made before an error is committed,
     /// and the error given.
     async fn batch(&mut self, index: usize, batch: &Batch, last: bool) -> Result<(), StepError> {
         let info = &self.survey.info;
-        let outputs = inherit::outputs(info, self.survey.target.as_ref().map(Cube::template));
+        let outputs = inherit::outputs(info, self.survey.target().map(Cube::template));
         let Some(resamplings) = self.resamplings(&outputs)? else { return Ok(()) };
         let periods = Periods {
             dataset: info.id.clone(),
@@ -67,7 +86,7 @@ impl Work<'_> {
             batches: vec![PeriodRange::collect(batch.windows.iter().map(|w| w.period))],
             // What they are made from is noted by the commit itself.
             source: None,
-            release: None,
+            release: self.release.clone(),
         };
         let mut writer = BatchWriter::begin(info, &self.cx.scope, step::Batch { index, periods }).await?;
         let mut put = 0;

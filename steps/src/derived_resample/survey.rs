@@ -1,29 +1,28 @@
 //! What the decision looks at, read from the stores.
 
+mod source;
+
 use std::sync::Arc;
 
 use frazil_engine::{
     context::Scope,
-    data::{Frequency, Item, Period, PeriodRange, Snapshot, SnapshotId, Status},
+    data::{Frequency, Item, Period, PeriodRange, Release, Snapshot, Status},
     dataset::DatasetInfo,
-    plan::{Foretold, PlannedSnapshot},
+    plan::Foretold,
     step::{ErrorKind, StepError},
 };
 
 use super::{
     DerivedResample, Ready, check, compute,
-    decide::{self, Changed, Decision, Inputs, Window},
+    decide::{self, Decision, Inputs, Window},
     inherit::{self, Recipe},
-    pieces::Pieces,
 };
-use crate::cube::{self, Changes, Cube, Template};
+use crate::cube::{self, Cube, Standing, Template};
+pub(super) use source::{Given, Source};
 
 /// Numbers of the source that one commit takes in at most, in bytes: a run that dies loses no
 /// more work than this. A year of daily global fields at 0.25° is half of it.
 const BATCH_BYTES: u64 = 4 << 30;
-
-/// A source and its state that is worked on, with what will be done to it before.
-pub(super) type Given<'a> = (Snapshot, &'a [Item], &'a [Foretold]);
 
 /// Sources and derived dataset as they stand.
 #[derive(Debug)]
@@ -32,8 +31,13 @@ pub(super) struct Survey {
     pub(super) info: DatasetInfo,
     /// What it is made from; at least one.
     pub(super) sources: Vec<Source>,
-    /// The derived dataset's head.
-    pub(super) target: Option<Cube>,
+    /// The derived dataset: its head, and where another layout follows from its sources than is stored
+    /// the branch on which it is made anew.
+    pub(super) standing: Standing,
+    /// The layout that follows from its sources.
+    wanted: Option<Template>,
+    /// How what is stored differs from it, where it cannot be written there.
+    anew: Option<String>,
     /// What is made of what; empty while a source is not there yet.
     pub(super) recipes: Vec<Recipe>,
     /// Whether the definition is another one than that of the head.
@@ -42,21 +46,6 @@ pub(super) struct Survey {
     held: Vec<(Period, Status)>,
     /// Windows that an earlier run did for newer sources than those that are recorded.
     done: Vec<PeriodRange>,
-}
-
-/// One of the datasets that windows are made from.
-#[derive(Debug)]
-pub(super) struct Source {
-    /// The state of it that is worked on.
-    pub(super) snapshot: Snapshot,
-    /// It; none while it has no commit.
-    pub(super) cube: Option<Cube>,
-    /// Its periods as pieces of windows.
-    pub(super) from: Pieces,
-    info: Arc<DatasetInfo>,
-    periods: Vec<(Period, Status)>,
-    changed: Changed,
-    since: Option<Changed>,
 }
 
 /// Windows that one commit settles.
@@ -77,39 +66,78 @@ impl Survey {
     ) -> Result<Self, StepError> {
         let own = scope.dataset(&step.dataset)?;
         let mut sources: Vec<Source> = Vec::new();
-        for (snapshot, ..) in given {
-            sources.push(Source::open(step, own, snapshot, scope).await?);
+        for given in given {
+            sources.push(Source::open(step, own, given, scope).await?);
         }
-        let target = Cube::open(own, scope).await?;
+        let main = Cube::open(own, scope).await?.map(Arc::new);
         let mut survey = Self {
             info: (**own).clone(),
             recipes: Vec::new(),
             remake: false,
             to: step_of(own)?,
-            held: target.as_ref().map(axis).unwrap_or_default(),
+            held: Vec::new(),
             done: Vec::new(),
             sources,
-            target,
+            standing: Standing { main: None, release: None, abandoned: Vec::new() },
+            wanted: None,
+            anew: None,
         };
         if let Some(templates) = survey.templates() {
             let named: Vec<_> = templates.iter().map(|(info, template)| (&info.id, *template)).collect();
             inherit::one_grid(&named)?;
             let recipes = inherit::recipes(step, &named)?;
+            let grid = templates.first().map(|(_, template)| template.grid.clone());
             survey.info = inherit::inherited(own, &templates, &recipes, step.windows);
             survey.recipes = recipes;
+            let crs = scope.project.crs.as_deref();
+            survey.wanted = grid.and_then(|grid| cube::declared_on(&survey.info, crs, &grid));
         }
+        survey.stands(main, scope).await?;
         survey.history(given).await?;
         Ok(survey)
     }
 
-    /// What stands in each source; none while one is not there yet.
+    /// Where it goes on: on `main`, or where that cannot hold what is wanted on a branch of its own.
+    async fn stands(
+        &mut self,
+        main: Option<Arc<Cube>>,
+        scope: &Scope,
+    ) -> Result<(), StepError> {
+        let Some(wanted) = &self.wanted else {
+            // Nothing says which branches are wanted.
+            self.standing.main = main;
+            self.held = self.target().map(axis).unwrap_or_default();
+            return Ok(());
+        };
+        let differs =
+            main.as_ref().and_then(|main| cube::layout_difference(main.template(), wanted));
+        let layout = differs.is_some().then(|| {
+            cube::layout_digest(wanted, &self.info.definition, self.info.block.version.as_deref())
+        });
+        self.standing = Standing::derived(main, layout.as_deref(), &self.info, scope).await?;
+        self.anew = differs.filter(|_| self.standing.release.is_some());
+        self.held = self.target().map(axis).unwrap_or_default();
+        Ok(())
+    }
+
+    /// What work goes on from: the branch of its release where there is one, else `main`.
+    pub(super) fn target(&self) -> Option<&Cube> {
+        self.standing.cube()
+    }
+
+    /// Whether it is made on `main` for the first time, or moves to another layout.
+    pub(super) fn is_new(&self) -> bool {
+        self.standing.main.is_none() || self.anew.is_some()
+    }
+
+    /// What lies in each source; none while that of one is not known yet.
     fn templates(&self) -> Option<Vec<(&DatasetInfo, &Template)>> {
-        self.sources.iter().map(|source| Some((&*source.info, source.cube.as_ref()?.template()))).collect()
+        self.sources.iter().map(|source| Some((&*source.info, source.template.as_ref()?))).collect()
     }
 
     /// What changed since the head of the derived dataset was made.
     async fn history(&mut self, given: &[Given<'_>]) -> Result<(), StepError> {
-        if let Some(target) = &self.target {
+        if let Some(target) = self.standing.cube() {
             let provenance = target.provenance();
             let other = |ours: &str, theirs: &Option<String>| theirs.as_deref().is_some_and(|t| t != ours);
             self.remake = other(&self.info.definition, &provenance.definition)
@@ -128,8 +156,8 @@ impl Survey {
             }
             self.done = pending.map(|pending| pending.done.clone()).unwrap_or_default();
         }
-        for (source, (_, planned, statuses)) in self.sources.iter_mut().zip(given) {
-            source.forward(planned, statuses);
+        for (source, given) in self.sources.iter_mut().zip(given) {
+            source.forward(given.items, given.statuses);
         }
         Ok(())
     }
@@ -148,7 +176,8 @@ impl Survey {
             ready,
             done: &self.done,
             remake: self.remake,
-            unit: self.target.as_ref().map_or(1, |t| usize::try_from(t.template().write_unit()).unwrap_or(1)),
+            unit: self.target().map_or(1, |t| usize::try_from(t.template().write_unit()).unwrap_or(1)),
+            anew: self.anew.is_some().then(|| self.reach()).flatten(),
         }
     }
 
@@ -157,9 +186,54 @@ impl Survey {
         self.to
     }
 
+    /// The first and the last window of `main`.
+    fn reach(&self) -> Option<(Period, Period)> {
+        let axis = self.standing.main.as_ref()?.axis();
+        axis.first().zip(axis.last())
+    }
+
+    /// The release that the work is part of, where there is one: it holds what `main` holds, and all
+    /// that can be made.
+    pub(super) fn release(&self, decision: &Decision) -> Option<Release> {
+        let release = self.standing.release.as_ref()?;
+        let windows = decision.earlier.iter().chain(&decision.windows).map(|window| window.period);
+        let held = self.held.iter().map(|(period, _)| *period);
+        let reach = self.reach().into_iter().flat_map(|(first, last)| [first, last]);
+        let all: Vec<Period> = windows.chain(held).chain(reach).collect();
+        let range = PeriodRange { first: *all.iter().min()?, last: *all.iter().max()? };
+        Some(release.release(range))
+    }
+
+    /// What the work changes for readers, and what of that will not be final: all of it where `main`
+    /// moves to another layout.
+    pub(super) fn changes(&self, decision: &Decision) -> (Vec<Item>, Vec<Foretold>) {
+        let (items, statuses) = (decision.items(), decision.statuses());
+        if self.anew.is_none() {
+            return (items, statuses);
+        }
+        if decision.unaligned.is_some() {
+            return (Vec::new(), Vec::new());
+        }
+        self.standing.moved(&items, &statuses)
+    }
+
+    /// The decision in sentences, with what becomes of branches.
+    pub(super) fn reasons(&self, decision: &Decision) -> Vec<String> {
+        let gone = self.standing.abandoned.iter().map(|branch| {
+            format!("the release on branch {branch} is not wanted any more: a run removes the branch")
+        });
+        let anew = self.anew.iter().zip(&self.standing.release).map(|(differs, release)| {
+            format!(
+                "what it is made from lies otherwise than what is stored, {differs}: everything is made anew on branch {} ({} windows are there), and main moves there when all of it is",
+                release.branch, release.done()
+            )
+        });
+        gone.chain(anew).chain(decision.reasons.iter().cloned()).collect()
+    }
+
     /// The derived dataset as it stands: what is passed on when there is nothing to do.
     pub(super) fn head(&self) -> Snapshot {
-        self.target.as_ref().map_or_else(
+        self.standing.main.as_ref().map_or_else(
             || Snapshot {
                 dataset: self.info.id.clone(),
                 repository: self.info.location.url.clone(),
@@ -167,7 +241,7 @@ impl Survey {
                 id: None,
                 base: None,
             },
-            |target| target.snapshot().clone(),
+            |main| main.snapshot().clone(),
         )
     }
 
@@ -207,44 +281,22 @@ impl Survey {
         batches
     }
 
-    /// The layout of the derived dataset: as it is stored, else as it follows from those of its sources,
+    /// The layout that is written: as it is stored, else as it follows from those of its sources,
     /// which may be foreseen too.
-    pub(super) fn layout(
-        &self,
-        step: &DerivedResample,
-        planned: &[PlannedSnapshot],
-        scope: &Scope,
-    ) -> Option<Template> {
-        if let Some(target) = &self.target {
-            return Some(target.template().clone());
-        }
-        let template = |source: &Source| match &source.cube {
-            Some(cube) => Some(cube.template().clone()),
-            None => {
-                let of = |one: &&PlannedSnapshot| one.snapshot.dataset == source.snapshot.dataset;
-                serde_json::from_value(planned.iter().find(of)?.layout.clone()?).ok()
-            }
-        };
-        let templates: Vec<Template> = self.sources.iter().map(template).collect::<Option<_>>()?;
-        let infos = self.sources.iter().map(|source| &*source.info);
-        let named: Vec<(&DatasetInfo, &Template)> = infos.zip(&templates).collect();
-        let by_id: Vec<_> = named.iter().map(|(info, template)| (&info.id, *template)).collect();
-        let recipes = inherit::recipes(step, &by_id).ok()?;
-        let own = scope.dataset(&step.dataset).ok()?;
-        let info = inherit::inherited(own, &named, &recipes, step.windows);
-        cube::declared_on(&info, scope.project.crs.as_deref(), &templates.first()?.grid)
+    pub(super) fn layout(&self) -> Option<Template> {
+        self.target().map(|target| target.template().clone()).or_else(|| self.wanted.clone())
     }
 
     /// Chunk objects that the batches write at most.
     pub(super) fn chunks(&self, layout: &Template, batches: &[Batch]) -> u64 {
         let ranges = |batch: &Batch| PeriodRange::collect(batch.windows.iter().map(|w| w.period));
         let batches: Vec<_> = batches.iter().map(ranges).collect();
-        cube::chunk_objects(layout, self.target.as_ref().map(Cube::axis), &batches)
+        cube::chunk_objects(layout, self.target().map(Cube::axis), &batches)
     }
 
     /// Periods of the derived dataset that are written together.
     fn chunk(&self) -> i64 {
-        let stored = self.target.as_ref().map(|t| t.template().write_unit());
+        let stored = self.target().map(|t| t.template().write_unit());
         let declared = self.info.block.shards.get("time").or_else(|| self.info.block.chunks.get("time"));
         let unit = stored.or(declared.copied()).unwrap_or_else(|| self.to.default_time_chunk());
         i64::try_from(unit).unwrap_or(i64::MAX).max(1)
@@ -260,67 +312,6 @@ impl Survey {
             bytes += 2 * u64::try_from(self.chunk()).unwrap_or(1) * template.period_bytes();
         }
         Some(bytes)
-    }
-}
-
-impl Source {
-    async fn open(
-        step: &DerivedResample,
-        own: &DatasetInfo,
-        snapshot: &Snapshot,
-        scope: &Scope,
-    ) -> Result<Self, StepError> {
-        let info = scope.dataset(&snapshot.dataset)?;
-        let from = step_of(info)?;
-        if let Some((message, help)) = check::unfit(from, step_of(own)?, step.windows) {
-            let message = format!("{} {message}", step.dataset);
-            return Err(StepError::permanent(ErrorKind::Data, message).help(help));
-        }
-        let cube = match &snapshot.id {
-            Some(id) => Some(Cube::open_at(info, scope, id).await?),
-            None => None,
-        };
-        Ok(Self {
-            snapshot: snapshot.clone(),
-            info: Arc::clone(info),
-            from: Pieces { step: from, rule: step.windows },
-            periods: cube.as_ref().map(axis).unwrap_or_default(),
-            changed: Changed::All,
-            since: None,
-            cube,
-        })
-    }
-
-    async fn changes(&self, since: Option<&SnapshotId>) -> Result<Changed, StepError> {
-        let (Some(cube), Some(since)) = (&self.cube, since) else { return Ok(Changed::All) };
-        Ok(match cube.changes_since(since).await? {
-            Changes::Periods(ranges) | Changes::Foreign(ranges) => Changed::Ranges(ranges),
-            Changes::NotAncestor => Changed::All,
-        })
-    }
-
-    /// As it will be once `planned` is done to it.
-    fn forward(&mut self, planned: &[Item], statuses: &[Foretold]) {
-        if planned.is_empty() {
-            return;
-        }
-        let (periods, touched) = decide::forward(&self.periods, planned, statuses);
-        self.periods = periods;
-        for changed in [Some(&mut self.changed), self.since.as_mut()].into_iter().flatten() {
-            if let Changed::Ranges(ranges) = changed {
-                ranges.extend(touched.iter().copied());
-            }
-        }
-    }
-
-    fn seen(&self) -> decide::Source<'_> {
-        decide::Source {
-            name: self.snapshot.dataset.as_str(),
-            axis: &self.periods,
-            from: self.from,
-            changed: &self.changed,
-            since: self.since.as_ref(),
-        }
     }
 }
 

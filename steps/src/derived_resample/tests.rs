@@ -1,5 +1,6 @@
 //! Over cubes in a temporary folder.
 
+mod anew;
 mod support;
 
 use frazil_engine::{
@@ -14,7 +15,7 @@ use crate::cube::Cube;
 
 /// What a month of whole days sums to, cell by cell, the slow way.
 fn summed(desk: &Desk, window: Period) -> Vec<Option<f32>> {
-    (0..48)
+    (0..desk.cells())
         .map(|cell| {
             let days = window.parts(Frequency::Day);
             let there: Vec<f64> = days
@@ -32,7 +33,7 @@ fn summed(desk: &Desk, window: Period) -> Vec<Option<f32>> {
 fn months(desk: &Desk, list: &[(&str, Status)]) -> Vec<(Period, Status, Vec<Option<f32>>)> {
     list.iter()
         .map(|&(text, status)| {
-            let values = if status.has_values() { summed(desk, month(text)) } else { vec![None; 48] };
+            let values = if status.has_values() { summed(desk, month(text)) } else { vec![None; desk.cells().into()] };
             (month(text), status, values)
         })
         .collect()

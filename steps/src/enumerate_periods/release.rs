@@ -8,7 +8,7 @@ use crate::cube::{Cube, Standing, UnderWay};
 pub(super) fn asked(standing: &Standing, range: Option<PeriodRange>) -> Option<Release> {
     let release = standing.release.as_ref()?;
     let range = range?;
-    Some(Release { version: release.version.clone(), branch: release.branch.clone(), range })
+    Some(release.release(range))
 }
 
 /// Where it begins: no later than `main`, or it could never take its place.

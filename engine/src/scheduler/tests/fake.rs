@@ -257,6 +257,7 @@ impl Sink for Settle {
             work,
             reasons: Vec::new(),
             statuses: Vec::new(),
+            aside: None,
             layout: None,
         })
     }

@@ -27,7 +27,11 @@ pub(super) async fn onto(
         replaced: ranges(main.axis.periods()),
         ..CommitRecord::default()
     };
-    let message = format!("version {}", cube.provenance.version.as_deref().unwrap_or_default());
+    let state = cube.provenance.release.as_ref();
+    let message = match state.and_then(|state| state.layout.as_ref()) {
+        Some(_) => "another layout".to_owned(),
+        None => format!("version {}", cube.provenance.version.as_deref().unwrap_or_default()),
+    };
     let properties = record.properties(&cube.provenance);
     match session.commit(message).properties(properties).allow_empty(true).execute().await {
         Ok(id) => Ok(Some(SnapshotId(id.to_string()))),

@@ -26,6 +26,7 @@ fn inputs<'a>(axis: &'a Axis, target: &'a Axis, changed: &'a Changed) -> Inputs<
         ready: Ready::Complete,
         done: &[],
         remake: false,
+        anew: None,
         unit: 1,
     }
 }

@@ -33,6 +33,8 @@ pub(super) struct Desk {
     pub(super) cx: Context,
     step: DerivedResample,
     salts: BTreeMap<Period, f32>,
+    /// Where the numbers of the source lie.
+    pub(super) grid: Grid,
 }
 
 pub(super) fn day(text: &str) -> Period {
@@ -73,7 +75,8 @@ impl Desk {
             "variables": { "rain": { "units": "mm", "cell": "total", "dtype": "float32" } },
         });
         let source = described(folder.path(), "daily", None, rain);
-        let mut desk = Self { step: parsed("monthly", &with), folder, source, cx, salts: BTreeMap::new() };
+        let step = parsed("monthly", &with);
+        let mut desk = Self { step, folder, source, cx, salts: BTreeMap::new(), grid: grid() };
         desk.register(desk.source.clone());
         desk.derive("monthly", "P1M", with);
         desk.register(DatasetInfo {
@@ -146,14 +149,32 @@ impl Desk {
         let mut writer = BatchWriter::begin(&self.source, &self.cx.scope, batch).await.unwrap();
         for period in range.iter() {
             self.salts.insert(period, salt);
-            let values: Vec<f32> = (0..48).map(|cell| number(period, cell, salt)).collect();
+            let values: Vec<f32> = (0..self.cells()).map(|cell| number(period, cell, salt)).collect();
             let field = Field { name: "rain".to_owned(), values: values.into(), fill: None, units: None };
             let fields = if status.has_values() { vec![field] } else { Vec::new() };
-            let slice = Slice { period, status, context: false, grid: Arc::new(grid()), fields };
+            let slice = Slice { period, status, context: false, grid: Arc::new(self.grid.clone()), fields };
             writer.put(slice).await.unwrap();
         }
         let written = writer.finish(Ended::Whole).await.unwrap();
         commit(&self.source, &self.cx, vec![written], CommitNotes::default()).await.unwrap();
+    }
+
+    /// How many cells the source has.
+    pub(super) fn cells(&self) -> u16 {
+        u16::try_from(self.grid.cells()).unwrap()
+    }
+
+    /// The source made anew, on other cells.
+    pub(super) async fn begin_anew(&mut self, (rows, columns): (usize, usize), last: &str) {
+        std::fs::remove_dir_all(&self.source.location.url).unwrap();
+        self.grid.y = Axis::regular("y", 10.0, -0.5, rows);
+        self.grid.x = Axis::regular("x", -13.5, 0.5, columns);
+        self.write("2024-01-01", last, Status::Final, 0.0).await;
+    }
+
+    /// Branches of the monthly dataset.
+    pub(super) async fn branches(&self) -> Vec<String> {
+        crate::cube::branches(&self.info("monthly"), &self.cx.scope).await
     }
 
     pub(super) async fn head(&self, info: &DatasetInfo) -> Option<SnapshotId> {
@@ -210,6 +231,7 @@ impl Desk {
             statuses: Vec::new(),
             work: Work::default(),
             reasons: Vec::new(),
+            aside: None,
             layout: None,
         };
         let input = Planned::idle(PlannedDocument::Snapshot(source));
@@ -226,7 +248,7 @@ impl Desk {
             panic!("not float32")
         };
         let some = |v: &f32| if v.is_nan() { None } else { Some(*v) };
-        let fields = values.chunks(48).map(|field| field.iter().map(some).collect::<Vec<_>>());
+        let fields = values.chunks(cube.template().grid.cells()).map(|field| field.iter().map(some).collect::<Vec<_>>());
         cube.axis().iter().zip(fields).map(|((period, status), field)| (period, status, field)).collect()
     }
 }

@@ -150,6 +150,7 @@ impl Sink for Settle {
             work: Work::default(),
             reasons: Vec::new(),
             statuses: Vec::new(),
+            aside: None,
             layout: None,
         })
     }

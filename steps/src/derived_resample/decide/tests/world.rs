@@ -101,6 +101,7 @@ impl World {
             ready,
             done: &self.done,
             remake: false,
+            anew: None,
             unit: 1,
         };
         decide(&inputs)
