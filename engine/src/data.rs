@@ -8,6 +8,7 @@ mod id;
 mod period;
 mod periods;
 mod release;
+pub(crate) mod shared;
 mod size;
 mod slice;
 mod snapshot;

@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-pub use state::{BatchState, IllegalEvent, Phase, RunState, SegmentState, Stopped, UnitState};
+pub use state::{IllegalEvent, Phase, RunState, SegmentState, Stopped, UnitState};
 
 use crate::{
     data::{Backfill, NodeId, PipelineId, Snapshot, Spent},

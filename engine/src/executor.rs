@@ -77,8 +77,9 @@ pub struct SegmentWork {
     pub branches: Vec<BranchWork>,
     /// Settles slices.
     pub sink: TaskNode,
-    /// The work, all batches of it.
-    pub periods: Periods,
+    /// The work, all batches of it: one document, however many look at it.
+    #[serde(with = "crate::data::shared")]
+    pub periods: Arc<Periods>,
     /// Written by an earlier try and not settled, in order.
     pub pending: Vec<Written>,
     /// The first batch of which nothing is known.

@@ -83,8 +83,7 @@ fn word(unit: &UnitState, state: &RunState) -> &'static str {
 
 /// Periods that this run settled in the unit's dataset.
 fn periods(unit: &UnitState) -> Vec<String> {
-    let settled = unit.segment.batches.values().filter(|batch| batch.pending.is_none());
-    settled.flat_map(|batch| batch.periods.iter().map(ToString::to_string)).collect()
+    unit.segment.periods.iter().map(ToString::to_string).collect()
 }
 
 fn human(state: &RunState) -> String {

@@ -118,7 +118,8 @@ impl Source for Read {
         let axis = |name| Axis::regular(name, 0.0, 1.0, 1);
         let crs = Crs { code: None, wkt: String::new() };
         let grid = Arc::new(Grid { crs, y: axis("y"), x: axis("x"), extra: Default::default() });
-        let periods: Vec<Period> = periods.batches.iter().flatten().flat_map(PeriodRange::iter).collect();
+        // One after the other: a list of them all would be as long as the work.
+        let periods = periods.batches.into_iter().flatten().flat_map(|range| range.iter());
         let slice = move |period| {
             let (grid, fields) = (Arc::clone(&grid), Vec::new());
             Ok(Arrival::Slice(Slice { period, status: Status::Final, context: false, grid, fields }))

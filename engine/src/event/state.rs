@@ -65,13 +65,20 @@ pub enum Phase {
     Skipped,
 }
 
-/// How far a segment is.
+/// How far a segment is. It holds what is on its way, and counts what is settled, so that it does not
+/// grow with the work.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct SegmentState {
-    /// Batches of which something is known, by their place.
-    pub batches: BTreeMap<usize, BatchState>,
+    /// Batches that are written and not settled, by their place.
+    pub written: BTreeMap<usize, Written>,
     /// Batches before this place are settled.
     pub settled: usize,
+    /// The periods of those, as ranges in the order in which they were settled.
+    pub periods: Vec<PeriodRange>,
+    /// The head after the last commit.
+    pub head: Option<Snapshot>,
+    /// How a settled batch ended that was not whole.
+    pub ended: Option<Ended>,
     /// From this place on nothing is settled by this run, and why.
     pub discarded: Option<(usize, String)>,
     /// How often its work was listed again.
@@ -86,19 +93,6 @@ pub enum Stopped {
     Frontier,
     /// An error stopped it, which [`Event::Ended`] tells.
     Broken,
-}
-
-/// One batch.
-#[derive(Debug, Clone, PartialEq)]
-pub struct BatchState {
-    /// The periods written, as ranges.
-    pub periods: Vec<PeriodRange>,
-    /// How it ended.
-    pub ended: Ended,
-    /// What was written; let go once it is settled.
-    pub pending: Option<Written>,
-    /// The head after its commit.
-    pub snapshot: Option<Snapshot>,
 }
 
 /// An event that cannot follow those before it: a log that is damaged, or a fault of frazil.
@@ -198,7 +192,7 @@ impl RunState {
                 running(&mut self.units, unit)?.segment.written(written)?;
             }
             Event::Committed { unit, index, snapshot } => {
-                running(&mut self.units, unit)?.segment.committed(*index, snapshot.clone())?;
+                running(&mut self.units, unit)?.segment.committed(*index, snapshot.as_ref())?;
             }
             Event::Discarded { unit, first, why } => {
                 running(&mut self.units, unit)?.segment.discard(*first, why);
@@ -257,57 +251,66 @@ impl SegmentState {
         if let Some((first, _)) = &self.discarded {
             return Err(format!("batch {} is written after {first} was discarded", written.index));
         }
-        if self.batches.contains_key(&written.index) {
+        if written.index < self.settled || self.written.contains_key(&written.index) {
             return Err(format!("batch {} is written twice", written.index));
         }
-        let state = BatchState {
-            periods: PeriodRange::collect(written.labels.iter().flat_map(|label| label.period.iter())),
-            ended: written.ended,
-            pending: Some(written.clone()),
-            snapshot: None,
-        };
-        self.batches.insert(written.index, state);
+        self.written.insert(written.index, written.clone());
         Ok(())
     }
 
-    fn committed(&mut self, index: usize, snapshot: Option<Snapshot>) -> Result<(), String> {
+    fn committed(&mut self, index: usize, snapshot: Option<&Snapshot>) -> Result<(), String> {
         if self.pending().next().is_none_or(|written| written.index != index) {
             return Err(format!("batch {index} is committed out of order"));
         }
-        if let Some(batch) = self.batches.get_mut(&index) {
-            batch.pending = None;
-            batch.snapshot = snapshot;
+        if let Some(written) = self.written.remove(&index) {
+            for range in PeriodRange::collect(written.labels.iter().flat_map(|label| label.period.iter())) {
+                self.settle(range);
+            }
+            if written.ended != Ended::Whole {
+                self.ended = Some(written.ended);
+            }
+        }
+        if let Some(snapshot) = snapshot {
+            self.head = Some(snapshot.clone());
         }
         self.settled = index + 1;
         Ok(())
     }
 
+    /// Notes settled periods, which mostly go on where those before them ended.
+    fn settle(&mut self, range: PeriodRange) {
+        match self.periods.last_mut() {
+            Some(last) if last.last.plus(1) == range.first => last.last = range.last,
+            Some(last) if range.last.plus(1) == last.first => last.first = range.first,
+            _ => self.periods.push(range),
+        }
+    }
+
     fn discard(&mut self, first: usize, why: &str) {
-        self.batches.retain(|index, batch| *index < first || batch.pending.is_none());
+        self.written.retain(|index, _| *index < first);
         self.discarded.get_or_insert_with(|| (first, why.to_owned()));
     }
 
     /// What was written and is not settled, in the order in which it must be.
     pub fn pending(&self) -> impl Iterator<Item = &Written> {
-        self.batches.range(self.settled..).filter_map(|(_, batch)| batch.pending.as_ref())
+        self.written.values()
     }
 
     /// Batches of which something is known: the next one to be written has this place.
     #[must_use]
     pub fn next(&self) -> usize {
-        self.batches.keys().next_back().map_or(0, |last| last + 1)
+        self.written.keys().next_back().map_or(self.settled, |last| last + 1)
     }
 
     /// Why no further batch may start; none while one may.
     #[must_use]
     pub fn stopped(&self) -> Option<Stopped> {
-        let ended = |how: Ended| self.batches.values().any(|batch| batch.ended == how);
-        if ended(Ended::Frontier) {
-            Some(Stopped::Frontier)
-        } else {
-            let broken = self.discarded.is_some() || ended(Ended::Failed) || ended(Ended::Cancelled);
-            broken.then_some(Stopped::Broken)
+        let ends = || self.ended.into_iter().chain(self.pending().map(|written| written.ended));
+        if ends().any(|end| end == Ended::Frontier) {
+            return Some(Stopped::Frontier);
         }
+        let broken = self.discarded.is_some() || ends().any(|end| end != Ended::Whole);
+        broken.then_some(Stopped::Broken)
     }
 }
 

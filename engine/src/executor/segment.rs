@@ -43,7 +43,7 @@ pub(super) struct Segment<'a> {
     pub(super) unit: NodeId,
     pub(super) branches: Vec<Branch>,
     pub(super) sink: Stage<dyn AnySink>,
-    pub(super) periods: Periods,
+    pub(super) periods: Arc<Periods>,
     pub(super) journal: &'a Journal,
     pub(super) attempt: u32,
 }

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::Run;
 use crate::{
@@ -142,9 +142,9 @@ impl Graph {
     }
 }
 
-fn periods(input: &[Document]) -> Option<Periods> {
+fn periods(input: &[Document]) -> Option<Arc<Periods>> {
     match input {
-        [Document::Periods(periods)] => Some(periods.clone()),
+        [Document::Periods(periods)] => Some(Arc::clone(periods)),
         _ => None,
     }
 }

@@ -1,4 +1,4 @@
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
@@ -58,7 +58,7 @@ pub struct Port {
 #[serde(rename_all = "kebab-case")]
 pub enum Document {
     /// The work on a dataset.
-    Periods(Periods),
+    Periods(#[serde(with = "crate::data::shared")] Arc<Periods>),
     /// A state of a dataset.
     Snapshot(Snapshot),
     /// Done, with nothing to pass on.
@@ -156,7 +156,7 @@ impl Input for Every<Snapshot> {
 impl Output for Periods {
     const KIND: PortKind = PortKind::Periods;
     fn into_document(self) -> Document {
-        Document::Periods(self)
+        Document::Periods(Arc::new(self))
     }
 }
 
