@@ -57,6 +57,10 @@ pub(super) const MIGRATIONS: [&str; 3] = [
 /// The version of the tables that this frazil writes.
 pub(super) const SCHEMA: i64 = MIGRATIONS.len() as i64;
 
+/// Pages that are held, in negative KiB: an append touches the last ones alone, so that more would only
+/// let long runs take more memory.
+const CACHE: i64 = -512;
+
 /// The least length of a SQLite file that holds anything.
 const PAGE: u64 = 512;
 
@@ -71,6 +75,7 @@ pub(super) fn open(place: &Path) -> Result<Connection, RunStoreError> {
         connection.pragma_update(None, "journal_mode", "wal")?;
         connection.pragma_update(None, "synchronous", "full")?;
         connection.pragma_update(None, "foreign_keys", true)?;
+        connection.pragma_update(None, "cache_size", CACHE)?;
         migrate(&mut connection)?;
         Ok(connection)
     };
