@@ -42,9 +42,8 @@ pub(super) async fn settle(step: &DerivedResample, survey: &Survey, cx: &Context
         );
         return Outcome::partial(work.head, error);
     }
-    if batches.is_empty()
-        && let Err(error) = work.publish().await
-    {
+    let published = work.release.is_some() && !batches.is_empty();
+    if !published && let Err(error) = work.publish().await {
         return Outcome::partial(work.head, error);
     }
     Outcome::done(work.head)

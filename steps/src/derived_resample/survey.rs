@@ -98,22 +98,17 @@ impl Survey {
     }
 
     /// Where it goes on: on `main`, or where that cannot hold what is wanted on a branch of its own.
-    async fn stands(
-        &mut self,
-        main: Option<Arc<Cube>>,
-        scope: &Scope,
-    ) -> Result<(), StepError> {
+    async fn stands(&mut self, main: Option<Arc<Cube>>, scope: &Scope) -> Result<(), StepError> {
         let Some(wanted) = &self.wanted else {
             // Nothing says which branches are wanted.
             self.standing.main = main;
             self.held = self.target().map(axis).unwrap_or_default();
             return Ok(());
         };
-        let differs =
-            main.as_ref().and_then(|main| cube::layout_difference(main.template(), wanted));
-        let layout = differs.is_some().then(|| {
-            cube::layout_digest(wanted, &self.info.definition, self.info.block.version.as_deref())
-        });
+        let differs = main.as_ref().and_then(|main| cube::layout_difference(main.template(), wanted));
+        let layout = differs
+            .is_some()
+            .then(|| cube::layout_digest(wanted, &self.info.definition, self.info.block.version.as_deref()));
         self.standing = Standing::derived(main, layout.as_deref(), &self.info, scope).await?;
         self.anew = differs.filter(|_| self.standing.release.is_some());
         self.held = self.target().map(axis).unwrap_or_default();

@@ -33,7 +33,8 @@ fn summed(desk: &Desk, window: Period) -> Vec<Option<f32>> {
 fn months(desk: &Desk, list: &[(&str, Status)]) -> Vec<(Period, Status, Vec<Option<f32>>)> {
     list.iter()
         .map(|&(text, status)| {
-            let values = if status.has_values() { summed(desk, month(text)) } else { vec![None; desk.cells().into()] };
+            let values =
+                if status.has_values() { summed(desk, month(text)) } else { vec![None; desk.cells().into()] };
             (month(text), status, values)
         })
         .collect()

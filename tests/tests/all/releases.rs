@@ -1,11 +1,13 @@
 //! Another `version` of a dataset: made on a branch of its own, published at once.
 
+#[path = "releases/beside.rs"]
+mod beside;
 #[path = "releases/deaths.rs"]
 mod deaths;
 #[path = "releases/stand.rs"]
 mod stand;
 
-use frazil_tests::{programs::program, server::Fault};
+use frazil_tests::server::Fault;
 use serde_json::json;
 
 use stand::{FIRST, Stand, UNTIL};
@@ -60,12 +62,7 @@ fn a_release_may_have_another_grid_and_main_never_shrinks() {
     let stand = Stand::of_days(75);
     let before = stand.head("rain_daily");
     // Cells twice as large.
-    let input = stand.rainfall.sandbox.path("input");
-    let made = std::process::Command::new(program("examples/make-rainfall"))
-        .arg(&input)
-        .args(["75", "24", "18"])
-        .status();
-    assert!(made.unwrap().success());
+    stand.other_cells();
     stand.version("2.0");
     // Fewer periods than main holds are no release yet, however whole they are.
     stand.rainfall.sandbox.succeed(&["run", "rain_daily", "-p", "end=2024-02-10"]);
@@ -75,9 +72,12 @@ fn a_release_may_have_another_grid_and_main_never_shrinks() {
     assert!(!planned.contains("main moves to"), "{planned}");
     stand.rainfall.sandbox.succeed(&[&["run", "rain_daily"][..], &UNTIL].concat());
     assert_ne!(stand.head("rain_daily"), before);
-    if let Some(found) = stand.found("input") {
+    if let Some(found) = stand.found_in("input", false) {
         assert_eq!((&found["days"], &found["wrong_days"]), (&json!(75), &json!([])), "{found}");
     }
+    // What hangs from it follows, another day as well.
+    stand.run();
+    stand.judge("input", 75);
 }
 
 #[test]

@@ -250,10 +250,9 @@ impl Sink for Settle {
             memory: Some(world.memory),
             ..Work::default()
         };
-        let changes = input.periods.items.clone();
         Ok(PlannedSnapshot {
             snapshot: snapshot(&world),
-            changes,
+            changes: input.periods.items.clone(),
             work,
             reasons: Vec::new(),
             statuses: Vec::new(),

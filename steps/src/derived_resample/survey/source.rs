@@ -90,7 +90,10 @@ impl Source {
         })
     }
 
-    pub(in crate::derived_resample) async fn changes(&self, since: Option<&SnapshotId>) -> Result<Changed, StepError> {
+    pub(in crate::derived_resample) async fn changes(
+        &self,
+        since: Option<&SnapshotId>,
+    ) -> Result<Changed, StepError> {
         let (Some(cube), Some(since)) = (&self.cube, since) else { return Ok(Changed::All) };
         Ok(match cube.changes_since(since).await? {
             Changes::Periods(ranges) | Changes::Foreign(ranges) => Changed::Ranges(ranges),
@@ -122,4 +125,3 @@ impl Source {
         }
     }
 }
-

@@ -17,7 +17,10 @@ async fn another_grid_of_the_source_is_followed_at_once() {
     desk.begin_anew((3, 5), "2024-03-31").await;
     let (items, reasons) = desk.plan().await;
     assert_eq!(items, ["Revise P1M:2024-01/2024-02", "Add P1M:2024-03"]);
-    assert!(reasons[0].contains("`y` has 3 cells") && reasons[0].contains("(0 windows are there)"), "{reasons:?}");
+    assert!(
+        reasons[0].contains("`y` has 3 cells") && reasons[0].contains("(0 windows are there)"),
+        "{reasons:?}"
+    );
     assert_eq!(reasons[1..], ["2024-01/2024-03: made"]);
 
     // It is stopped on its way: readers see what was there, whole.
@@ -36,7 +39,10 @@ async fn another_grid_of_the_source_is_followed_at_once() {
     assert_eq!(desk.contents().await, months(&desk, &all));
     assert_eq!(desk.branches().await, ["main"]);
     let history = desk.target().await.unwrap().commits(|_| true).await.unwrap();
-    assert!(history.iter().any(|commit| Some(&commit.id) == first.id.as_ref()), "no commit leaves the ancestry");
+    assert!(
+        history.iter().any(|commit| Some(&commit.id) == first.id.as_ref()),
+        "no commit leaves the ancestry"
+    );
     assert_eq!(desk.plan().await, (Vec::new(), Vec::new()));
     assert_eq!(desk.run().await.unwrap().id, second.id);
 }

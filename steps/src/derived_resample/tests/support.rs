@@ -248,7 +248,9 @@ impl Desk {
             panic!("not float32")
         };
         let some = |v: &f32| if v.is_nan() { None } else { Some(*v) };
-        let fields = values.chunks(cube.template().grid.cells()).map(|field| field.iter().map(some).collect::<Vec<_>>());
+        let fields = values
+            .chunks(cube.template().grid.cells())
+            .map(|field| field.iter().map(some).collect::<Vec<_>>());
         cube.axis().iter().zip(fields).map(|((period, status), field)| (period, status, field)).collect()
     }
 }

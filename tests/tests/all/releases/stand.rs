@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
-use frazil_tests::{programs::ask_python, rainfall::Rainfall};
+use frazil_tests::{
+    programs::{ask_python, program},
+    rainfall::Rainfall,
+};
 use serde_json::{Value, json};
 
 /// Where the input of the first version is kept.
@@ -73,26 +76,34 @@ impl Stand {
 
     /// The branches of the daily cube with their commits; `None` without a Python.
     pub(super) fn branches(&self) -> Option<Value> {
-        ask_python("branches.py", &[&self.rainfall.cube("rain_daily").to_string_lossy()])
+        self.branches_of("rain_daily")
+    }
+
+    /// The branches of a cube with their commits; `None` without a Python.
+    pub(super) fn branches_of(&self, dataset: &str) -> Option<Value> {
+        ask_python("branches.py", &[&self.rainfall.cube(dataset).to_string_lossy()])
+    }
+
+    /// Input on cells twice as large.
+    pub(super) fn other_cells(&self) {
+        let made = std::process::Command::new(program("examples/make-rainfall"))
+            .arg(self.rainfall.sandbox.path("input"))
+            .args(["75", "24", "18"])
+            .status();
+        assert!(made.unwrap().success());
     }
 
     /// What Python finds in the cubes, compared with an input.
     pub(super) fn found(&self, input: &str) -> Option<Value> {
-        let path = |path: &Path| path.to_string_lossy().into_owned();
-        let (daily, monthly) = (self.rainfall.cube("rain_daily"), self.rainfall.cube("rain_monthly"));
-        let input = self.rainfall.sandbox.path(input);
-        let monthly =
-            if input.ends_with(FIRST) || self.is_followed() { path(&monthly) } else { "-".to_owned() };
-        ask_python("check_rainfall.py", &[&path(&input), &path(&daily), &monthly])
+        self.found_in(input, true)
     }
 
-    /// Whether the monthly cube is of the same grid still.
-    fn is_followed(&self) -> bool {
-        let size = |folder: &str| {
-            let day = self.rainfall.sandbox.path(folder).join("2024/rain.2024.01.01.tif");
-            std::fs::metadata(day).unwrap().len()
-        };
-        size("input") * 2 > size(FIRST)
+    /// The same, of the daily cube alone or of both.
+    pub(super) fn found_in(&self, input: &str, both: bool) -> Option<Value> {
+        let path = |path: &Path| path.to_string_lossy().into_owned();
+        let (daily, monthly) = (self.rainfall.cube("rain_daily"), self.rainfall.cube("rain_monthly"));
+        let monthly = if both { path(&monthly) } else { "-".to_owned() };
+        ask_python("check_rainfall.py", &[&path(&self.rainfall.sandbox.path(input)), &path(&daily), &monthly])
     }
 
     /// Both cubes are those of an input, bit for bit.
