@@ -106,6 +106,8 @@ pub enum Tick {
     Spent(Spent),
     /// Something worth a line: a wait, a retry.
     Note(String),
+    /// A line that a program of the project's own printed: kept in the run log too.
+    Said(String),
 }
 
 impl Progress {

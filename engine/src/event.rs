@@ -105,6 +105,18 @@ pub enum Event {
         /// What moved.
         error: StepError,
     },
+    /// What programs that a unit runs printed since the event before it.
+    Said {
+        /// The unit.
+        unit: NodeId,
+        /// The node that runs them.
+        node: NodeId,
+        /// The lines, the first ones of the node in this process.
+        lines: Vec<String>,
+        /// How many more there were.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        more: u64,
+    },
     /// A task is over.
     Ended {
         /// The unit.
@@ -202,6 +214,11 @@ impl RunStatus {
     }
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "so serde asks")]
+const fn is_zero(n: &u64) -> bool {
+    *n == 0
+}
+
 impl Event {
     /// What kind of event it is, as the log has it.
     #[must_use]
@@ -215,6 +232,7 @@ impl Event {
             Self::Committed { .. } => "committed",
             Self::Discarded { .. } => "discarded",
             Self::Relisted { .. } => "relisted",
+            Self::Said { .. } => "said",
             Self::Ended { .. } => "ended",
             Self::Skipped { .. } => "skipped",
             Self::Cancelling { .. } => "cancelling",
@@ -230,6 +248,10 @@ impl Event {
             Self::Ended { error, .. } => error.as_mut(),
             Self::Discarded { why, .. } => {
                 *why = redact(why);
+                None
+            }
+            Self::Said { lines, .. } => {
+                lines.iter_mut().for_each(|line| *line = redact(line));
                 None
             }
             _ => None,

@@ -4,6 +4,7 @@
 mod cut;
 mod join;
 mod local;
+mod said;
 mod segment;
 
 use std::{
@@ -21,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use local::LocalExecutor;
 pub(crate) use local::{bind, wrong_role};
+use said::Said;
 pub(crate) use segment::together;
 
 use crate::{
@@ -163,6 +165,8 @@ pub struct RunContext {
     pub watch: Arc<dyn Watch>,
     /// What each node did so far, until it is taken for the run log.
     spent: Arc<Mutex<BTreeMap<NodeId, Spent>>>,
+    /// What programs of each node printed, until it is taken for the run log.
+    said: Arc<Said>,
 }
 
 /// Whoever watches a run.
@@ -192,12 +196,14 @@ impl RunContext {
             pools: services.pools.clone(),
             watch: Arc::clone(&services.watch),
             spent: Arc::default(),
+            said: Arc::default(),
         }
     }
 
     /// The context of one node; `cancel` is what tells it to stop.
     pub(crate) fn node(&self, node: &TaskNode, attempt: u32, cancel: CancellationToken) -> Context {
         let (watch, id, spent) = (Arc::clone(&self.watch), node.id.clone(), Arc::clone(&self.spent));
+        let said = Arc::clone(&self.said);
         Context {
             scope: self.scope.clone(),
             run: self.run.clone(),
@@ -215,9 +221,17 @@ impl RunContext {
                     let mut spent = spent.lock().unwrap_or_else(PoisonError::into_inner);
                     *spent.entry(id.clone()).or_default() += more;
                 }
+                if let Tick::Said(line) = &tick {
+                    said.keep(&id, line);
+                }
                 watch.tick(&id, &tick);
             }),
         }
+    }
+
+    /// What programs of these nodes printed since they were asked last.
+    pub(crate) fn take_said(&self, nodes: &[NodeId]) -> Vec<(NodeId, Vec<String>, u64)> {
+        self.said.take(nodes)
     }
 
     /// What these nodes did since they were asked last.

@@ -86,6 +86,11 @@ pub(crate) fn told(event: &Event) -> String {
             format!("{unit}: batch {} is written: {what}", written.index + 1)
         }
         Event::Committed { unit, index, .. } => format!("{unit}: batch {} held nothing to commit", index + 1),
+        Event::Said { node, lines, more, .. } => {
+            let more = (*more > 0).then(|| format!("{more} more lines are not kept"));
+            let lines: Vec<&str> = lines.iter().map(String::as_str).chain(more.as_deref()).collect();
+            format!("{node} says: {}", lines.join("\n    "))
+        }
         Event::Cancelling { reason } => format!("is to stop: {reason}"),
         Event::Finished { status } => status.name().to_owned(),
         other => other.name().to_owned(),

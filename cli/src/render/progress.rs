@@ -115,10 +115,10 @@ impl Watch for Progress {
     fn tick(&self, node: &NodeId, tick: &Tick) {
         let shown = self.shown();
         match tick {
-            Tick::Note(text) if self.format == Format::Human => {
+            Tick::Note(text) | Tick::Said(text) if self.format == Format::Human => {
                 self.say(&shown.pipeline, &format!("{node}: {text}"));
             }
-            Tick::Note(text) => {
+            Tick::Note(text) | Tick::Said(text) => {
                 let line =
                     json!({ "frazil": 1, "type": "note", "run": shown.run, "node": node, "text": text });
                 drop(out(&format!("{line}\n")));

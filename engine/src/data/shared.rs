@@ -10,6 +10,8 @@ pub(crate) fn serialize<T: Serialize, S: Serializer>(shared: &Arc<T>, to: S) -> 
 }
 
 /// Reads it.
-pub(crate) fn deserialize<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Result<Arc<T>, D::Error> {
+pub(crate) fn deserialize<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    from: D,
+) -> Result<Arc<T>, D::Error> {
     T::deserialize(from).map(Arc::new)
 }

@@ -197,6 +197,9 @@ impl RunState {
             Event::Discarded { unit, first, why } => {
                 running(&mut self.units, unit)?.segment.discard(*first, why);
             }
+            Event::Said { unit, .. } => {
+                running(&mut self.units, unit)?;
+            }
             Event::Ended { unit, output, error, at, spent: _ } => {
                 let state = running(&mut self.units, unit)?;
                 state.phase = Phase::Done;

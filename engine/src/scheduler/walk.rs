@@ -233,7 +233,24 @@ impl<'a> Walk<'a> {
         self.running.insert(handle.id(), (at, self.services.clock.now()));
     }
 
+    /// Notes what programs of units at work printed.
+    fn hear(&mut self) -> Result<(), RunError> {
+        for (at, _) in self.running.values() {
+            for (node, lines, more) in self.cx.take_said(&self.nodes(*at)) {
+                let unit = self.graph.id(*at).clone();
+                self.log.note(Event::Said { unit, node, lines, more })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The nodes of a unit, by name.
+    fn nodes(&self, at: usize) -> Vec<NodeId> {
+        self.graph.nodes(at).into_iter().map(|node| self.run.pipeline.nodes[node].id.clone()).collect()
+    }
+
     fn entry(&mut self, entry: Entry) -> Result<(), RunError> {
+        self.hear()?;
         self.log.note(entry.event)?;
         self.noted.push(entry.durable);
         Ok(())
@@ -247,6 +264,7 @@ impl<'a> Walk<'a> {
                 (error.id(), TaskEnd::failed(StepError::permanent(ErrorKind::Internal, why)))
             }
         };
+        self.hear()?;
         let Some((at, since)) = self.running.remove(&id) else { return Ok(()) };
         let unit = self.graph.id(at).clone();
         let error = end.outcome.error.map(StepError::exhausted);
@@ -263,8 +281,7 @@ impl<'a> Walk<'a> {
 
     /// What the nodes of a unit that is at work `since` did, in how much time.
     fn spent(&self, at: usize, since: DateTime<Utc>) -> BTreeMap<NodeId, Spent> {
-        let nodes = self.graph.nodes(at).into_iter().map(|node| self.run.pipeline.nodes[node].id.clone());
-        let mut spent = self.cx.take_spent(&nodes.collect::<Vec<_>>());
+        let mut spent = self.cx.take_spent(&self.nodes(at));
         let took = (self.services.clock.now() - since).num_milliseconds();
         if let Some(own) = spent.get_mut(self.graph.id(at)) {
             own.millis = u64::try_from(took).unwrap_or_default();
@@ -291,6 +308,7 @@ impl<'a> Walk<'a> {
     async fn kill(&mut self) -> Result<(), RunError> {
         self.cx.kill.cancel();
         self.tasks.shutdown().await;
+        self.hear()?;
         let units: Vec<NodeId> = self.running.drain().map(|(_, (at, _))| self.graph.id(at).clone()).collect();
         for unit in units {
             let error = Some(StepError::Cancelled);

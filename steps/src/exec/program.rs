@@ -290,7 +290,7 @@ async fn listen(words: ChildStderr, said: &mut VecDeque<String>, cx: &Context) {
         shown += 1;
         if shown <= SHOWN {
             tracing::info!(step = %cx.node, line, "a program says");
-            cx.progress.tick(Tick::Note(line.clone()));
+            cx.progress.tick(Tick::Said(line.clone()));
         }
         if said.len() == LAST {
             said.pop_front();
@@ -298,7 +298,7 @@ async fn listen(words: ChildStderr, said: &mut VecDeque<String>, cx: &Context) {
         said.push_back(line);
     }
     if shown > SHOWN {
-        cx.progress.tick(Tick::Note(format!("{} more lines are not shown", shown - SHOWN)));
+        cx.progress.tick(Tick::Said(format!("{} more lines are not shown", shown - SHOWN)));
     }
 }
 

@@ -197,7 +197,7 @@ async fn a_program_that_fails_says_why_and_keeps_secrets() {
     let notes: Arc<Mutex<Vec<String>>> = Arc::default();
     let kept = Arc::clone(&notes);
     stand.cx.progress = Progress::new(move |tick| {
-        if let Tick::Note(note) = tick {
+        if let Tick::Said(note) = tick {
             kept.lock().unwrap().push(note);
         }
     });

@@ -91,6 +91,13 @@ fn assert_days(sandbox: &Sandbox, count: u32, context: &str) {
     assert_eq!((&found["y"], &found["x"]), (&json!([2.5, 1.5, 0.5]), &json!([10.5, 11.5])), "{context}");
 }
 
+/// The newest run.
+fn newest_run(sandbox: &Sandbox) -> String {
+    let runs = sandbox.succeed(&["runs", "--format", "json"]);
+    let run: Value = serde_json::from_str(runs.lines().next().unwrap()).unwrap();
+    run["run"].as_str().unwrap().to_owned()
+}
+
 #[test]
 fn whatever_a_program_writes_opens_in_xarray() {
     for input in [
@@ -104,6 +111,8 @@ fn whatever_a_program_writes_opens_in_xarray() {
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.success(), "{input}: {said}");
         assert!(said.contains("made: making 2"), "what it prints is shown: {said}");
+        let logs = sandbox.succeed(&["logs", &newest_run(&sandbox)]);
+        assert!(logs.contains("made says: making 3") && logs.contains("made says: making 2"), "{logs}");
         assert_days(&sandbox, 5, &input.to_string());
         let found = read(&sandbox, "days");
         assert_eq!(found["commits"].as_array().unwrap().len(), 3, "a commit a batch, and the first of all");
