@@ -8,6 +8,7 @@ mod answer;
 mod check;
 mod program;
 mod settings;
+mod shelf;
 mod stream;
 mod supervisor;
 mod task;

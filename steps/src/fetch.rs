@@ -1,6 +1,6 @@
 //! `fetch`: periods in, slices out, one source file at a time.
 
-mod assembly;
+pub(crate) mod assembly;
 mod check;
 mod cog;
 mod dataset;

@@ -10,10 +10,7 @@ use crate::cube::Standing;
 
 /// What `main` will have changed by and what of that will not be final, and a sentence where it moves to
 /// a release: all of it where the release is whole by then, nothing where it is not.
-pub(super) fn foreseen(
-    standing: &Standing,
-    periods: &Periods,
-) -> (Vec<Item>, Vec<Foretold>, Option<String>) {
+pub(super) fn foreseen(standing: &Standing, periods: &Periods) -> (Vec<Item>, Vec<Foretold>, Option<String>) {
     // What sources will answer nobody knows before they are asked.
     let Some(under_way) = &standing.release else { return (periods.items.clone(), Vec::new(), None) };
     let recorded = standing.cube().and_then(|cube| cube.provenance().release.as_ref());

@@ -63,11 +63,7 @@ fn refused(message: String, help: &str) -> StepError {
 
 /// What a mark does to time axes, those of `main` and of a release: on each in place, behind it the
 /// very next ones alone.
-fn decide(
-    id: &str,
-    axes: &[&TimeIndex],
-    mark: &Mark,
-) -> Result<Vec<Vec<(Period, Action)>>, StepError> {
+fn decide(id: &str, axes: &[&TimeIndex], mark: &Mark) -> Result<Vec<Vec<(Period, Action)>>, StepError> {
     let found: Vec<Found> = axes.iter().map(|axis| Found::of(axis, mark)).collect();
     let unknown = |period: &Period| found.iter().all(|found| found.nowhere.contains(period));
     if let (Some(period), Some(axis)) = (mark.periods.iter().copied().find(unknown), axes.first()) {

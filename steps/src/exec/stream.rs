@@ -8,7 +8,7 @@ use std::{
 
 use frazil_engine::{
     context::Context,
-    data::{Action, Arrival, Grid, Period, PeriodRange, Periods, Slice, Slices, Status},
+    data::{Action, Arrival, Grid, Label, Period, PeriodRange, Periods, Slice, Slices, Status},
     step::{ErrorKind, StepError},
 };
 
@@ -16,17 +16,15 @@ use super::{
     Exec,
     answer::{Product, Told},
     program,
+    shelf::{Opened, Shelf},
     task::Brief,
 };
-use crate::{
-    fetch::{
-        Selection, Stamp,
-        file::FileOpener,
-        source::{Found, Opener, Piece, Request, SourceFile, Wanted},
-        stream::{Arrivals, flow, over},
-        work::{Want, wants},
-    },
-    net::{Access, Net, Place},
+use crate::fetch::{
+    Selection, Stamp,
+    assembly::Assembly,
+    source::{Found, Piece, Wanted},
+    stream::{Arrivals, flow, over},
+    work::{Want, wants},
 };
 
 /// Periods held at a time: being read, in the queue, and being handed on.
@@ -55,7 +53,8 @@ async fn all(
         return Ok(());
     }
     let variables = variables(exec, periods, cx)?;
-    let names = variables.iter().map(|wanted| wanted.name.as_str()).collect();
+    let own = variables.iter().filter(|wanted| wanted.plane == 0);
+    let names = own.map(|wanted| wanted.name.as_str()).collect();
     let brief = Brief::new(exec, periods, names, cx).await?;
     let shelf = Shelf::new(exec, periods, &variables, cx)?;
     let mut grid = None;
@@ -116,19 +115,26 @@ async fn made(
 /// What is wanted of each file.
 fn variables(exec: &Exec, periods: &Periods, cx: &Context) -> Result<Vec<Wanted>, StepError> {
     let dataset = &cx.scope.dataset(&periods.dataset)?.block;
-    let wanted = |name: &String, select: Selection| Wanted {
-        name: name.clone(),
-        select,
-        stamp: Stamp::Start,
-        block: dataset.variables.get(name).cloned(),
-        inside: Vec::new(),
-        plane: 0,
-    };
-    Ok(if exec.variables.is_empty() {
-        dataset.variables.keys().map(|name| wanted(name, Selection::default())).collect()
+    let selected: Vec<(&String, Selection)> = if exec.variables.is_empty() {
+        dataset.variables.keys().map(|name| (name, Selection::default())).collect()
     } else {
-        exec.variables.iter().map(|(name, choice)| wanted(name, choice.clone().into())).collect()
-    })
+        exec.variables.iter().map(|(name, choice)| (name, choice.clone().into())).collect()
+    };
+    let mut all = Vec::new();
+    // A file holds every combination of the further dimensions, found by its own labels.
+    for plane in 0..dataset.dimensions.combinations() {
+        let labels = dataset.dimensions.combination(plane).into_iter();
+        let inside: Vec<(String, Label)> = labels.map(|(name, l)| (name.to_owned(), l.clone())).collect();
+        all.extend(selected.iter().map(|(name, select)| Wanted {
+            name: (*name).clone(),
+            select: select.clone(),
+            stamp: Stamp::Start,
+            block: dataset.variables.get(*name).cloned(),
+            inside: inside.clone(),
+            plane,
+        }));
+    }
+    Ok(all)
 }
 
 /// The folder of one call, without links in its path; gone with it.
@@ -179,59 +185,13 @@ impl Drop for Folder {
     }
 }
 
-/// Opens what programs wrote.
-struct Shelf<'a> {
-    opener: FileOpener,
-    net: Net,
-    variables: &'a [Wanted],
-    bbox: Option<[f64; 4]>,
-    names: [String; 2],
-    crs: Option<String>,
-}
-
-impl<'a> Shelf<'a> {
-    fn new(exec: &Exec, periods: &Periods, variables: &'a [Wanted], cx: &Context) -> Result<Self, StepError> {
-        let block = &cx.scope.dataset(&periods.dataset)?.block;
-        let names = block.grid.as_ref().and_then(|grid| grid.names.clone());
-        Ok(Self {
-            opener: FileOpener::new(cx),
-            net: Net::new(Access::default(), cx)?,
-            variables,
-            bbox: exec.bbox,
-            names: names.unwrap_or_else(|| ["y".to_owned(), "x".to_owned()]),
-            crs: block.crs.clone().or_else(|| cx.scope.project.crs.clone()),
-        })
-    }
-
-    async fn open(
-        &self,
-        path: &Path,
-        periods: Vec<Period>,
-        cx: &Context,
-    ) -> Result<Box<dyn SourceFile>, StepError> {
-        let request = Arc::new(Request {
-            place: Place::File(path.to_owned()),
-            periods,
-            variables: self.variables.to_vec(),
-            bbox: self.bbox,
-            names: self.names.clone(),
-            beside: 0,
-            crs: self.crs.clone(),
-        });
-        self.opener
-            .open(&request, &self.net, cx)
-            .await?
-            .ok_or_else(|| StepError::permanent(ErrorKind::Data, format!("{} went away", path.display())))
-    }
-}
-
 /// What one call made, being read in the order of the work.
 struct Reading<'a> {
     shelf: &'a Shelf<'a>,
     product: Product,
     wants: &'a [Want],
-    /// Files that are open, and how many periods are still to be read from each.
-    open: BTreeMap<PathBuf, (Box<dyn SourceFile>, usize)>,
+    /// Files that are open.
+    open: BTreeMap<PathBuf, Opened>,
     /// The grid of what came before: slices of one source share it.
     grid: Option<Arc<Grid>>,
 }
@@ -352,16 +312,19 @@ impl Reading<'_> {
         period: Period,
         cx: &Context,
     ) -> Result<Found, StepError> {
-        let (mut file, left) = match self.open.remove(path) {
+        let mut open = match self.open.remove(path) {
             Some(open) => open,
-            None => {
-                let count = periods.len();
-                (self.shelf.open(path, periods, cx).await?, count)
-            }
+            None => self.shelf.open(path, periods, cx).await?,
         };
-        let found = file.read(period, cx).await?;
-        if left > 1 {
-            self.open.insert(path.to_owned(), (file, left - 1));
+        let mut found = open.file.read(period, cx).await?;
+        if let Found::Here(piece) = found {
+            let mut whole = Assembly::new(self.shelf.extra);
+            whole.add(piece, &open.request)?;
+            found = whole.finish()?.map_or(Found::Absent, Found::Here);
+        }
+        open.left = open.left.saturating_sub(1);
+        if open.left > 0 {
+            self.open.insert(path.to_owned(), open);
         }
         Ok(found)
     }

@@ -1,11 +1,11 @@
 //! What a program is told: version 1 of the task.
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use chrono::{DateTime, Utc};
 use frazil_engine::{
     context::Context,
-    data::{Action, Axis, Frequency, Grid, Periods, Snapshot},
+    data::{Action, Axis, Frequency, Grid, Label, Periods, Snapshot},
     dataset::DatasetInfo,
     step::{ErrorKind, StepError},
 };
@@ -33,6 +33,9 @@ pub(super) struct Task<'a> {
     dataset: &'a str,
     time_step: Frequency,
     variables: Vec<&'a str>,
+    /// Its dimensions between time and y with their labels, where it has any.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    dimensions: BTreeMap<&'a str, &'a [Label]>,
     /// What is wanted, in time.
     periods: Vec<Asked>,
     /// West, south, east, north in degrees, where the step says them.
@@ -143,6 +146,7 @@ impl<'a> Brief<'a> {
             .into_iter()
             .map(|snapshot| state(snapshot).ok_or_else(|| none(snapshot)))
             .collect::<Result<_, StepError>>()?;
+        let dimensions = self.info.block.dimensions.0.iter();
         let task = Task {
             frazil: VERSION,
             run: self.cx.run.as_str(),
@@ -152,6 +156,7 @@ impl<'a> Brief<'a> {
             dataset: self.info.id.as_str(),
             time_step: self.periods.step,
             variables: self.variables.clone(),
+            dimensions: dimensions.map(|all| (all.name.as_str(), &all.labels[..])).collect(),
             periods: wants.iter().map(asked).collect(),
             bbox: self.exec.bbox,
             grid: self.grid.clone(),

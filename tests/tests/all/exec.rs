@@ -6,3 +6,5 @@ mod calls;
 mod limits;
 #[path = "exec/runs.rs"]
 mod runs;
+#[path = "exec/shapes.rs"]
+mod shapes;

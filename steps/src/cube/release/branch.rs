@@ -72,8 +72,7 @@ pub(super) async fn contents(
 /// Whether a commit is one of the release of this version or layout.
 fn is_of(provenance: &Provenance, (version, layout): (&str, Option<&str>)) -> bool {
     let Some(state) = &provenance.release else { return false };
-    state.layout.as_deref() == layout
-        && (layout.is_some() || provenance.version.as_deref() == Some(version))
+    state.layout.as_deref() == layout && (layout.is_some() || provenance.version.as_deref() == Some(version))
 }
 
 /// The release of another layout that is under way, whichever it is.
