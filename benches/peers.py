@@ -234,6 +234,72 @@ def monthly_floor(days, rows, columns, chunk, target, input):
     return used() - begun
 
 
+def pyramid_python(source, target, levels):
+    """Levels beside the data in one commit; each is the mean of the one before, as coarsen has it."""
+    import icechunk
+    import xarray
+    from zarr.codecs import ZstdCodec
+
+    shutil.copytree(source, target)
+    begun = used()
+    repository = icechunk.Repository.open(icechunk.local_filesystem_storage(target))
+    session = repository.writable_session("main")
+    level = xarray.open_zarr(session.store, consolidated=False, chunks=None)[["precip"]].load()
+    for number in range(1, levels + 1):
+        level = level.coarsen(y=2, x=2, boundary="trim").mean()
+        for variable in level.variables.values():
+            variable.encoding.clear()
+            variable.attrs.pop("coordinates", None)
+        shape = level["precip"].shape
+        encoding = {"precip": {"compressors": ZstdCodec(level=3), "chunks": (1, min(512, shape[1]), min(512, shape[2]))}}
+        level.to_zarr(session.store, group=str(number), mode="w", consolidated=False, encoding=encoding)
+    session.commit("levels")
+    return used() - begun
+
+
+def pyramid_floor(days, levels, target, input):
+    """Read and decode all chunks, halve them, encode the levels, write. The chunks are made before; that cells may be
+    missing is left out."""
+    import numpy
+    import rasterio
+    from numcodecs import Zstd
+
+    os.makedirs(target)
+    zstd = Zstd(3)
+
+    def written(field, at):
+        for y in range(0, field.shape[0], 512):
+            for x in range(0, field.shape[1], 512):
+                with open(f"{target}/{at}-{y}-{x}", "wb") as file:
+                    file.write(zstd.encode(numpy.ascontiguousarray(field[y : y + 512, x : x + 512])))
+
+    for n in range(days):
+        with rasterio.open(f"{input}/{name(n)}") as raster:
+            field = raster.read(1)
+        field[field == -9999] = numpy.nan
+        written(field, f"{n}-0")
+    rows, columns = field.shape
+    begun = used()
+    for n in range(days):
+        field = numpy.empty((rows, columns), "float32")
+        for y in range(0, rows, 512):
+            for x in range(0, columns, 512):
+                with open(f"{target}/{n}-0-{y}-{x}", "rb") as file:
+                    chunk = numpy.frombuffer(zstd.decode(file.read()), "float32")
+                part = field[y : y + 512, x : x + 512]
+                part[:] = chunk.reshape(part.shape)
+        for level in range(1, levels + 1):
+            height, width = field.shape[0] // 2 * 2, field.shape[1] // 2 * 2
+            cut = field[:height, :width]
+            sums = cut[0::2, 0::2] + cut[0::2, 1::2]
+            sums += cut[1::2, 0::2]
+            sums += cut[1::2, 1::2]
+            sums *= 0.25
+            field = sums
+            written(field, f"{n}-{level}")
+    return used() - begun
+
+
 def append_python(target, count, size):
     """One period onto what stands; lays down `count` first where nothing stands."""
     import icechunk
@@ -323,7 +389,7 @@ def append_floor(target, count, size):
 
 WORKERS = {
     w.__name__: w
-    for w in (inputs, ingest_python, ingest_floor, monthly_python, monthly_floor, append_python, append_floor)
+    for w in (inputs, ingest_python, ingest_floor, monthly_python, monthly_floor, pyramid_python, pyramid_floor, append_python, append_floor)
 }
 
 
@@ -417,6 +483,39 @@ def bench_monthly(place, args, days=366, rows=360, columns=480):
         row(title, cell(floor), cell(peer), f"{shown(ours)} (of which {noop['cpu']:.2f} s to find nothing to do)")
 
 
+def bench_pyramid(place, args, days=32, rows=1500, columns=1800, levels=4):
+    folder = place / f"input-{rows}x{columns}"
+    make_inputs(folder, days, rows, columns)
+    title = f"pyramid of {levels} levels, {days} × {rows} × {columns}"
+    floor = worker("pyramid_floor", place / "floor", days=days, levels=levels, input=str(folder))
+    if not args.frazil:
+        return row(title, cell(floor), "needs our cube", "–")
+    with served(args.serve, folder) as url:
+        ours_at = project(place / "ours", url, days, 1, 32)
+        run(args.frazil, ours_at, "daily")
+    (ours_at / "pipelines/maps.yaml").write_text(
+        textwrap.dedent(f"""\
+        frazil: 1
+        id: maps
+        steps:
+          open: {{ uses: open-dataset, with: {{ dataset: daily }} }}
+          maps: {{ uses: pyramid, needs: open, with: {{ dataset: daily, levels: {levels} }} }}
+        """)
+    )
+    plain = place / "plain"
+    shutil.rmtree(plain, ignore_errors=True)
+    shutil.copytree(ours_at / "cubes/daily", plain)
+
+    def once():
+        shutil.rmtree(ours_at / "cubes/daily")
+        shutil.copytree(plain, ours_at / "cubes/daily")
+        return run(args.frazil, ours_at, "maps")
+
+    ours = least(once)
+    peer = worker("pyramid_python", place / "python", source=str(plain), levels=levels)
+    row(title, cell(floor), cell(peer), shown(ours))
+
+
 def bench_append(place, args, size=16):
     """Each try puts one more behind what stands; laid down is once."""
     for count in args.lengths:
@@ -496,7 +595,7 @@ def main():
     parser.add_argument("--frazil", help="the release build; without it only the peers are measured")
     parser.add_argument("--serve", required=True, help="the `serve-files` program of the tests")
     parser.add_argument("--work", type=pathlib.Path, help="a folder to keep inputs in; a temporary one else")
-    parser.add_argument("--only", nargs="*", default=["small", "large", "monthly", "append", "look"])
+    parser.add_argument("--only", nargs="*", default=["small", "large", "monthly", "pyramid", "append", "look"])
     parser.add_argument("--days", type=int, default=366, help="the length of the monthly row")
     parser.add_argument("--lengths", nargs="*", type=int, default=[30, 3_000, 30_000])
     args = parser.parse_args()
@@ -510,6 +609,8 @@ def main():
         bench_ingest(place, args, 32, 1500, 1800)
     if "monthly" in args.only:
         bench_monthly(place, args, args.days)
+    if "pyramid" in args.only:
+        bench_pyramid(place, args)
     if "append" in args.only:
         bench_append(place, args)
     if "look" in args.only and args.frazil:
