@@ -103,6 +103,9 @@ impl Sink for AppendCommit {
             Some(_) => None,
             None => cube::declared(info, scope.project.crs.as_deref()),
         };
+        // The release of a multiscale dataset has levels from its first commit on.
+        let leveled = standing.main.as_deref().map(Cube::template).filter(|main| !main.levels.is_empty());
+        let declared = declared.map(|own| leveled.map_or_else(|| own.clone(), |main| own.leveled_as(main)));
         let chunks = cube
             .map(Cube::template)
             .or(declared.as_ref())

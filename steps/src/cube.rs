@@ -72,7 +72,7 @@ pub(crate) use release::{difference as layout_difference, digest as layout_diges
 pub use repo::snapshot as head_of;
 pub use retention::Retention;
 pub(crate) use review::{agrees, template as template_of};
-pub(crate) use rewrite::{Layout, foreseen as rechunking, rechunk};
+pub(crate) use rewrite::{Layout, foreseen as rechunking, rechunk, relevel};
 pub use spares::Spares;
 pub use sweep::{Gone, Objects, Sweep};
 pub use template::{Template, TemplateVariable};

@@ -14,6 +14,7 @@ mod maintain;
 mod net;
 mod open_dataset;
 mod publish_stac;
+mod pyramid;
 mod raster;
 mod rechunk;
 pub mod resample;
@@ -39,6 +40,7 @@ pub fn registry() -> Registry {
         .node::<Maintain>()
         .node::<open_dataset::OpenDataset>()
         .node::<publish_stac::PublishStac>()
+        .node::<pyramid::Pyramid>()
         .node::<rechunk::Rechunk>()
         .source::<exec::Exec>()
         .source::<Fetch>()

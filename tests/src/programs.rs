@@ -71,6 +71,13 @@ pub fn yaml_server() -> Option<PathBuf> {
     found
 }
 
+/// The folder of packages of node that the tests use, beside that server; `None` as there.
+#[must_use]
+pub fn node_modules() -> Option<PathBuf> {
+    let server = yaml_server()?;
+    server.ancestors().find(|folder| folder.ends_with("node_modules")).map(PathBuf::from)
+}
+
 fn needed(what: &str, found: Option<PathBuf>) -> Option<PathBuf> {
     assert!(found.is_some() || !is_ci(), "{what}");
     if found.is_none() {

@@ -37,6 +37,8 @@ mod house;
 mod joined;
 #[path = "all/kill.rs"]
 mod kill;
+#[path = "all/levels.rs"]
+mod levels;
 #[path = "all/main_job.rs"]
 mod main_job;
 #[path = "all/maintain.rs"]

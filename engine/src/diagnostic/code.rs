@@ -195,6 +195,8 @@ codes! {
         "`scale-factor` and `add-offset` store values as integers, so the dtype has to be one, such as int16.";
     LAYOUT "FZ532" "a layout that cannot be"
         "Chunks have a length along each dimension that is named, shards are whole multiples of chunks, and Zstandard has levels from -7 to 22. Only datasets with a time axis are rechunked.";
+    AVERAGED_CATEGORIES "FZ540" "a mean of categories"
+        "Categories are names written as numbers: the mean of forest (1) and water (3) is not bare soil (2). Overviews of them hold the most frequent (`mode`), which is also what happens where no method is said, or the first (`nearest`).";
     OLD_NAME "FZ601" "an old standard name"
         "The CF table calls it otherwise now. Readers that know the new table only do not find the old name.\n\nThis is a warning; `check --fix` writes the new name.";
     OLD_ZONE "FZ602" "the old name of a time zone"

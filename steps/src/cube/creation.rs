@@ -51,12 +51,13 @@ pub(super) fn documents(info: &DatasetInfo, template: &Template, axis: &TimeInde
     nodes
 }
 
-fn group(attributes: Map<String, Value>) -> Value {
+/// The document of a group.
+pub(super) fn group(attributes: Map<String, Value>) -> Value {
     json!({ "zarr_format": 3, "node_type": "group", "attributes": attributes })
 }
 
 /// A group of a multiscale dataset, with what stands beside its variables.
-fn scale(grid: &Grid, template: &Template, name: &str, nodes: &mut Nodes) {
+pub(super) fn scale(grid: &Grid, template: &Template, name: &str, nodes: &mut Nodes) {
     let mut attributes = Map::new();
     attributes::conventions(grid, &mut attributes);
     nodes.insert(format!("/{name}"), group(attributes));
@@ -80,22 +81,13 @@ pub(super) async fn create(change: &Change<'_>, session: &mut Session) -> Result
 
 /// Adds the nodes of a new cube to a session that holds nothing, and the coordinates of its dimensions
 /// but time.
-pub(super) async fn fill(
+async fn fill(
     template: &Template,
     nodes: &Nodes,
     session: &mut Session,
     what: &str,
 ) -> Result<(), StepError> {
-    // In the order of their paths a group comes before what lies in it.
-    for (name, document) in nodes {
-        let (name, bytes) = (path(name)?, change::bytes(document));
-        if document["node_type"] == "group" {
-            session.add_group(name, bytes).await.map_err(fault::icechunk(what))?;
-            continue;
-        }
-        let (shape, names) = shape(document)?;
-        session.add_array(name, shape, Some(names), bytes).await.map_err(fault::icechunk(what))?;
-    }
+    add(nodes, session, what).await?;
     let scales = template.levels.iter().map(|level| (level.group.as_str(), &level.grid));
     for (group, grid) in std::iter::once((template.group.as_str(), &template.grid)).chain(scales) {
         for axis in [&grid.y, &grid.x] {
@@ -107,6 +99,21 @@ pub(super) async fn fill(
         for dimension in &template.grid.extra.0 {
             labels::write(session, nodes, &inside(group, &dimension.name), &dimension.labels, what).await?;
         }
+    }
+    Ok(())
+}
+
+/// Adds groups and empty arrays to a session that has none of them.
+pub(super) async fn add(nodes: &Nodes, session: &mut Session, what: &str) -> Result<(), StepError> {
+    // In the order of their paths a group comes before what lies in it.
+    for (name, document) in nodes {
+        let (name, bytes) = (path(name)?, change::bytes(document));
+        if document["node_type"] == "group" {
+            session.add_group(name, bytes).await.map_err(fault::icechunk(what))?;
+            continue;
+        }
+        let (shape, names) = shape(document)?;
+        session.add_array(name, shape, Some(names), bytes).await.map_err(fault::icechunk(what))?;
     }
     Ok(())
 }

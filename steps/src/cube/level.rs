@@ -11,7 +11,10 @@ use serde_json::{Value, json};
 pub(super) use convention::{METHOD, mark};
 pub(super) use stored::{Places, groups, stored};
 
-use super::template::{Template, TemplateVariable, exact_grid};
+use super::{
+    template::{Template, TemplateVariable, exact_grid},
+    unit::places,
+};
 use crate::downsample::{Encoding, Method};
 
 /// The group of the data in a multiscale dataset that frazil makes.
@@ -46,6 +49,13 @@ pub(super) struct Stored<'a> {
     pub(super) grid: &'a Grid,
 }
 
+impl Stored<'_> {
+    /// The array under its name in documents.
+    pub(super) fn named(&self) -> TemplateVariable {
+        TemplateVariable { name: self.key.clone(), ..self.array.clone() }
+    }
+}
+
 impl Template {
     /// The same dataset with `count` levels, the data in a group of their own; without any for 0.
     /// Levels are chunked as the data are, but not in shards, which map clients do not read.
@@ -61,6 +71,16 @@ impl Template {
         }
         let group = if count == 0 { String::new() } else { DATA.to_owned() };
         Self { group, levels, foreign_levels: None, ..self.clone() }
+    }
+
+    /// The same dataset with levels as those of `other`, a version before it: as many as leave a cell. A
+    /// variable that is new becomes them as `pyramid` has it where nothing is said.
+    #[must_use]
+    pub fn leveled_as(&self, other: &Self) -> Self {
+        let (rows, columns) = self.grid.shape();
+        let most = rows.min(columns).checked_ilog2().unwrap_or_default() as usize;
+        let method = |v: &TemplateVariable| other.method(&v.name).unwrap_or_else(|| Method::of(v.is_categories()));
+        self.with_levels(other.levels.len().min(most), method)
     }
 
     /// All arrays of variables: those at full resolution, then those of each level.
@@ -84,6 +104,18 @@ impl Template {
         full.chain(of_levels)
     }
 
+    /// An array by its name in documents.
+    pub(super) fn array(&self, key: &str) -> Option<Stored<'_>> {
+        self.arrays().find(|stored| stored.key == key)
+    }
+
+    /// Where the numbers of an array lie, by its name in documents.
+    pub(super) fn grid_of(&self, key: &str) -> &Grid {
+        let group = key.split_once('/').map(|(group, _)| group);
+        let level = group.and_then(|group| self.levels.iter().find(|level| level.group == group));
+        level.map_or(&self.grid, |level| &level.grid)
+    }
+
     /// Chunks along time of one write unit of an array; 1 but for levels of a dataset with shards.
     pub(super) fn steps_of(&self, array: &TemplateVariable) -> u64 {
         (self.write_unit() / array.unit()[0].max(1)).max(1)
@@ -91,10 +123,7 @@ impl Template {
 
     /// The same, by the name of an array in documents.
     pub(super) fn steps_in(&self, key: &str) -> u64 {
-        let Some((group, name)) = key.split_once('/') else { return 1 };
-        let level = self.levels.iter().find(|level| level.group == group);
-        let array = level.and_then(|level| level.variables.iter().find(|v| v.name == name));
-        array.map_or(1, |array| self.steps_of(array))
+        self.array(key).map_or(1, |stored| self.steps_of(stored.array))
     }
 
     /// The groups that hold `time` and what else has no place in space: in a multiscale dataset also the
@@ -118,6 +147,35 @@ impl Template {
         self.levels.iter().map(of).sum()
     }
 
+    /// Whether the data and the levels are stored in the groups of `other`, and made the same way.
+    #[must_use]
+    pub fn is_leveled_as(&self, other: &Self) -> bool {
+        let of = |template: &Self| -> Vec<(String, Vec<Method>)> {
+            template.levels.iter().map(|level| (level.group.clone(), level.methods.clone())).collect()
+        };
+        self.foreign_levels.is_none() && self.group == other.group && of(self) == of(other)
+    }
+
+    /// Chunk objects of all levels of so many periods, at most.
+    #[must_use]
+    pub fn level_chunks(&self, periods: usize) -> u64 {
+        let units = (periods as u64).div_ceil(self.write_unit());
+        let levels = self.arrays().filter(|stored| stored.level > 0);
+        levels.map(|stored| places(self, &stored).len() as u64).sum::<u64>() * units
+    }
+
+    /// Peak memory of making the levels of what is stored, in bytes: of the largest variable a few write
+    /// units, each with its levels and the sums of a plane.
+    #[must_use]
+    pub fn level_peak(&self) -> u64 {
+        let unit = |v: &TemplateVariable| (self.grid.cells() as u64 * v.dtype.size() as u64).saturating_mul(self.write_unit());
+        let largest = self.variables.iter().map(unit).max().unwrap_or_default();
+        let (rows, columns) = self.grid.shape();
+        // A sum and a count for four cells, and a third of the unit for the levels.
+        let work = (rows * columns) as u64 / 4 * 12;
+        units_at_a_time(largest) as u64 * (largest + largest / 3 + work)
+    }
+
     /// How a variable becomes its levels; none where there are none.
     #[must_use]
     pub fn method(&self, variable: &str) -> Option<Method> {
@@ -126,7 +184,20 @@ impl Template {
     }
 }
 
+/// Units of so many bytes that are made into levels at a time: two keep two cores busy; of large ones,
+/// whose chunks keep them busy as well, one.
+pub(super) const fn units_at_a_time(bytes: u64) -> usize {
+    const LARGE: u64 = 64 << 20;
+    if bytes > LARGE { 1 } else { 2 }
+}
+
 impl TemplateVariable {
+    /// Whether its numbers stand for categories.
+    #[must_use]
+    pub fn is_categories(&self) -> bool {
+        self.attributes.contains_key("flag_values")
+    }
+
     /// How its stored numbers are to be understood.
     pub(super) fn encoding(&self) -> Encoding {
         Encoding {

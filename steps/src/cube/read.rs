@@ -1,7 +1,7 @@
 use std::{collections::BTreeMap, ops::Range, sync::Arc};
 
 use frazil_engine::{
-    data::{Dimension, Dimensions, Frequency, Values},
+    data::{Dimension, Dimensions, Frequency, Grid, Values},
     step::{ErrorKind, StepError},
 };
 use futures::{StreamExt, TryStreamExt, stream};
@@ -116,9 +116,9 @@ pub(super) async fn contents(
         Err(reason) => template.foreign_levels = Some(reason),
     }
     let mut codecs = BTreeMap::new();
-    for variable in &template.variables {
-        let codec = codec(nodes, &template.path(&variable.name), what)?;
-        codecs.insert(variable.name.clone(), Arc::new(codec));
+    for stored in template.arrays() {
+        let codec = codec(nodes, &template.path(&stored.key), what)?;
+        codecs.insert(stored.key, Arc::new(codec));
     }
     Ok(Contents { template, axis, codecs })
 }
@@ -186,7 +186,8 @@ pub(super) async fn vector(
 
 impl Cube {
     /// Stored numbers of the periods at positions `time`, shape (time, further dimensions, y, x); packed numbers stay
-    /// packed (see [`super::TemplateVariable::value`]). Holds the result and a few chunks.
+    /// packed (see [`super::TemplateVariable::value`]); of a level by its group, `/` and the variable. Holds the
+    /// result and a few chunks.
     ///
     /// # Errors
     /// When there is no such variable, when the range or the window is not inside, or when the
@@ -215,7 +216,7 @@ impl Cube {
         let codec =
             self.codecs.get(variable).ok_or_else(|| not_a_cube(format!("{what}: no such variable")))?;
         let target = self
-            .block(time, window)
+            .block(self.template.grid_of(variable), time, window)
             .map_err(|outside| StepError::permanent(ErrorKind::Internal, format!("{what}: {outside}")))?;
         let lengths = codec.lengths();
         let chunks = target.chunks(&lengths);
@@ -253,8 +254,8 @@ impl Cube {
         Ok(out)
     }
 
-    fn block(&self, time: Range<usize>, window: Option<&Window>) -> Result<Block, String> {
-        let lengths = self.template.grid.lengths();
+    fn block(&self, grid: &Grid, time: Range<usize>, window: Option<&Window>) -> Result<Block, String> {
+        let lengths = grid.lengths();
         let mut ranges: Vec<Range<usize>> = lengths.iter().map(|length| 0..*length).collect();
         if let Some(Window { extra, y, x }) = window {
             let planes = ranges.len() - 2;

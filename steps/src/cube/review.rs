@@ -12,7 +12,7 @@ use frazil_engine::{
 };
 use serde_json::{Map, Value, json};
 
-use super::{Cube, creation, document::Nodes, layout, template::Template, time::TimeIndex};
+use super::{Cube, creation, document::Nodes, layout, level, template::Template, time::TimeIndex};
 
 /// What append-commit would create, as far as the block says it: what cubes over any two first slices
 /// have in common. None where it could create none.
@@ -40,7 +40,10 @@ fn document(info: &DatasetInfo, template: &Template, nodes: &Nodes) -> Value {
         Some((name.to_owned(), Value::Object(document)))
     };
     let arrays: Map<String, Value> = nodes.iter().filter_map(array).collect();
-    let attributes = nodes.get("/").map_or(&Value::Null, |root| &root["attributes"]);
+    let mut attributes =
+        nodes.get("/").and_then(|root| root["attributes"].as_object().cloned()).unwrap_or_default();
+    // Levels are made later, by what `pyramid` is told: no block says them.
+    level::mark(&template.with_levels(0, |_| crate::downsample::Method::Mean), &mut attributes);
     json!({
         "frazil-template": review::VERSION,
         "dataset": info.id,

@@ -11,6 +11,7 @@ mod cast;
 mod land;
 mod progress;
 mod recast;
+mod relevel;
 
 use std::{future::Future, ops::Range, sync::Arc};
 
@@ -43,6 +44,7 @@ pub(super) use progress::Stretch;
 #[cfg(test)]
 pub(super) use recast::{Casts, Recast};
 pub(crate) use recast::{Layout, foreseen};
+pub(crate) use relevel::relevel;
 
 /// What the names of branches of rewrites begin with.
 const PREFIX: &str = "rewrite-";

@@ -4,6 +4,7 @@ mod extra;
 mod guards;
 mod layouts;
 mod maintain;
+mod levels;
 mod processes;
 mod python;
 mod rewriting;

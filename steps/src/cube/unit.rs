@@ -144,11 +144,11 @@ pub(super) async fn upload(
         return Ok((None, Spare(unit.numbers)));
     };
     let numbers: Vec<Arc<Vec<u8>>> = unit.numbers.into_iter().map(Arc::new).collect();
-    // The place along time is not known yet, and no part of the objects.
     let time = u32::try_from(unit.number).unwrap_or_default();
     let way = Way { plan: &plan, session: &session, what: &what, time };
     let full = numbers.iter().enumerate().map(|(part, numbers)| way.part(part, Arc::clone(numbers)));
-    let levels = numbers.iter().enumerate().map(|(variable, numbers)| way.levels(variable, numbers));
+    let levels = numbers.iter().enumerate();
+    let levels = levels.map(|(variable, numbers)| way.levels(variable, numbers, |numbers| numbers.as_slice()));
     let (full, levels) =
         futures::try_join!(futures::future::try_join_all(full), futures::future::try_join_all(levels))?;
     let mut chunks = BTreeMap::new();
@@ -168,11 +168,12 @@ pub(super) async fn upload(
 }
 
 /// Where the chunks of a unit go.
-struct Way<'a> {
-    plan: &'a Arc<Plan>,
-    session: &'a Session,
-    what: &'a str,
-    time: u32,
+pub(super) struct Way<'a> {
+    pub(super) plan: &'a Arc<Plan>,
+    pub(super) session: &'a Session,
+    pub(super) what: &'a str,
+    /// Any place along time: it is no part of the objects.
+    pub(super) time: u32,
 }
 
 impl Way<'_> {
@@ -183,18 +184,20 @@ impl Way<'_> {
         futures::future::try_join_all(each).await
     }
 
-    /// The same of all levels of a variable, by the place of each among the parts.
-    async fn levels(
+    /// The same of all levels of a variable, by the place of each among the parts. Of steps beyond those
+    /// that `numbers` hold nothing is known: they are fill.
+    pub(super) async fn levels<N: Send + Sync + 'static>(
         &self,
         variable: usize,
-        numbers: &Arc<Vec<u8>>,
+        numbers: &Arc<N>,
+        bytes: impl Fn(&N) -> &[u8] + Send + 'static,
     ) -> Result<Vec<(usize, Vec<Option<ChunkPayload>>)>, StepError> {
         let Some((encoding, method)) = self.plan.downsampling(variable) else { return Ok(Vec::new()) };
         let template = &self.plan.template;
         let (shape, count) = (template.grid.shape(), template.levels.len());
         let numbers = Arc::clone(numbers);
         let made =
-            compute("making overviews", move || downsample::levels(&numbers, encoding, method, shape, count));
+            compute("making overviews", move || downsample::levels(bytes(&numbers), encoding, method, shape, count));
         let made = made.await?.map_err(|unfit| {
             let name = &template.variables[variable].name;
             write::refused(
@@ -203,7 +206,10 @@ impl Way<'_> {
             )
         })?;
         let own = self.plan.parts.iter().enumerate().filter(|(_, p)| p.variable == variable && p.level > 0);
-        let each = own.zip(made).map(|((part, _), level)| async move {
+        let each = own.zip(made).map(|((part, about), mut level)| async move {
+            let whole = about.whole.numbers() * about.codec.dtype.size();
+            let lacks = whole.saturating_sub(level.len()) / about.codec.dtype.size();
+            level.extend(about.codec.filled(lacks));
             Ok::<_, StepError>((part, self.part(part, Arc::new(level)).await?))
         });
         futures::future::try_join_all(each).await

@@ -13,6 +13,7 @@ use super::{
     Cube, admit, fault, kept, layout, objects,
     reference::{Body, UnitRecord, digest},
     release, repo, settle,
+    template::Template,
     time::TimeIndex,
     unit::{self, Plan, Spare, Unit},
 };
@@ -113,7 +114,7 @@ impl BatchWriter {
                 self.waiting.push(slice);
                 return Ok(());
             }
-            let template = layout::declare(&self.info, self.crs(), &slice)?;
+            let template = self.begun(layout::declare(&self.info, self.crs(), &slice)?).await?;
             self.plan = Some(Arc::new(Plan::of_template(template)?));
             for gap in std::mem::take(&mut self.waiting) {
                 let action = self.admit(&gap)?;
@@ -121,6 +122,16 @@ impl BatchWriter {
             }
         }
         self.settle(slice, action).await
+    }
+
+    /// What is begun with; the release of a multiscale dataset is one too.
+    async fn begun(&self, declared: Template) -> Result<Template, StepError> {
+        if self.batch.periods.release.is_none() {
+            return Ok(declared);
+        }
+        let main = kept::open(&self.info, &self.scope).await?;
+        let main = main.filter(|main| !main.template.levels.is_empty());
+        Ok(main.map_or_else(|| declared.clone(), |main| declared.leveled_as(&main.template)))
     }
 
     fn crs(&self) -> Option<&str> {

@@ -35,6 +35,12 @@ impl Method {
         }
     }
 
+    /// The method where nothing is said: the mean, which of categories is none.
+    #[must_use]
+    pub const fn of(categories: bool) -> Self {
+        if categories { Self::Mode } else { Self::Mean }
+    }
+
     /// The method of a name; none of one that is not known.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {

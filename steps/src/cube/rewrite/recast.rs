@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, ops::Range, sync::Arc};
 
-use frazil_engine::step::StepError;
+use frazil_engine::{data::Grid, step::StepError};
 use serde_json::{Value, json};
 
 use super::{
@@ -35,12 +35,17 @@ pub(crate) struct Layout {
 }
 
 impl Layout {
-    /// The variables that are to be stored otherwise, as they are to be.
+    /// The variables that are to be stored otherwise, as they are to be; those of levels too, by group and
+    /// name. They follow the data, but are never sharded.
     pub(super) fn others(&self, template: &Template) -> Result<Vec<TemplateVariable>, StepError> {
         let mut others = Vec::new();
-        for variable in &template.variables {
-            let other = self.of(variable, template)?;
-            if !same(variable, &other) {
+        for stored in template.arrays() {
+            let variable = stored.named();
+            let mut other = self.of(&variable, stored.grid)?;
+            if stored.level > 0 {
+                other = unsharded(other, self.level);
+            }
+            if !same(&variable, &other) {
                 others.push(other);
             }
         }
@@ -48,8 +53,8 @@ impl Layout {
     }
 
     /// A variable as it is to be stored.
-    fn of(&self, variable: &TemplateVariable, template: &Template) -> Result<TemplateVariable, StepError> {
-        let along = along(&template.grid, &variable.chunks);
+    fn of(&self, variable: &TemplateVariable, grid: &Grid) -> Result<TemplateVariable, StepError> {
+        let along = along(grid, &variable.chunks);
         let known = |name: &&String| along.iter().any(|(full, short, ..)| name == full || name == short);
         if let Some(unknown) = self.chunks.keys().chain(self.shards.keys()).find(|name| !known(name)) {
             let names: Vec<&str> = along.iter().map(|(full, ..)| *full).collect();
@@ -65,6 +70,13 @@ impl Layout {
         let codecs = lengths.codecs(variable.dtype);
         Ok(TemplateVariable { chunks: lengths.chunks, shards: lengths.shards, codecs, ..variable.clone() })
     }
+}
+
+/// The same in plain chunks.
+fn unsharded(variable: TemplateVariable, level: i32) -> TemplateVariable {
+    let plain = Lengths { chunks: variable.chunks, shards: None, level };
+    let codecs = plain.codecs(variable.dtype);
+    TemplateVariable { chunks: plain.chunks, shards: None, codecs, ..variable }
 }
 
 /// Which arrays are cast, and how.
@@ -122,8 +134,8 @@ impl Rewrite for Recast {
 
     fn message(&self, main: &Cube, target: &Target<Casts>) -> String {
         let of = |cast: &Arc<Cast>| {
-            let stored = main.template.variable(&cast.variable);
-            let stored = stored.map(|variable| shown(variable.unit())).unwrap_or_default();
+            let stored = main.template.array(&cast.variable);
+            let stored = stored.map(|stored| shown(stored.array.unit())).unwrap_or_default();
             let lengths = cast.to.lengths().into_iter().map(|n| n as u64).collect::<Vec<_>>();
             format!("{}: {stored} → {}", cast.variable, shown(&lengths))
         };
@@ -201,11 +213,12 @@ fn casts(
             let codec = ChunkCodec::new(document).map(Arc::new);
             codec.map_err(|error| not_a_cube(format!("`{}`: {error}", other.name)))
         };
-        let stored = template.variable(&other.name).map(&document).unwrap_or_default();
+        let stored = template.array(&other.name).map(|stored| document(&stored.named())).unwrap_or_default();
         let (from, to) = (codec(&stored)?, codec(&document_of(stored.clone(), other, 0))?);
         let path = Arc::from(template.path(&other.name).as_str());
         let mut cast = Cast { variable: other.name.clone(), path, from, to, window: unit };
-        let tiles = tiles(&mut cast, &template.grid.lengths(), (unit, window));
+        let cells = template.grid_of(&other.name).lengths();
+        let tiles = tiles(&mut cast, &cells, (unit, window));
         plan.tiles.extend(tiles.into_iter().map(|tile| (plan.casts.len(), tile)));
         plan.casts.push(Arc::new(cast));
     }
@@ -239,16 +252,16 @@ pub(crate) fn foreseen(
         return Ok(None);
     }
     let plan =
-        casts(template, &others, WINDOW, |variable| ArrayDocument::variable(variable, &template.grid))?;
+        casts(template, &others, WINDOW, |variable| ArrayDocument::variable(variable, template.grid_of(&variable.name)))?;
     let mut found = Rechunking { arrays: Vec::new(), read: 0, written: 0, bytes: 0, memory: 0 };
-    let lengths: Vec<u64> =
-        std::iter::once(length).chain(template.grid.lengths()).map(|n| n as u64).collect();
-    let count = |codec: &ChunkCodec| -> u64 {
+    let count = |lengths: &[u64], codec: &ChunkCodec| -> u64 {
         lengths.iter().zip(codec.lengths()).map(|(n, chunk)| n.div_ceil(chunk.max(1) as u64)).product()
     };
     for (cast, other) in plan.casts.iter().zip(&others) {
-        let (read, written) = (count(&cast.from), count(&cast.to));
-        let stored = template.variable(&other.name).unwrap_or(other);
+        let cells = template.grid_of(&other.name).lengths();
+        let lengths: Vec<u64> = std::iter::once(length).chain(cells).map(|n| n as u64).collect();
+        let (read, written) = (count(&lengths, &cast.from), count(&lengths, &cast.to));
+        let stored = template.array(&other.name).map_or(other, |stored| stored.array);
         found.arrays.push(format!(
             "`{}`: {read} chunks of {} are read, {written} of {} written",
             other.name,
