@@ -116,7 +116,8 @@ impl Pyramid {
 
     /// The dataset as it should be stored; none where it is so.
     fn wanted(&self, stored: &Template) -> Result<Option<Template>, StepError> {
-        let refused = |message: String, help: &str| Err(StepError::permanent(ErrorKind::Data, message).help(help));
+        let refused =
+            |message: String, help: &str| Err(StepError::permanent(ErrorKind::Data, message).help(help));
         let count = self.levels.of(&stored.grid);
         let (rows, columns) = stored.grid.shape();
         if count > most(rows, columns) {
@@ -184,7 +185,9 @@ impl Pyramid {
             found.push(here.beside(&self.dataset, "/time", "no time axis"));
         }
         let variables = &info.block.variables;
-        for name in self.method.each.keys().filter(|name| !variables.is_empty() && !variables.contains_key(*name)) {
+        for name in
+            self.method.each.keys().filter(|name| !variables.is_empty() && !variables.contains_key(*name))
+        {
             let message = format!("`{}` declares no variable `{name}`", self.dataset);
             let pointer = format!("/method/{name}");
             let here = finding(codes::STEP_SETTINGS, pointer, message, "name one of its variables");
@@ -192,7 +195,11 @@ impl Pyramid {
         }
         for (name, _) in variables.iter().filter(|(_, variable)| !variable.categories.is_empty()) {
             let Some(method) = self.method.said(name).filter(|method| method.computes()) else { continue };
-            let pointer = if self.method.each.contains_key(name) { format!("/method/{name}") } else { "/method".to_owned() };
+            let pointer = if self.method.each.contains_key(name) {
+                format!("/method/{name}")
+            } else {
+                "/method".to_owned()
+            };
             let message = format!("`{name}` holds categories, which have no {}", method.name());
             let help = format!("give it a method of its own: `method: {{ {name}: mode }}`");
             let here = finding(codes::AVERAGED_CATEGORIES, pointer, message, &help);
@@ -230,5 +237,9 @@ fn reason(wanted: &Template) -> String {
         .iter()
         .filter_map(|v| Some(format!("{} by {}", v.name, wanted.method(&v.name)?.name())))
         .collect();
-    format!("levels of {} cells are made, {}; nothing changes for what is derived from it", shapes.join(", "), methods.join(", "))
+    format!(
+        "levels of {} cells are made, {}; nothing changes for what is derived from it",
+        shapes.join(", "),
+        methods.join(", ")
+    )
 }

@@ -79,7 +79,8 @@ impl Template {
     pub fn leveled_as(&self, other: &Self) -> Self {
         let (rows, columns) = self.grid.shape();
         let most = rows.min(columns).checked_ilog2().unwrap_or_default() as usize;
-        let method = |v: &TemplateVariable| other.method(&v.name).unwrap_or_else(|| Method::of(v.is_categories()));
+        let method =
+            |v: &TemplateVariable| other.method(&v.name).unwrap_or_else(|| Method::of(v.is_categories()));
         self.with_levels(other.levels.len().min(most), method)
     }
 
@@ -168,7 +169,9 @@ impl Template {
     /// units, each with its levels and the sums of a plane.
     #[must_use]
     pub fn level_peak(&self) -> u64 {
-        let unit = |v: &TemplateVariable| (self.grid.cells() as u64 * v.dtype.size() as u64).saturating_mul(self.write_unit());
+        let unit = |v: &TemplateVariable| {
+            (self.grid.cells() as u64 * v.dtype.size() as u64).saturating_mul(self.write_unit())
+        };
         let largest = self.variables.iter().map(unit).max().unwrap_or_default();
         let (rows, columns) = self.grid.shape();
         // A sum and a count for four cells, and a third of the unit for the levels.

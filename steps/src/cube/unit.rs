@@ -148,7 +148,8 @@ pub(super) async fn upload(
     let way = Way { plan: &plan, session: &session, what: &what, time };
     let full = numbers.iter().enumerate().map(|(part, numbers)| way.part(part, Arc::clone(numbers)));
     let levels = numbers.iter().enumerate();
-    let levels = levels.map(|(variable, numbers)| way.levels(variable, numbers, |numbers| numbers.as_slice()));
+    let levels =
+        levels.map(|(variable, numbers)| way.levels(variable, numbers, |numbers| numbers.as_slice()));
     let (full, levels) =
         futures::try_join!(futures::future::try_join_all(full), futures::future::try_join_all(levels))?;
     let mut chunks = BTreeMap::new();
@@ -196,8 +197,9 @@ impl Way<'_> {
         let template = &self.plan.template;
         let (shape, count) = (template.grid.shape(), template.levels.len());
         let numbers = Arc::clone(numbers);
-        let made =
-            compute("making overviews", move || downsample::levels(bytes(&numbers), encoding, method, shape, count));
+        let made = compute("making overviews", move || {
+            downsample::levels(bytes(&numbers), encoding, method, shape, count)
+        });
         let made = made.await?.map_err(|unfit| {
             let name = &template.variables[variable].name;
             write::refused(

@@ -149,9 +149,14 @@ mod tests {
 
     #[test]
     fn levels_by_themselves_end_where_a_map_is_small() {
-        for (rows, columns, levels) in
-            [(2_048, 2_048, 0), (2_048, 2_049, 2), (1_500, 1_800, 0), (3_600, 7_200, 4), (8, 1_000_000, 3), (200_000, 400_000, 8)]
-        {
+        for (rows, columns, levels) in [
+            (2_048, 2_048, 0),
+            (2_048, 2_049, 2),
+            (1_500, 1_800, 0),
+            (3_600, 7_200, 4),
+            (8, 1_000_000, 3),
+            (200_000, 400_000, 8),
+        ] {
             assert_eq!(Count::Auto.of(&grid(rows, columns)), levels, "{rows} × {columns}");
         }
         assert_eq!(Count::Number(2).of(&grid(4, 4)), 2);
@@ -165,7 +170,10 @@ mod tests {
             assert!(count(bad).unwrap_err().contains("`auto`, or 1 to 8"));
         }
         let methods = Methods::try_from(json!({ "a": "sum" })).unwrap();
-        assert_eq!((methods.of("a", false), methods.of("b", true), methods.of("c", false)), (Method::Sum, Method::Mode, Method::Mean));
+        assert_eq!(
+            (methods.of("a", false), methods.of("b", true), methods.of("c", false)),
+            (Method::Sum, Method::Mode, Method::Mean)
+        );
         assert_eq!(Methods::try_from(json!("max")).unwrap().of("b", true), Method::Max);
         assert!(Methods::try_from(json!({ "a": "median" })).unwrap_err().contains("no method"));
     }

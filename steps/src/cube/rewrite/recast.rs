@@ -251,8 +251,9 @@ pub(crate) fn foreseen(
     if others.is_empty() || length == 0 {
         return Ok(None);
     }
-    let plan =
-        casts(template, &others, WINDOW, |variable| ArrayDocument::variable(variable, template.grid_of(&variable.name)))?;
+    let plan = casts(template, &others, WINDOW, |variable| {
+        ArrayDocument::variable(variable, template.grid_of(&variable.name))
+    })?;
     let mut found = Rechunking { arrays: Vec::new(), read: 0, written: 0, bytes: 0, memory: 0 };
     let count = |lengths: &[u64], codec: &ChunkCodec| -> u64 {
         lengths.iter().zip(codec.lengths()).map(|(n, chunk)| n.div_ceil(chunk.max(1) as u64)).product()

@@ -67,7 +67,8 @@ impl<W: Fn(&Template) -> Result<Option<Template>, StepError> + Send + Sync> Rewr
             let stride = usize::try_from((batch() / unit_bytes).max(1)).unwrap_or(usize::MAX);
             Part { stride, unit_bytes }
         };
-        let parts = if wanted.levels.is_empty() { Vec::new() } else { wanted.variables.iter().map(part).collect() };
+        let parts =
+            if wanted.levels.is_empty() { Vec::new() } else { wanted.variables.iter().map(part).collect() };
         Ok(Some(Target {
             salt: reference::digest(&wanted),
             axis: main.axis.clone(),
@@ -182,10 +183,7 @@ impl Around<'_> {
         let mut map = root["attributes"].as_object().cloned().unwrap_or_default();
         level::mark(wanted, &mut map);
         root["attributes"] = Value::Object(map);
-        self.session
-            .update_group(&path("/")?, change::bytes(&root))
-            .await
-            .map_err(fault::icechunk(self.what))
+        self.session.update_group(&path("/")?, change::bytes(&root)).await.map_err(fault::icechunk(self.what))
     }
 
     /// Coordinates that every group has as the data have them.

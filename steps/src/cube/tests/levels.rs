@@ -54,7 +54,8 @@ async fn agree(bench: &Bench, count: usize) {
             [("time", Values::Int64(labels.clone())), ("period_status", Values::UInt8(codes.clone()))]
         {
             let path = crate::cube::level::inside(group, name);
-            let found = crate::cube::read::vector(&cube.session, &cube.nodes, &path, 0, "test").await.unwrap();
+            let found =
+                crate::cube::read::vector(&cube.session, &cube.nodes, &path, 0, "test").await.unwrap();
             assert_eq!(found, Some((0, wanted)), "{path}");
         }
     }
@@ -130,7 +131,9 @@ async fn shards_packing_and_further_dimensions_have_levels_too() {
     let own = Arc::new(Grid { extra, ..grid() });
     let one = |n: i64| {
         let rain: Vec<f64> = (0..96)
-            .map(|cell| if (cell + n) % 7 == 0 { f64::NAN } else { f64::from(i16::try_from(cell * n).unwrap()) / 2.0 })
+            .map(|cell| {
+                if (cell + n) % 7 == 0 { f64::NAN } else { f64::from(i16::try_from(cell * n).unwrap()) / 2.0 }
+            })
             .collect();
         let kind: Vec<u8> = (0..96u8).map(|cell| if cell % 11 == 0 { 255 } else { (cell / 3) % 3 }).collect();
         let field = |name: &str, values: Values, fill, units: &str| Field {
@@ -139,7 +142,8 @@ async fn shards_packing_and_further_dimensions_have_levels_too() {
             fill,
             units: Some(units.to_owned()),
         };
-        let fields = vec![field("rain", rain.into(), None, "mm"), field("kind", kind.into(), Some(255.0), "1")];
+        let fields =
+            vec![field("rain", rain.into(), None, "mm"), field("kind", kind.into(), Some(255.0), "1")];
         Slice { grid: Arc::clone(&own), fields, ..slice(day(n), Status::Final, 0.0) }
     };
     let add = async |from: i64, to: i64| {
@@ -148,8 +152,7 @@ async fn shards_packing_and_further_dimensions_have_levels_too() {
     };
     add(1, 5).await;
     let wanted = |stored: &Template| {
-        let wanted = stored
-            .with_levels(2, |v| if v.is_categories() { Method::Mode } else { Method::Mean });
+        let wanted = stored.with_levels(2, |v| if v.is_categories() { Method::Mode } else { Method::Mean });
         Ok((!stored.is_leveled_as(&wanted)).then_some(wanted))
     };
     relevel(&bench.info, wanted, &bench.cx).await.unwrap();
