@@ -14,6 +14,8 @@ mod confirm;
 mod creation;
 mod crs;
 mod document;
+mod elsewhere;
+mod external;
 mod fault;
 pub(crate) mod foreign;
 mod grid;
@@ -81,6 +83,7 @@ pub use write::BatchWriter;
 
 use codec::ChunkCodec;
 use document::{Nodes, not_a_cube};
+use external::External;
 use repo::Place;
 
 /// One state of a dataset, open for reading.
@@ -93,10 +96,14 @@ pub struct Cube {
     codecs: BTreeMap<String, Arc<ChunkCodec>>,
     snapshot: Snapshot,
     template: Template,
+    /// The path of the coordinate of its time axis.
+    time: String,
     axis: TimeIndex,
     provenance: Provenance,
     /// The folder of a local repository.
     folder: Option<PathBuf>,
+    /// Where the numbers of a Zarr store made elsewhere come from; it has no repository.
+    external: Option<Arc<External>>,
 }
 
 impl Cube {
@@ -106,7 +113,13 @@ impl Cube {
     /// # Errors
     /// When the store cannot be read, or holds something that is no cube of this dataset.
     pub async fn open(info: &DatasetInfo, scope: &Scope) -> Result<Option<Self>, StepError> {
-        let Some(repository) = repo::open(info, scope).await? else { return Ok(None) };
+        if is_store(info) {
+            return external::open(info, scope).await.map_err(|error| repo::redacted(error, scope));
+        }
+        let Some(repository) = repo::open(info, scope).await? else {
+            let other = if info.location.read_only { external::open(info, scope).await } else { Ok(None) };
+            return other.map_err(|error| repo::redacted(error, scope));
+        };
         match repo::head(&repository, info, scope).await? {
             None => Ok(None),
             Some(id) => Self::at(Arc::new(repository), id, info, scope).await.map(Some),
@@ -119,7 +132,16 @@ impl Cube {
     /// When the store cannot be read, or has no such snapshot.
     pub async fn open_at(info: &DatasetInfo, scope: &Scope, id: &SnapshotId) -> Result<Self, StepError> {
         let none = || not_a_cube(format!("{} has no snapshot {id}", info.location.url));
-        let repository = repo::open(info, scope).await?.ok_or_else(none)?;
+        let opened = if is_store(info) { None } else { repo::open(info, scope).await? };
+        let repository = match opened {
+            Some(repository) => repository,
+            None if info.location.read_only => {
+                let changed = || none().help("a Zarr store keeps no states: it was changed meanwhile, run again");
+                let cube = Self::open(info, scope).await?.ok_or_else(none)?;
+                return if cube.id() == *id { Ok(cube) } else { Err(changed()) };
+            }
+            None => return Err(none()),
+        };
         let id = icechunk::format::SnapshotId::try_from(id.0.as_str()).map_err(|_| none())?;
         Self::at(Arc::new(repository), id, info, scope).await
     }
@@ -148,19 +170,22 @@ impl Cube {
             .readonly_session(&VersionInfo::SnapshotId(id.clone()))
             .await
             .map_err(fault::icechunk(&what))?;
-        let nodes = read::nodes(&session, &what).await?;
-        let loaded = read::contents(&session, &nodes, time.frequency(), &what).await?;
+        let mut nodes = read::nodes(&session, &what).await?;
+        let theirs = info.location.read_only.then(|| elsewhere::told(&mut nodes)).transpose()?;
+        let loaded = read::contents(&session, &nodes, time.frequency(), theirs.as_deref(), &what).await?;
         let folder = match Place::of(&info.location)? {
             Place::Local(folder) => Some(folder),
             Place::S3 { .. } | Place::Http(_) => None,
         };
         Ok(Self {
+            external: None,
             folder,
             snapshot: repo::snapshot(info, Some(SnapshotId(id.to_string()))),
             provenance: Provenance::read(&about.metadata),
-            template: loaded.template,
             axis: loaded.axis,
             codecs: loaded.codecs,
+            time: theirs.unwrap_or_else(|| loaded.template.path("time")),
+            template: loaded.template,
             repository,
             session,
             id,
@@ -197,6 +222,16 @@ impl Cube {
     pub const fn provenance(&self) -> &Provenance {
         &self.provenance
     }
+}
+
+/// Whether a dataset that is made elsewhere is a Zarr store in a folder: no repository is looked for there.
+fn is_store(info: &DatasetInfo) -> bool {
+    let documents = ["zarr.json", ".zgroup", ".zmetadata"];
+    let folder = match Place::of(&info.location) {
+        Ok(Place::Local(folder)) if info.location.read_only => folder,
+        _ => return false,
+    };
+    documents.iter().any(|document| folder.join(document).is_file())
 }
 
 fn path(text: &str) -> Result<Path, StepError> {

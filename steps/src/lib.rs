@@ -1,6 +1,7 @@
 //! The step types of frazil, and the cube they share.
 
 mod append_commit;
+mod calendar;
 mod compute;
 pub mod crs;
 pub mod cube;

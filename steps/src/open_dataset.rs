@@ -14,6 +14,11 @@ use crate::cube::{self, Cube};
 /// Opens a dataset that another pipeline of the project makes, or an `external` one that is made
 /// elsewhere: the root of a pipeline that hangs from it.
 ///
+/// What is made elsewhere is an Icechunk repository or a Zarr store, written by any program: its dimensions may have
+/// other names, its time axis other units; all of its periods are final. What changed in a repository is read from
+/// its commits, or where they do not say it from their chunks; a Zarr store keeps no history, so that another state of
+/// its metadata or its time axis means that all may have changed, and numbers changed under the same labels are not seen.
+///
 /// It gives the head of `main`. Looking creates nothing: a dataset without a commit is passed on
 /// as one that holds nothing yet, and what hangs from it waits. A trigger on the same dataset wakes
 /// the pipeline; what is to be done is decided from the stores alone, so a lost trigger loses nothing.
@@ -76,7 +81,7 @@ impl OpenDataset {
         if cube.is_none() && info.location.read_only {
             let message = format!("there is no dataset at {}", info.location.url);
             return Err(StepError::permanent(ErrorKind::Store, message).help(format!(
-                "`external` of `{}` names an Icechunk repository with at least one commit",
+                "`external` of `{}` names an Icechunk repository with at least one commit, or a Zarr store, made by any program",
                 info.id
             )));
         }

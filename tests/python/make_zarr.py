@@ -11,6 +11,8 @@ SPEC is JSON, or a list of such: path, and optionally
   dtype, order, endian, blank (steps that are left out of the store)
   bbox       of what is printed           out     a file for the numbers: little-endian, in C order,
                                                   time, rows from north, columns from west
+  whole      no missing numbers           daily    also prints the maximum of each day
+  append     appends the times to the Icechunk repository that is there
   icechunk   an Icechunk repository in place of a store; tag names its first commit, then one step more
 """
 
@@ -73,7 +75,9 @@ def dataset():
     random = np.random.default_rng(7)
     shape = (len(times), *([len(levels)] if levels else []), len(y), len(x))
     dtype = np.dtype(SPEC.get("dtype", "f4"))
-    if dtype.kind == "f":
+    if SPEC.get("whole"):
+        values = (random.random(shape) * 300).astype(dtype)
+    elif dtype.kind == "f":
         values = (random.random(shape) * 300).astype(dtype)
         values[random.random(shape) < 0.1] = np.nan
     else:
@@ -129,8 +133,15 @@ def plain(found):
 def icechunk_store():
     import icechunk
 
-    repository = icechunk.Repository.create(icechunk.local_filesystem_storage(SPEC["path"]))
-    found = dataset()
+    storage, found = icechunk.local_filesystem_storage(SPEC["path"]), dataset()
+    if SPEC.get("append"):
+        repository = icechunk.Repository.open(storage)
+        session = repository.writable_session("main")
+        bare = found.drop_vars(["surface", "number", "helper", "latitude", "longitude"])
+        bare.to_zarr(session.store, append_dim="valid_time", consolidated=False)
+        last = session.commit("still more")
+        return xarray.open_zarr(repository.readonly_session("main").store, consolidated=False), {"last": last}
+    repository = icechunk.Repository.create(storage)
     session = repository.writable_session("main")
     SPEC["consolidated"] = False
     write(found.isel(valid_time=slice(0, -1)), session.store, mode="w")
@@ -145,7 +156,7 @@ def icechunk_store():
 
 def main():
     path, said = SPEC["path"], {}
-    if os.path.exists(path):
+    if os.path.exists(path) and not SPEC.get("append"):
         shutil.rmtree(path)
     if SPEC.get("icechunk"):
         found, said = icechunk_store()
@@ -160,6 +171,8 @@ def main():
         for step in SPEC.get("blank", []):
             blank(path, step)
         found = xarray.open_zarr(path, consolidated=SPEC.get("consolidated", True), decode_times=not SPEC.get("calendar"))
+    if SPEC.get("daily"):
+        said["daily"] = plain(found).resample(valid_time="1D").max().values.tolist()
     array = plain(found)
     values = np.ascontiguousarray(array.values)
     if "out" in SPEC:

@@ -23,6 +23,8 @@ mod diagnostics;
 mod dimensions;
 #[path = "all/editor.rs"]
 mod editor;
+#[path = "all/elsewhere.rs"]
+mod elsewhere;
 #[path = "all/exec.rs"]
 mod exec;
 #[path = "all/fetch.rs"]

@@ -10,7 +10,7 @@ use zarrs::{
     storage::store::MemoryStore,
 };
 
-use super::spares::Spares;
+use super::{foreign::packed_fill, spares::Spares};
 
 thread_local! {
     /// A decompressor asks for more memory than a small chunk holds: each thread keeps one.
@@ -27,6 +27,8 @@ pub(super) struct ChunkCodec {
     pub(super) shape: Vec<NonZeroU64>,
     /// The number type.
     pub(super) dtype: DType,
+    /// The number, other than NaN, that marks missing ones among floats that others wrote.
+    missing: Option<f64>,
     /// Whether chunks are little-endian numbers through zstd and nothing else.
     zstd: bool,
 }
@@ -62,6 +64,7 @@ impl ChunkCodec {
             chain: array.codecs(),
             data_type: array.data_type().clone(),
             fill_value: array.fill_value().clone(),
+            missing: missing(&document["attributes"], dtype),
             dtype,
             zstd: is_zstd(&document["codecs"]),
         })
@@ -145,7 +148,23 @@ impl ChunkCodec {
                 values.bytes_mut().copy_from_slice(&decoded);
             }
         }
-        Ok(values)
+        Ok(self.unmarked(values))
+    }
+
+    /// NaN in the place of a number that marks missing ones among floats.
+    pub(super) fn unmarked(&self, mut values: Values) -> Values {
+        match (&mut values, self.missing) {
+            #[expect(clippy::cast_possible_truncation, reason = "as the array of singles holds it")]
+            (Values::Float32(values), Some(missing)) => {
+                let missing = missing as f32;
+                values.iter_mut().filter(|value| **value == missing).for_each(|value| *value = f32::NAN);
+            }
+            (Values::Float64(values), Some(missing)) => {
+                values.iter_mut().filter(|value| **value == missing).for_each(|value| *value = f64::NAN);
+            }
+            _ => {}
+        }
+        values
     }
 
     /// Decompresses into its place: through zarrs it would be written, and its memory asked for, three times.
@@ -163,6 +182,13 @@ impl ChunkCodec {
             Err(error) => Err(CodecError::Decode(error.to_string())),
         }
     }
+}
+
+/// What attributes say marks missing numbers among floats, where it is no NaN: cubes of ours have none such.
+fn missing(attributes: &Value, dtype: DType) -> Option<f64> {
+    let said = ["_FillValue", "missing_value"].into_iter().filter_map(|key| attributes.get(key));
+    let number = |said: &Value| said.as_f64().or_else(|| packed_fill(said, Some(dtype))?.as_f64());
+    said.filter(|_| dtype.is_float()).find_map(number).filter(|number| number.is_finite())
 }
 
 /// One thread for each chunk: whoever calls has many chunks and bounds the threads.

@@ -53,6 +53,8 @@ pub(super) async fn grown(
         repository: Arc::clone(&before.repository),
         folder: before.folder.clone(),
         codecs: before.codecs.clone(),
+        external: before.external.clone(),
+        time: before.time.clone(),
         axis: axis.clone(),
         session,
         id,

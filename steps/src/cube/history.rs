@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Range};
 
 use chrono::{DateTime, Utc};
 use frazil_engine::{
@@ -13,7 +13,7 @@ use icechunk::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::{Cube, fault, time::TimeIndex};
+use super::{Cube, fault, read, time::TimeIndex};
 
 /// Where the numbers of a cube come from, carried forward from commit to commit.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -217,6 +217,9 @@ impl Cube {
         &self,
         mut more: impl FnMut(&Commit) -> bool + Send,
     ) -> Result<Vec<Commit>, StepError> {
+        if self.external.is_some() {
+            return Ok(Vec::new());
+        }
         let unreadable = format!("cannot read the history of {}", self.snapshot.repository);
         let ancestry = self.repository.ancestry(&VersionInfo::SnapshotId(self.id.clone())).await;
         let mut ancestry = ancestry.map_err(fault::icechunk(&unreadable))?.boxed();
@@ -245,6 +248,9 @@ impl Cube {
         let Ok(since) = icechunk::format::SnapshotId::try_from(since.0.as_str()) else {
             return Ok(Changes::NotAncestor);
         };
+        if self.external.is_some() {
+            return Ok(if since == self.id { Changes::Periods(Vec::new()) } else { Changes::NotAncestor });
+        }
         let mut ancestry = self
             .repository
             .ancestry(&VersionInfo::SnapshotId(self.id.clone()))
@@ -288,19 +294,25 @@ impl Cube {
         let Some(parent) = parent else { return Ok(all) };
         let diff = self
             .repository
-            .diff(&VersionInfo::SnapshotId(parent), &VersionInfo::SnapshotId(commit))
+            .diff(&VersionInfo::SnapshotId(parent.clone()), &VersionInfo::SnapshotId(commit.clone()))
             .await
             .map_err(fault::icechunk(unreadable))?;
-        let time = self.template.path("time");
-        let rebuilt = !diff.new_arrays.is_empty()
-            || !diff.deleted_arrays.is_empty()
-            || !diff.moved_nodes.is_empty()
-            || diff.updated_chunks.keys().any(|path| path.to_string() == time)
+        let time = self.time.as_str();
+        let rebuilt = !diff.new_arrays.is_empty() || !diff.deleted_arrays.is_empty() || !diff.moved_nodes.is_empty();
+        let of_time = diff.updated_chunks.keys().any(|path| path.to_string() == time)
             || diff.updated_arrays.iter().any(|path| path.to_string() == time);
-        if rebuilt {
-            return Ok(all);
-        }
         let mut ranges = Vec::new();
+        match (rebuilt, of_time) {
+            (true, _) => return Ok(all),
+            (false, false) => {}
+            (false, true) => match self.appended(parent, commit, unreadable).await? {
+                Some(added) => {
+                    let added = self.axis.periods().get(added).unwrap_or_default().iter().copied();
+                    ranges.extend(PeriodRange::collect(added));
+                }
+                None => return Ok(all),
+            },
+        }
         for variable in &self.template.variables {
             let path = self.template.path(&variable.name);
             let length = usize::try_from(variable.unit()[0]).unwrap_or(usize::MAX);
@@ -315,6 +327,30 @@ impl Cube {
             }
         }
         Ok(ranges)
+    }
+}
+
+impl Cube {
+    /// Positions of the labels that a commit put behind those that there were; none where it changed
+    /// more of the time axis than that.
+    async fn appended(
+        &self,
+        parent: icechunk::format::SnapshotId,
+        commit: icechunk::format::SnapshotId,
+        unreadable: &str,
+    ) -> Result<Option<Range<usize>>, StepError> {
+        let mut both = Vec::new();
+        for id in [parent, commit] {
+            let session = self.repository.readonly_session(&VersionInfo::SnapshotId(id)).await;
+            let session = session.map_err(fault::icechunk(unreadable))?;
+            let nodes = read::nodes(&session, unreadable).await?;
+            let attributes = nodes.get(&self.time).map(|document| document["attributes"].clone());
+            let labels = read::vector(&session, &nodes, &self.time, 0, unreadable).await?;
+            both.push((attributes, labels.map(|(_, labels)| labels)));
+        }
+        let [(before, Some(old)), (after, Some(new))] = both.as_slice() else { return Ok(None) };
+        let same = before == after && old.dtype() == new.dtype() && new.bytes().starts_with(old.bytes());
+        Ok(same.then(|| old.len()..new.len()))
     }
 }
 

@@ -13,7 +13,7 @@ use super::{
     codec::ChunkCodec,
     document,
     document::{Nodes, not_a_cube},
-    fault, labels,
+    elsewhere, fault, labels,
     level::{self, Places},
     path,
     spares::Spares,
@@ -56,27 +56,35 @@ pub(super) struct Contents {
     pub(super) codecs: BTreeMap<String, Arc<ChunkCodec>>,
 }
 
-/// Reads grid, axis and layout.
+/// Reads grid, axis and layout. `theirs` is the path of the time axis in a dataset made elsewhere, which counts
+/// time as it likes.
 pub(super) async fn contents(
     session: &Session,
     nodes: &Nodes,
     step: Frequency,
+    theirs: Option<&str>,
     what: &str,
 ) -> Result<Contents, StepError> {
     let group = document::group(nodes);
     let prefix = if group.is_empty() { String::new() } else { format!("/{group}") };
     let (y, x) = document::axes(nodes)?;
-    calendar(nodes, &format!("{prefix}/time"), step)?;
+    if theirs.is_none() {
+        calendar(nodes, &format!("{prefix}/time"), step)?;
+    }
     let read = |name: String| {
-        let path = format!("{prefix}/{name}");
+        let path = theirs.filter(|_| name == "time").map_or_else(|| format!("{prefix}/{name}"), str::to_owned);
         async move { vector(session, nodes, &path, 0, what).await.map(|found| found.map(|(_, v)| v)) }
     };
     let (labels, statuses, y, x) =
         futures::try_join!(read("time".to_owned()), read("period_status".to_owned()), read(y), read(x))?;
     let missing = |name: &str| not_a_cube(format!("{what}: it has no coordinate `{name}`"));
-    let labels = match labels.ok_or_else(|| missing("time"))? {
-        Values::Int64(labels) => labels,
-        other => return Err(not_a_cube(format!("{what}: `time` is {}, not int64", other.dtype().name()))),
+    let labels = match (labels.ok_or_else(|| missing("time"))?, theirs) {
+        (labels, Some(path)) => {
+            let attributes = nodes.get(path).map_or(&Value::Null, |document| &document["attributes"]);
+            elsewhere::labels(step, &labels, attributes, what)?
+        }
+        (Values::Int64(labels), None) => labels,
+        (other, None) => return Err(not_a_cube(format!("{what}: `time` is {}, not int64", other.dtype().name()))),
     };
     let statuses = match statuses {
         Some(Values::UInt8(codes)) => Some(codes),
@@ -99,6 +107,12 @@ pub(super) async fn contents(
         extra.0.push(Dimension { name, labels });
     }
     let mut template = document::template(nodes, step, floats(y, "y")?, floats(x, "x")?, extra)?;
+    let crs = &template.grid.crs;
+    if theirs.is_some() && crs.code.is_none() && crs.wkt.is_empty() {
+        let names = (template.grid.y.name.as_str(), template.grid.x.name.as_str());
+        let found = elsewhere::degrees(nodes, &group, names);
+        template.grid.crs = found.unwrap_or_else(|| template.grid.crs.clone());
+    }
     let (y, x) = (&template.grid.y.name, &template.grid.x.name);
     let mut places = Vec::new();
     for group in level::groups(nodes) {
@@ -218,6 +232,9 @@ impl Cube {
         let target = self
             .block(self.template.grid_of(variable), time, window)
             .map_err(|outside| StepError::permanent(ErrorKind::Internal, format!("{what}: {outside}")))?;
+        if let Some(external) = &self.external {
+            return external.read(variable, &target.ranges).await.map(|values| codec.unmarked(values));
+        }
         let lengths = codec.lengths();
         let chunks = target.chunks(&lengths);
         let name = self.template.path(variable);

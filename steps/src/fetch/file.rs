@@ -2,7 +2,6 @@
 //! periods; it is brought once and opened once. Beside them `store`, Zarr stores, which hold many too.
 
 mod block;
-mod calendar;
 mod contents;
 mod format;
 mod grid;

@@ -255,7 +255,7 @@ pub(super) fn not_finite(text: &str) -> Option<f64> {
 }
 
 /// `_FillValue` as xarray writes it for floats of version 3: the eight bytes of a double in Base64.
-fn packed_fill(value: &Value, dtype: Option<DType>) -> Option<Value> {
+pub(in crate::cube) fn packed_fill(value: &Value, dtype: Option<DType>) -> Option<Value> {
     let text = value.as_str().filter(|_| dtype.is_some_and(DType::is_float))?;
     if not_finite(text).is_some() {
         return None;

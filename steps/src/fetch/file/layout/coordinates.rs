@@ -4,7 +4,7 @@ use frazil_engine::data::Status;
 use frazil_raster_protocol::{Array, Attribute, Column};
 
 use super::{Side, Steps, Wrong, listed};
-use crate::fetch::file::calendar;
+use crate::calendar;
 
 /// What a coordinate is along.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use chrono::{DateTime, NaiveDate, Utc};
 
 /// Whether a unit is one of a time axis: `hours since 1970-01-01`.
-pub(super) fn is_time(units: &str) -> bool {
+pub(crate) fn is_time(units: &str) -> bool {
     units.to_ascii_lowercase().contains(" since ")
 }
 
@@ -12,7 +12,7 @@ pub(super) fn is_time(units: &str) -> bool {
 /// # Errors
 /// When the calendar is not ours, the unit is not understood, or a number is no time; the text
 /// fits after the name of the axis.
-pub(super) fn instants(
+pub(crate) fn instants(
     numbers: &[f64],
     units: &str,
     calendar: Option<&str>,
