@@ -28,7 +28,7 @@ fn cube(path: &Path, variable: &str) -> Vec<Value> {
 fn daily(url: &str) -> String {
     format!(
         "frazil: 1
-id: daily
+id: days
 datasets:
   theirs:
     title: Temperature, made elsewhere
@@ -56,13 +56,14 @@ fn a_dataset_hangs_from_a_repository_that_xarray_writes() {
         let url = if over_http { format!("{}/theirs", server.url()) } else { "./theirs".to_owned() };
         sandbox.write("pipelines/daily.yaml", &daily(&url));
         // Looking creates nothing, and what nobody here makes must be there.
-        let (_, said) = sandbox.fail(5, &["plan", "daily"]);
+        let (table, said) = sandbox.fail(5, &["plan", "days"]);
+        let said = table + &said;
         assert!(said.contains("there is no dataset at"), "{said}");
         assert!(!sandbox.path("theirs").exists());
         let mut all = spec.clone();
         all.as_object_mut().unwrap().extend(json!({ "icechunk": true, "times": hours(0, 48), "daily": true }).as_object().unwrap().clone());
         let Some(said) = make(&sandbox, all) else { return };
-        sandbox.succeed(&["run", "daily"]);
+        sandbox.succeed(&["run", "days"]);
         assert_eq!(json!(cube(&sandbox.path("cubes/daily"), "t2m")), said["daily"]);
         // Two days more: the days before are not done again.
         let mut more = spec.clone();
@@ -70,11 +71,11 @@ fn a_dataset_hangs_from_a_repository_that_xarray_writes() {
             json!({ "icechunk": true, "append": true, "times": hours(48, 96), "daily": true }).as_object().unwrap().clone(),
         );
         let said = make(&sandbox, more).unwrap();
-        let plan = sandbox.succeed(&["plan", "daily"]);
+        let plan = sandbox.succeed(&["plan", "days"]);
         assert!(plan.contains("2024-01-03/2024-01-04") && !plan.contains("2024-01-01"), "{plan}");
-        sandbox.succeed(&["run", "daily"]);
+        sandbox.succeed(&["run", "days"]);
         assert_eq!(json!(cube(&sandbox.path("cubes/daily"), "t2m")), said["daily"]);
-        let again = sandbox.run(&["plan", "daily", "--exit-code"]);
+        let again = sandbox.run(&["plan", "days", "--exit-code"]);
         assert_eq!(again.status.code(), Some(0), "there is nothing more to do");
     }
 }
@@ -93,9 +94,9 @@ fn a_dataset_hangs_from_a_zarr_store() {
             let mut all = spec.clone();
             all.as_object_mut().unwrap().extend(json!({ "times": hours(0, days * 24), "daily": true }).as_object().unwrap().clone());
             let Some(said) = make(&sandbox, all) else { return };
-            sandbox.succeed(&["run", "daily"]);
+            sandbox.succeed(&["run", "days"]);
             assert_eq!(json!(cube(&sandbox.path("cubes/daily"), "t2m")), said["daily"], "{url} {days}");
-            let again = sandbox.run(&["plan", "daily", "--exit-code"]);
+            let again = sandbox.run(&["plan", "days", "--exit-code"]);
             assert_eq!(again.status.code(), Some(0), "there is nothing more to do");
         }
         // Nothing was written beside what is theirs.
@@ -106,7 +107,7 @@ fn a_dataset_hangs_from_a_zarr_store() {
 fn hourly(url: &str) -> String {
     format!(
         "frazil: 1
-id: hourly
+id: store
 datasets:
   hourly:
     title: Temperature
@@ -136,11 +137,11 @@ fn a_run_over_a_store_that_is_killed_goes_on_and_brings_each_chunk_once_a_run() 
         asked.filter(|path| path.starts_with("/theirs/t2m/") && !path.contains("/.z")).count()
     };
     // Six whole days and a part of the seventh; two chunks along time, four beside one another.
-    let died = sandbox.command(&["run", "hourly"]).env("FRAZIL_ABORT_AFTER", "committed").output().unwrap();
+    let died = sandbox.command(&["run", "store"]).env("FRAZIL_ABORT_AFTER", "committed").output().unwrap();
     assert!(died.status.code().is_none());
     assert!(chunks() <= 8, "{}", chunks());
     server.forget();
-    let output = sandbox.run(&["run", "hourly"]);
+    let output = sandbox.run(&["run", "store"]);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{said}");
     assert_eq!(chunks(), 8);
@@ -153,7 +154,7 @@ fn a_run_over_a_store_that_is_killed_goes_on_and_brings_each_chunk_once_a_run() 
     assert_eq!(found.len(), expected.len());
     assert!(found == expected);
     server.forget();
-    sandbox.succeed(&["run", "hourly"]);
+    sandbox.succeed(&["run", "store"]);
     assert_eq!(chunks(), 0, "there is nothing to bring");
 }
 
