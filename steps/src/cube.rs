@@ -136,7 +136,8 @@ impl Cube {
         let repository = match opened {
             Some(repository) => repository,
             None if info.location.read_only => {
-                let changed = || none().help("a Zarr store keeps no states: it was changed meanwhile, run again");
+                let changed =
+                    || none().help("a Zarr store keeps no states: it was changed meanwhile, run again");
                 let cube = Self::open(info, scope).await?.ok_or_else(none)?;
                 return if cube.id() == *id { Ok(cube) } else { Err(changed()) };
             }

@@ -38,7 +38,9 @@ pub(super) fn told(nodes: &mut Nodes) -> Result<String, StepError> {
     }
     let mut all = found.into_iter();
     let (Some(name), None) = (all.next(), all.next()) else {
-        return Err(not_a_cube("its variables lie along several time axes, and none of them is called `time`"));
+        return Err(not_a_cube(
+            "its variables lie along several time axes, and none of them is called `time`",
+        ));
     };
     for document in nodes.values_mut() {
         for dimension in document["dimension_names"].as_array_mut().into_iter().flatten() {
@@ -87,7 +89,8 @@ pub(super) fn degrees(nodes: &Nodes, group: &str, (y, x): (&str, &str)) -> Optio
         Some(told("standard_name") == standard || told("units").starts_with(units))
     };
     let both = says(y, "latitude", "degree")? && says(x, "longitude", "degree")?;
-    let named = |name: &str, short: &str| name.eq_ignore_ascii_case(short) || name.eq_ignore_ascii_case(&short[..3]);
+    let named =
+        |name: &str, short: &str| name.eq_ignore_ascii_case(short) || name.eq_ignore_ascii_case(&short[..3]);
     (both || named(y, "latitude") && named(x, "longitude")).then(|| crs::epsg(4326)).flatten()
 }
 
@@ -114,7 +117,10 @@ mod tests {
         ]);
         assert_eq!(told(&mut found).unwrap(), "/valid_time");
         assert_eq!(found["/t2m"]["dimension_names"], json!(["time", "lat", "lon"]));
-        assert_eq!(degrees(&found, "", ("lat", "lon")).and_then(|crs| crs.code).as_deref(), Some("EPSG:4326"));
+        assert_eq!(
+            degrees(&found, "", ("lat", "lon")).and_then(|crs| crs.code).as_deref(),
+            Some("EPSG:4326")
+        );
         assert_eq!(told(&mut found).unwrap(), "/time", "twice is once");
         let mut two = nodes(&[
             ("begin", &["begin"], "hours since 1900-01-01"),

@@ -17,7 +17,9 @@ use icechunk::{Repository, new_in_memory_storage, repository::VersionInfo};
 use serde_json::{Value, json};
 
 use super::{
-    Cube, Provenance, codec::ChunkCodec, document,
+    Cube, Provenance,
+    codec::ChunkCodec,
+    document,
     document::{Nodes, not_a_cube},
     elsewhere, fault,
     foreign::{Encoded, Folder, Limits, Member, Objects, Store},
@@ -128,7 +130,8 @@ pub(super) async fn open(info: &DatasetInfo, scope: &Scope) -> Result<Option<Cub
     let mut codecs = BTreeMap::new();
     for variable in &template.variables {
         let codec = nodes.get(&template.path(&variable.name)).map(ChunkCodec::new);
-        let codec = codec.and_then(Result::ok).ok_or_else(|| not_a_cube(format!("{what}: `{}`", variable.name)))?;
+        let codec =
+            codec.and_then(Result::ok).ok_or_else(|| not_a_cube(format!("{what}: `{}`", variable.name)))?;
         codecs.insert(variable.name.clone(), Arc::new(codec));
     }
     let id = state(&nodes, &labels);
@@ -136,8 +139,10 @@ pub(super) async fn open(info: &DatasetInfo, scope: &Scope) -> Result<Option<Cub
     let failed = fault::icechunk::<icechunk::repository::RepositoryErrorKind>(&what);
     let storage = new_in_memory_storage().await.map_err(fault::icechunk(&what))?;
     let repository = Repository::create(storage).execute().await.map_err(&failed)?;
-    let session =
-        repository.readonly_session(&VersionInfo::BranchTipRef(repo::MAIN.to_owned())).await.map_err(failed)?;
+    let session = repository
+        .readonly_session(&VersionInfo::BranchTipRef(repo::MAIN.to_owned()))
+        .await
+        .map_err(failed)?;
     Ok(Some(Cube {
         snapshot: repo::snapshot(info, Some(SnapshotId(id.to_string()))),
         repository: Arc::new(repository),

@@ -298,7 +298,8 @@ impl Cube {
             .await
             .map_err(fault::icechunk(unreadable))?;
         let time = self.time.as_str();
-        let rebuilt = !diff.new_arrays.is_empty() || !diff.deleted_arrays.is_empty() || !diff.moved_nodes.is_empty();
+        let rebuilt =
+            !diff.new_arrays.is_empty() || !diff.deleted_arrays.is_empty() || !diff.moved_nodes.is_empty();
         let of_time = diff.updated_chunks.keys().any(|path| path.to_string() == time)
             || diff.updated_arrays.iter().any(|path| path.to_string() == time);
         let mut ranges = Vec::new();

@@ -72,7 +72,8 @@ pub(super) async fn contents(
         calendar(nodes, &format!("{prefix}/time"), step)?;
     }
     let read = |name: String| {
-        let path = theirs.filter(|_| name == "time").map_or_else(|| format!("{prefix}/{name}"), str::to_owned);
+        let path =
+            theirs.filter(|_| name == "time").map_or_else(|| format!("{prefix}/{name}"), str::to_owned);
         async move { vector(session, nodes, &path, 0, what).await.map(|found| found.map(|(_, v)| v)) }
     };
     let (labels, statuses, y, x) =
@@ -84,7 +85,9 @@ pub(super) async fn contents(
             elsewhere::labels(step, &labels, attributes, what)?
         }
         (Values::Int64(labels), None) => labels,
-        (other, None) => return Err(not_a_cube(format!("{what}: `time` is {}, not int64", other.dtype().name()))),
+        (other, None) => {
+            return Err(not_a_cube(format!("{what}: `time` is {}, not int64", other.dtype().name())));
+        }
     };
     let statuses = match statuses {
         Some(Values::UInt8(codes)) => Some(codes),

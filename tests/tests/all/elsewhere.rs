@@ -61,14 +61,19 @@ fn a_dataset_hangs_from_a_repository_that_xarray_writes() {
         assert!(said.contains("there is no dataset at"), "{said}");
         assert!(!sandbox.path("theirs").exists());
         let mut all = spec.clone();
-        all.as_object_mut().unwrap().extend(json!({ "icechunk": true, "times": hours(0, 48), "daily": true }).as_object().unwrap().clone());
+        all.as_object_mut().unwrap().extend(
+            json!({ "icechunk": true, "times": hours(0, 48), "daily": true }).as_object().unwrap().clone(),
+        );
         let Some(said) = make(&sandbox, all) else { return };
         sandbox.succeed(&["run", "days"]);
         assert_eq!(json!(cube(&sandbox.path("cubes/daily"), "t2m")), said["daily"]);
         // Two days more: the days before are not done again.
         let mut more = spec.clone();
         more.as_object_mut().unwrap().extend(
-            json!({ "icechunk": true, "append": true, "times": hours(48, 96), "daily": true }).as_object().unwrap().clone(),
+            json!({ "icechunk": true, "append": true, "times": hours(48, 96), "daily": true })
+                .as_object()
+                .unwrap()
+                .clone(),
         );
         let said = make(&sandbox, more).unwrap();
         let plan = sandbox.succeed(&["plan", "days"]);
@@ -92,7 +97,9 @@ fn a_dataset_hangs_from_a_zarr_store() {
         sandbox.write("pipelines/daily.yaml", &daily(&url));
         for days in [2, 3] {
             let mut all = spec.clone();
-            all.as_object_mut().unwrap().extend(json!({ "times": hours(0, days * 24), "daily": true }).as_object().unwrap().clone());
+            all.as_object_mut()
+                .unwrap()
+                .extend(json!({ "times": hours(0, days * 24), "daily": true }).as_object().unwrap().clone());
             let Some(said) = make(&sandbox, all) else { return };
             sandbox.succeed(&["run", "days"]);
             assert_eq!(json!(cube(&sandbox.path("cubes/daily"), "t2m")), said["daily"], "{url} {days}");
