@@ -10,6 +10,7 @@ mod bands;
 mod crs;
 mod number;
 mod session;
+mod warp;
 mod zarr;
 
 use std::{
@@ -41,8 +42,8 @@ fn serve() -> Result<(), Box<dyn std::error::Error>> {
     configure()?;
     let mut session = Session::default();
     let mut input = io::stdin().lock();
-    while let Some((request, _)) = read_frame::<Request>(&mut input)? {
-        let (reply, body) = session.answer(request);
+    while let Some((request, body)) = read_frame::<Request>(&mut input)? {
+        let (reply, body) = session.answer(request, body);
         write_frame(&mut out, &reply, &body)?;
     }
     Ok(())

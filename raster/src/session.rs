@@ -5,7 +5,7 @@ use frazil_raster_protocol::{
 };
 use gdal::{Dataset, DatasetOptions, GdalOpenFlags};
 
-use crate::{arrays, bands, crs};
+use crate::{arrays, bands, crs, warp};
 
 /// The most arrays, bands or messages that a file may hold.
 pub(crate) const MAX_THINGS: usize = 200_000;
@@ -53,10 +53,11 @@ pub(crate) fn unreadable(error: &gdal::errors::GdalError) -> Fault {
 
 impl Session {
     /// Does what is asked.
-    pub(crate) fn answer(&mut self, request: Request) -> (Reply, Vec<u8>) {
+    pub(crate) fn answer(&mut self, request: Request, body: Vec<u8>) -> (Reply, Vec<u8>) {
         let result = match request {
             Request::Describe { path } => self.describe(path).map(|reply| (reply, Vec::new())),
             Request::Read { path, part } => self.read(path, &part),
+            Request::Warp(request) => warp::warp(&request, body),
             Request::Crs { definition } => crs::look_up(&definition).map(|crs| (Reply::Crs(crs), Vec::new())),
         };
         result.unwrap_or_else(|fault| (Reply::Failed(fault), Vec::new()))

@@ -5,10 +5,10 @@ use serde::{Deserialize, Serialize};
 use crate::{Number, NumberType};
 
 /// Raised when a message changes; both programs are built from one source.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// What frazil asks.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Request {
     /// What is in this file? It stays open for the reads that follow.
@@ -28,6 +28,54 @@ pub enum Request {
         /// `EPSG:n`, or WKT.
         definition: String,
     },
+    /// The numbers of the body on another grid: planes of `float64`, missing ones NaN.
+    Warp(Box<Warp>),
+}
+
+/// Planes of numbers that are to lie on another grid.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Warp {
+    /// Where the numbers of the body lie.
+    pub source: Lattice,
+    /// Where those of the answer are to lie.
+    pub target: Lattice,
+    /// How many planes there are, one after the other.
+    pub planes: u64,
+    /// How a number is made of several.
+    pub method: Method,
+}
+
+/// A regular grid. One whose text is that of another lies in the same coordinate reference system.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Lattice {
+    /// Its coordinate reference system, as WKT.
+    pub wkt: String,
+    /// The outer corner of the first cell, x then y.
+    pub origin: [Number; 2],
+    /// Signed size of a cell, x then y.
+    pub cell: [Number; 2],
+    /// Rows.
+    pub rows: u64,
+    /// Columns.
+    pub columns: u64,
+}
+
+/// How a number of a grid is made of those of another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Method {
+    /// That of the cell that holds the centre.
+    Nearest,
+    /// Of the cells around the centre, by distance.
+    Bilinear,
+    /// As above, by a cubic, of more cells.
+    Cubic,
+    /// The mean of what is covered, by area.
+    Average,
+    /// The number that covers most.
+    Mode,
+    /// The sum of what is covered, by area: a total over the grid stays what it is.
+    Sum,
 }
 
 /// Numbers of a file.
