@@ -7,6 +7,7 @@ mod examples;
 mod explain;
 mod gc;
 mod graph;
+mod layout;
 mod logs;
 mod mark;
 mod next;
@@ -77,6 +78,9 @@ pub(crate) enum Command {
     /// Says why a dataset is as it is: made from what, stale by what, waiting for what
     #[command(after_long_help = examples::EXPLAIN)]
     Explain(explain::Explain),
+    /// Shows the chunks of a dataset, and what typical reads of it cost
+    #[command(after_long_help = examples::LAYOUT)]
+    Layout(layout::Layout),
     /// Shows the metadata that datasets are created with, or keeps it for review
     #[command(after_long_help = examples::TEMPLATE)]
     Template(template::Template),
@@ -110,6 +114,7 @@ impl Command {
             Self::Mark(command) => command.run(globals),
             Self::Gc(command) => command.run(globals),
             Self::Explain(command) => command.run(globals),
+            Self::Layout(command) => command.run(globals),
             Self::Template(command) => command.run(globals),
             Self::Test(command) => command.run(globals),
             Self::Graph(command) => command.run(globals),

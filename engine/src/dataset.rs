@@ -1,5 +1,6 @@
 //! The `datasets` block: what a cube is, said once, beside the steps that make it.
 
+mod chunk;
 mod due;
 mod time;
 mod variable;
@@ -10,6 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use chunk::CHUNK_BYTES;
 pub use due::Due;
 pub use time::{Available, RegularTime, TimeAxis, Whole};
 pub use variable::{CellMethod, Variable};

@@ -271,6 +271,14 @@ pub trait Filter: Step {
         0
     }
 
+    /// What it makes of a stream, said of the stream that would come.
+    ///
+    /// # Errors
+    /// When it would refuse it.
+    fn plan(&self, slices: PlannedSlices, _scope: &Scope) -> Result<PlannedSlices, StepError> {
+        Ok(slices)
+    }
+
     /// The stream with its slices changed. Context passes through.
     fn apply(&self, slices: Slices, cx: &Context) -> Slices;
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use frazil_engine::{
     context::{Context, Scope, Tick},
     data::{Arrival, DatasetId, Period, PeriodRange, Slices, Snapshot, SnapshotId, Spent},
-    dataset::{DatasetInfo, Datasets, TimeAxis},
+    dataset::{DatasetInfo, Datasets},
     plan::{PlannedSlices, PlannedSnapshot, Work},
     step::{Batch, Ended, ErrorKind, Finding, Outcome, Sink, Step, StepError, Write, Written},
 };
@@ -55,11 +55,6 @@ impl Step for AppendCommit {
             beside: None,
         };
         let mut findings = Vec::new();
-        if info.block.time == TimeAxis::None {
-            let message = format!("`{}` has no time axis", self.dataset);
-            let found = finding("FZ530", message, "declare `time: { step: P1D }`, or another step");
-            findings.push(found.beside(&self.dataset, "/time", "no time axis"));
-        }
         for (name, variable) in &info.block.variables {
             let packed = variable.scale_factor.is_some() || variable.add_offset.is_some();
             if packed && variable.dtype.is_none_or(|dtype| dtype.is_float()) {
@@ -90,7 +85,8 @@ impl Sink for AppendCommit {
         }
         let stored = cube.and_then(|cube| cube.provenance().definition.clone());
         // What is fetched is never remade by itself: it may be large, and its source gone.
-        let differs = stored.is_some_and(|stored| stored != info.definition);
+        let is_static = info.block.time.frequency().is_static();
+        let differs = !is_static && stored.is_some_and(|stored| stored != info.definition);
         let mut reasons = Vec::new();
         if differs {
             reasons.push("its definition differs from the one of its last commit: what is stored stays as it is; another `version`, or `only: all` of enumerate-periods, asks for it again".to_owned());
@@ -147,7 +143,7 @@ impl Sink for AppendCommit {
             let info = cx.scope.dataset(&self.dataset)?;
             let standing = Standing::of(info, &cx.scope).await?;
             release::same(&standing, &written)?;
-            let notes = notes(standing.cube(), &written);
+            let notes = notes(info, standing.cube(), &written);
             cube::commit(info, cx, written, notes).await
         };
         match done.await {
@@ -207,9 +203,14 @@ impl AppendCommit {
 
 /// What the commit records of datasets that the batches were read from. One that does not finish
 /// what was found to do keeps the older state, so that what is left is found again.
-fn notes(head: Option<&Cube>, written: &[Written]) -> CommitNotes {
+fn notes(info: &DatasetInfo, head: Option<&Cube>, written: &[Written]) -> CommitNotes {
     let Some(from) = written.last().and_then(|last| last.source.clone()) else {
-        return CommitNotes::default();
+        let stored = head.and_then(|head| head.provenance().definition.as_ref());
+        let differs = stored.is_some_and(|stored| *stored != info.definition);
+        let read = written.iter().any(|written| !written.labels.is_empty());
+        // A static dataset whose definition changed is read again until a commit says that it was.
+        let always = info.block.time.frequency().is_static() && differs && read;
+        return CommitNotes { always, ..CommitNotes::default() };
     };
     let state = |read: Snapshot| {
         Some((read.dataset, SourceState { repository: read.repository, snapshot: read.id? }))

@@ -30,6 +30,7 @@ mod maintain;
 mod mark;
 mod objects;
 mod read;
+mod reads;
 mod reference;
 mod release;
 mod repo;
@@ -44,6 +45,7 @@ mod template;
 #[cfg(test)]
 mod tests;
 mod time;
+mod timeless;
 mod unit;
 mod values;
 mod write;
@@ -53,12 +55,14 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 use frazil_engine::{
     context::Scope,
     data::{Snapshot, SnapshotId},
-    dataset::{DatasetInfo, TimeAxis},
+    dataset::DatasetInfo,
     step::StepError,
 };
 use icechunk::{Repository, format::Path, repository::VersionInfo, session::Session};
 
 pub use commit::{CommitNotes, commit};
+pub(crate) use crs::{name as crs_name, same as same_crs};
+pub(crate) use document::regular;
 pub(crate) use grid::grid_difference;
 pub use history::{Changes, Commit, CommitMark, Pending, Provenance, ReleaseState, SourceState};
 pub(crate) use layout::{declared_peak, declared_unit};
@@ -71,6 +75,7 @@ pub use read::Window;
 pub(crate) use release::names as branches;
 pub use release::{Standing, UnderWay, settle as settle_release, settle_layout};
 pub(crate) use release::{difference as layout_difference, digest as layout_digest, foretold};
+pub use reads::{Costs, Read, VariableCosts, costs};
 pub use repo::snapshot as head_of;
 pub use retention::Retention;
 pub(crate) use review::{agrees, template as template_of};
@@ -162,9 +167,6 @@ impl Cube {
         id: icechunk::format::SnapshotId,
         info: &DatasetInfo,
     ) -> Result<Self, StepError> {
-        let TimeAxis::Regular(time) = &info.block.time else {
-            return Err(not_a_cube(format!("{} has no time axis", info.id)));
-        };
         let what = repo::unreadable(info);
         let about = repository.lookup_snapshot(&id).await.map_err(fault::icechunk(&what))?;
         let session = repository
@@ -173,7 +175,7 @@ impl Cube {
             .map_err(fault::icechunk(&what))?;
         let mut nodes = read::nodes(&session, &what).await?;
         let theirs = info.location.read_only.then(|| elsewhere::told(&mut nodes)).transpose()?;
-        let loaded = read::contents(&session, &nodes, time.frequency(), theirs.as_deref(), &what).await?;
+        let loaded = read::contents(&session, &nodes, info.block.time.frequency(), theirs.as_deref(), &what).await?;
         let folder = match Place::of(&info.location)? {
             Place::Local(folder) => Some(folder),
             Place::S3 { .. } | Place::Http(_) => None,

@@ -5,6 +5,7 @@ mod decide;
 mod frontier;
 mod release;
 mod settings;
+mod still;
 #[cfg(test)]
 mod tests;
 mod upstream;
@@ -93,11 +94,7 @@ impl Step for EnumeratePeriods {
             help: Some(help.to_owned()),
             beside: None,
         };
-        let TimeAxis::Regular(time) = &info.block.time else {
-            let message = format!("`{}` has no time axis, so it has no periods", self.dataset);
-            let found = finding("/dataset", message, "give the dataset `time: { step: … }`");
-            return vec![found.beside(&self.dataset, "/time", "no time axis")];
-        };
+        let TimeAxis::Regular(time) = &info.block.time else { return self.timeless() };
         let mut found = Vec::new();
         if self.files.is_some() && self.probe.is_some() {
             let message = "both `files` and `probe` say what the newest period is".to_owned();
@@ -160,6 +157,29 @@ impl Node for EnumeratePeriods {
 }
 
 impl EnumeratePeriods {
+    /// What is said of periods of a dataset that has none.
+    fn timeless(&self) -> Vec<Finding> {
+        let said = [
+            ("start", self.start.is_some()),
+            ("end", self.end.is_some()),
+            ("lookback", self.lookback.is_some()),
+            ("files", self.files.is_some()),
+            ("probe", self.probe.is_some()),
+        ];
+        let said = said.into_iter().filter(|(_, is_said)| *is_said);
+        let finding = |(key, _): (&str, bool)| {
+            let found = Finding {
+                code: "FZ530",
+                pointer: format!("/{key}"),
+                message: format!("`{}` has no time axis, so it has no `{key}`", self.dataset),
+                help: Some("leave it out: a static dataset is listed as a whole".to_owned()),
+                beside: None,
+            };
+            found.beside(&self.dataset, "/time", "no time axis")
+        };
+        said.map(finding).collect()
+    }
+
     /// The step as this run asks for it.
     fn asked(&self, scope: &Scope) -> Self {
         let mut asked = self.clone();
@@ -178,10 +198,10 @@ impl EnumeratePeriods {
         cx: Option<&Context>,
     ) -> Result<(Periods, Vec<String>), StepError> {
         let info = scope.dataset(&self.dataset)?;
-        let TimeAxis::Regular(time) = &info.block.time else {
-            return Err(StepError::permanent(ErrorKind::Data, format!("{} has no time axis", info.id)));
-        };
         let standing = Standing::of(info, scope).await?;
+        let TimeAxis::Regular(time) = &info.block.time else {
+            return still::list(info, &standing, self.only, upstream.first(), scope);
+        };
         let cube = standing.cube();
         let axis: Vec<(Period, Status)> = cube.map_or_else(Vec::new, |c| c.axis().iter().collect());
         let base = cube.map(Cube::id);
@@ -289,10 +309,7 @@ fn among(scope: &Scope, step: Frequency) -> Result<Option<Vec<PeriodRange>>, Ste
 
 /// What a dataset that has no store yet will write together along time.
 fn declared_unit(block: &Dataset) -> u64 {
-    let default = match &block.time {
-        TimeAxis::Regular(time) => time.frequency().default_time_chunk(),
-        TimeAxis::None => 1,
-    };
+    let default = block.time.frequency().default_time_chunk();
     block.shards.get("time").or_else(|| block.chunks.get("time")).copied().unwrap_or(default)
 }
 

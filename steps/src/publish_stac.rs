@@ -117,7 +117,7 @@ async fn describe(
         snapshot,
         template: cube.template(),
         len: cube.axis().len(),
-        interval: (first.start(), last.end()),
+        interval: (!first.frequency().is_static()).then(|| (first.start(), last.end())),
         display: drawn,
         has_thumbnail: thumbnail.is_some(),
         folder: &folder,

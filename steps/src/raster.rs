@@ -86,6 +86,16 @@ impl Lease {
     ///
     /// A wait that is given up kills the process: what it would still say is not for the next one.
     pub(crate) async fn ask(&mut self, request: &Request, file: &str) -> Told<(Reply, Vec<u8>)> {
+        self.tell(request, &[], file).await
+    }
+
+    /// The same of numbers that are sent along.
+    pub(crate) async fn tell(
+        &mut self,
+        request: &Request,
+        body: &[u8],
+        file: &str,
+    ) -> Told<(Reply, Vec<u8>)> {
         // Out of its place while it works, so that a dropped future drops it.
         let mut helper = match self.helper.take() {
             Some(helper) => helper,
@@ -94,7 +104,7 @@ impl Lease {
                 None => Helper::start(&program()?, self.helpers.memory).map_err(Untold::Error)?,
             },
         };
-        let answer = match helper.ask(request).await {
+        let answer = match helper.ask(request, body).await {
             Ok(answer) => answer,
             Err(broken) => return Err(Untold::Error(died(&mut helper, broken, file).await)),
         };

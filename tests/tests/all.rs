@@ -33,6 +33,8 @@ mod fetch;
 mod fixes;
 #[path = "all/forecast.rs"]
 mod forecast;
+#[path = "all/grids.rs"]
+mod grids;
 #[path = "all/house.rs"]
 mod house;
 #[path = "all/joined.rs"]
@@ -57,6 +59,8 @@ mod reference;
 mod releases;
 #[path = "all/schema.rs"]
 mod schema;
+#[path = "all/statics.rs"]
+mod statics;
 #[path = "all/suites.rs"]
 mod suites;
 #[path = "all/two_writers.rs"]

@@ -68,6 +68,12 @@ pub(super) const STATUS: &str = "Examples:
   frazil status --late                  what is older than its `late` allows; ends with 1 where anything is
   frazil status chirps3_daily --format json | jq .missing";
 
+pub(super) const LAYOUT: &str = "Examples:
+  frazil layout chirps3_daily            chunks, and what a map, a series and a year of a region cost; advice
+  frazil layout chirps3_daily --format json | jq '.variables[].reads[] | {what, requests}'
+
+Before the first run it shows what the block declares (`grid`, `crs`, types), with a year of periods.";
+
 pub(super) const TEMPLATE: &str = "Examples:
   frazil template chirps3_daily          types, chunks, codecs and attributes, as far as the block says them
   frazil template chirps3_daily --write  keeps it in datasets/chirps3_daily.json, for review

@@ -45,6 +45,16 @@ pub fn is_rate(text: &str) -> bool {
     per_time && !text.contains("Hz") && !text.contains("Bq")
 }
 
+/// Whether numbers in this unit are amounts of things, so that those of two cells side by side add up:
+/// a mass, an area, a volume, an energy, a power or a number of things, but no depth, density or
+/// temperature. None where nobody knows the unit.
+#[must_use]
+pub fn adds_up(text: &str) -> Option<bool> {
+    let [length, mass, time, rest @ ..] = dimension(written(text)).ok()?;
+    let amount = matches!((length, mass, time), (0, 0 | 1, 0) | (2 | 3, 0, 0) | (2, 1, -2 | -3));
+    Some(amount && rest == [0; 4])
+}
+
 /// Whether two texts name the same unit: `mm/day` and `mm d-1`, `degC` and `°C`.
 #[must_use]
 pub fn same(one: &str, other: &str) -> bool {
@@ -222,6 +232,17 @@ mod tests {
             (meant("metrs"), meant("milimetres"), meant("mn")),
             (Some("metre"), Some("millimetres"), None)
         );
+    }
+
+    #[test]
+    fn amounts_add_up_from_cell_to_cell() {
+        for units in ["1", "kg", "m3", "km2", "J", "MW", "ha"] {
+            assert_eq!(adds_up(units), Some(true), "{units}");
+        }
+        for units in ["mm", "kg m-2", "K", "degC", "m s-1", "Pa", "W m-2", "mm day-1", "km-2"] {
+            assert_eq!(adds_up(units), Some(false), "{units}");
+        }
+        assert_eq!(adds_up("people"), None);
     }
 
     #[test]

@@ -35,9 +35,17 @@ pub enum Frequency {
         /// The month, 1 to 12, in which a year begins.
         anchor: u32,
     },
+    /// No time axis: a static dataset has one period, which is all of it. Written `none`.
+    Static,
 }
 
 impl Frequency {
+    /// Whether there is no time axis.
+    #[must_use]
+    pub const fn is_static(self) -> bool {
+        matches!(self, Self::Static)
+    }
+
     /// The same frequency beginning in `month`; only quarters and years have one.
     #[must_use]
     pub fn anchored(self, month: u32) -> Self {
@@ -80,17 +88,19 @@ impl Frequency {
             Self::Month => 30 * 1_440,
             Self::Quarter { .. } => 91 * 1_440,
             Self::Year { .. } => 365 * 1_440,
+            Self::Static => i64::MAX,
         }
     }
 
     /// Whether every period of `self` lies within one period of `coarser`.
     #[must_use]
     pub fn nests_in(self, coarser: Self) -> bool {
-        use Frequency::{Day, Dekad, Minutes, Month, Pentad, Quarter, Week, Year};
+        use Frequency::{Day, Dekad, Minutes, Month, Pentad, Quarter, Static, Week, Year};
         if self == coarser {
             return true;
         }
         match (self, coarser) {
+            (_, Static) => false,
             (Minutes(a), Minutes(b)) => b % a == 0,
             (Minutes(_), _)
             | (Day, Pentad | Dekad | Week | Month | Quarter { .. } | Year { .. })
@@ -113,7 +123,7 @@ impl Frequency {
             Self::Week => 52,
             Self::Month => 12,
             Self::Quarter { .. } => 4,
-            Self::Year { .. } => 1,
+            Self::Year { .. } | Self::Static => 1,
         }
     }
 }
@@ -132,6 +142,7 @@ impl fmt::Display for Frequency {
             Self::Quarter { anchor } => write!(f, "P3M@{anchor}"),
             Self::Year { anchor: 1 } => f.write_str("P1Y"),
             Self::Year { anchor } => write!(f, "P1Y@{anchor}"),
+            Self::Static => f.write_str("none"),
         }
     }
 }
@@ -157,6 +168,7 @@ impl FromStr for Frequency {
             "P1M" => Self::Month,
             "P3M" => Self::Quarter { anchor: 1 },
             "P1Y" => Self::Year { anchor: 1 },
+            "none" => Self::Static,
             _ => {
                 let number = text.strip_prefix("PT").ok_or_else(unknown)?;
                 let minutes: u32 = if let Some(hours) = number.strip_suffix('H') {

@@ -43,7 +43,13 @@ pub struct Period {
     ordinal: i64,
 }
 
+/// What the one period of a static dataset is called.
+const STATIC: &str = "static";
+
 impl Period {
+    /// The one period of a dataset without a time axis.
+    pub const STATIC: Self = Self { frequency: Frequency::Static, ordinal: 0 };
+
     /// The period of `frequency` that holds `instant`.
     #[must_use]
     pub fn containing(instant: DateTime<Utc>, frequency: Frequency) -> Self {
@@ -59,6 +65,7 @@ impl Period {
             Frequency::Month => month0,
             Frequency::Quarter { anchor } => (month0 - i64::from(anchor - 1)).div_euclid(3),
             Frequency::Year { anchor } => (month0 - i64::from(anchor - 1)).div_euclid(12),
+            Frequency::Static => 0,
         };
         Self { frequency, ordinal }
     }
@@ -94,6 +101,8 @@ impl Period {
             Frequency::Month => at_day(n, 1),
             Frequency::Quarter { anchor } => at_day(n * 3 + i64::from(anchor - 1), 1),
             Frequency::Year { anchor } => at_day(n * 12 + i64::from(anchor - 1), 1),
+            // It has no place in time.
+            Frequency::Static => DateTime::UNIX_EPOCH,
         }
     }
 
@@ -122,6 +131,10 @@ impl Period {
     /// # Errors
     /// When the text is no period, or a period of another step.
     pub fn parse(text: &str, frequency: Frequency) -> Result<Self, PeriodError> {
+        if frequency.is_static() {
+            let not = || PeriodError::NotOf(text.to_owned(), frequency);
+            return (text == STATIC).then_some(Self::STATIC).ok_or_else(not);
+        }
         let span: PeriodText = text.parse()?;
         let period = Self::containing(span.start, frequency);
         let whole = match frequency {
@@ -179,6 +192,7 @@ impl fmt::Display for Period {
                 write!(f, "{}", start.format("%Y-%m"))
             }
             Frequency::Year { .. } => write!(f, "{}", start.format("%Y")),
+            Frequency::Static => f.write_str(STATIC),
         }
     }
 }
@@ -255,6 +269,19 @@ mod tests {
         assert_eq!(day.last(hourly).to_string(), "2024-01-01T23");
         let hour: PeriodText = "2024-01-01T00".parse().unwrap();
         assert_eq!(hour.first(hourly), hour.last(hourly));
+    }
+
+    #[test]
+    fn a_static_dataset_has_one_period_without_a_place_in_time() {
+        let all = Period::containing(DateTime::<Utc>::MAX_UTC, Frequency::Static);
+        assert_eq!((all, all.to_string().as_str()), (Period::STATIC, "static"));
+        assert_eq!(Period::from_label(0, Frequency::Static), Some(all));
+        let range = PeriodRange::one(all);
+        assert_eq!(String::from(range), "none:static");
+        assert_eq!(PeriodRange::try_from("none:static".to_owned()), Ok(range));
+        assert!(Period::parse("2024", Frequency::Static).is_err());
+        assert!(!Frequency::Day.nests_in(Frequency::Static) && !Frequency::Static.nests_in(Frequency::Day));
+        assert!(!Frequency::Minutes(60).nests_in(Frequency::Static));
     }
 
     #[test]

@@ -80,6 +80,17 @@ impl Whole {
     }
 }
 
+impl TimeAxis {
+    /// The step of the axis; that of static datasets where there is none.
+    #[must_use]
+    pub fn frequency(&self) -> Frequency {
+        match self {
+            Self::None => Frequency::Static,
+            Self::Regular(time) => time.frequency(),
+        }
+    }
+}
+
 impl RegularTime {
     /// The step, anchored.
     #[must_use]
@@ -135,6 +146,9 @@ impl TryFrom<TimeBlock> for TimeAxis {
                 Err(format!("`{word}` is no time axis: write `none` or `{{ step: P1D }}`"))
             }
             TimeBlock::Regular(time) => {
+                if time.step.is_static() {
+                    return Err("a dataset without a time axis says `time: none`".to_owned());
+                }
                 if time.anchor.is_some_and(|m| !(1..=12).contains(&m)) {
                     return Err("`anchor` is a month: 1 to 12".to_owned());
                 }

@@ -189,12 +189,14 @@ codes! {
         "A dataset that is derived from several others names the dataset wherever a variable alone does not tell which is meant:\n\n    variables: { rain: { from: chirps3_daily.precip, method: sum } }";
     APART "FZ526" "sources that do not lie on one grid"
         "What is derived from several datasets takes the same cells of each, so all lie on one grid in one CRS. Fetch one on the grid of the other, with the same `bbox` from files of one grid, or derive a dataset from each on its own.";
-    NO_AXIS "FZ530" "a dataset without a time axis"
-        "Periods are appended to a time axis, so the dataset needs one: `time: { step: P1D }`, or another step.";
+    NO_AXIS "FZ530" "periods of a dataset without a time axis"
+        "A static dataset (`time: none`) has one period, which is all of it: there is no first or last one, and none that is newer.\nIt is read once, again when its definition changes, and by `frazil backfill DATASET --only all`.";
     PACKING "FZ531" "packing that is not into an integer"
         "`scale-factor` and `add-offset` store values as integers, so the dtype has to be one, such as int16.";
     LAYOUT "FZ532" "a layout that cannot be"
         "Chunks have a length along each dimension that is named, shards are whole multiples of chunks, and Zstandard has levels from -7 to 22. Only datasets with a time axis are rechunked.";
+    RESAMPLING "FZ536" "a way onto another grid that these numbers do not bear"
+        "Of categories (`categories`) there is no mean: `nearest` takes one of them, `mode` the one that covers most.\nCounts (people, unit `1`) add up from cell to cell, so that their mean or the nearest of them changes the total: `sum` keeps it.\nWhat does not add up (a depth of rain, a temperature) has a mean over the cell: `average`.";
     AVERAGED_CATEGORIES "FZ540" "a mean of categories"
         "Categories are names written as numbers: the mean of forest (1) and water (3) is not bare soil (2). Overviews of them hold the most frequent (`mode`), which is also what happens where no method is said, or the first (`nearest`).";
     OLD_NAME "FZ601" "an old standard name"

@@ -181,7 +181,9 @@ impl Segment<'_> {
         let rest = part(&self.periods, next..self.periods.batches.len());
         let mut streams = Vec::new();
         for branch in &self.branches {
-            streams.push(branch.source.step.plan(&rest, branch.halo(), scope).await?);
+            let slices = branch.source.step.plan(&rest, branch.halo(), scope).await?;
+            let filters = &mut branch.filters.iter();
+            streams.push(filters.try_fold(slices, |slices, filter| filter.step.plan(slices, scope))?);
         }
         let slices = together(rest, &streams);
         let planned = self.sink.step.plan(&slices, scope).await?;

@@ -206,18 +206,20 @@ async fn plan_stream(
     scope: &Scope,
 ) -> Result<PlannedSlices, StepError> {
     let node = |at: usize| TaskNode::from(&pipeline.nodes[at]);
-    let mut halo = 0;
+    let mut filters = Vec::new();
     for filter in branch.filters.iter().map(|&at| node(at)) {
         match bind(registry, &filter, scope)?.role {
-            Role::Filter(step) => halo = halo.max(step.halo()),
+            Role::Filter(step) => filters.push(step),
             _ => return Err(wrong_role(&filter)),
         }
     }
+    let halo = filters.iter().map(|filter| filter.halo()).max().unwrap_or(0);
     let source = node(branch.source);
-    match bind(registry, &source, scope)?.role {
-        Role::Source(step) => step.plan(periods, halo, scope).await,
-        _ => Err(wrong_role(&source)),
-    }
+    let slices = match bind(registry, &source, scope)?.role {
+        Role::Source(step) => step.plan(periods, halo, scope).await?,
+        _ => return Err(wrong_role(&source)),
+    };
+    filters.iter().try_fold(slices, |slices, filter| filter.plan(slices, scope))
 }
 
 fn flow(slices: &PlannedSlices) -> Planned {

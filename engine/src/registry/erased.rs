@@ -45,6 +45,11 @@ pub trait AnySource: Debug + Send + Sync {
 pub trait AnyFilter: Debug + Send + Sync {
     /// See [`Filter::halo`].
     fn halo(&self) -> u32;
+    /// See [`Filter::plan`].
+    ///
+    /// # Errors
+    /// When it would refuse the stream.
+    fn plan(&self, slices: PlannedSlices, scope: &Scope) -> Result<PlannedSlices, StepError>;
     /// See [`Filter::apply`].
     fn apply(&self, slices: Slices, cx: &Context) -> Slices;
 }
@@ -110,6 +115,9 @@ impl<S: Source> AnySource for SourceTwin<S> {
 impl<S: Filter> AnyFilter for FilterTwin<S> {
     fn halo(&self) -> u32 {
         self.0.halo()
+    }
+    fn plan(&self, slices: PlannedSlices, scope: &Scope) -> Result<PlannedSlices, StepError> {
+        self.0.plan(slices, scope)
     }
     fn apply(&self, slices: Slices, cx: &Context) -> Slices {
         self.0.apply(slices, cx)

@@ -88,7 +88,7 @@ impl<'a> Attempt<'a> {
     pub(super) fn axis(&self) -> Result<TimeIndex, StepError> {
         match &self.cube {
             Some(cube) => Ok(cube.axis.clone()),
-            None => Ok(TimeIndex::empty(super::layout::step(self.info)?)),
+            None => Ok(TimeIndex::empty(self.info.block.time.frequency())),
         }
     }
 

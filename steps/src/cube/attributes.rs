@@ -49,6 +49,9 @@ fn discovery(block: &Dataset, id: &str, map: &mut Map<String, Value>) {
 /// The extent in time, true after each commit.
 pub(super) fn coverage(axis: &TimeIndex, map: &mut Map<String, Value>) {
     let (Some(first), Some(last)) = (axis.first(), axis.last()) else { return };
+    if axis.step().is_static() {
+        return;
+    }
     let instant = |t: chrono::DateTime<chrono::Utc>| json!(t.format("%Y-%m-%dT%H:%M:%SZ").to_string());
     let minutes = (last.end() - first.start()).num_minutes();
     let duration =

@@ -50,7 +50,9 @@ pub(super) async fn apply(change: &Change<'_>, session: &mut Session) -> Result<
     };
     let length = change.axis.len() as u64;
     let unit = usize::try_from(change.template.write_unit()).unwrap_or(usize::MAX);
-    let grows = change.cube.is_none_or(|cube| cube.axis.len() != change.axis.len());
+    // Static arrays are as long as they are from the first commit on.
+    let grows = !change.template.step.is_static()
+        && change.cube.is_none_or(|cube| cube.axis.len() != change.axis.len());
     for stored in change.template.arrays() {
         let name = change.template.path(&stored.key);
         if grows {
@@ -195,6 +197,7 @@ async fn refer(change: &Change<'_>, session: &mut Session, unit: usize) -> Resul
             let name = path(&change.template.path(key))?;
             for chunk in chunks {
                 let at = chunk.indices(place, change.template.steps_in(key));
+                let at = change.template.stored_place(at);
                 one(change, session, &name, at, chunk).await?;
             }
         }
@@ -208,7 +211,7 @@ pub(super) async fn stands(cube: &Cube, record: &UnitRecord, place: usize) -> Re
     for (key, chunks) in &record.chunks {
         let name = path(&cube.template.path(key))?;
         for chunk in chunks {
-            let at = chunk.indices(place, cube.template.steps_in(key));
+            let at = cube.template.stored_place(chunk.indices(place, cube.template.steps_in(key)));
             let current = cube.session.get_chunk_ref(&name, &at).await.map_err(fault::icechunk(&what))?;
             if current.as_ref().map(Object::of) != chunk.object {
                 return Ok(false);

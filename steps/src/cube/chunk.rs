@@ -70,7 +70,10 @@ impl Cube {
         at: &[usize],
         what: &str,
     ) -> Result<Option<ChunkPayload>, StepError> {
-        self.session.get_chunk_ref(&path(name)?, &indices(at)).await.map_err(fault::icechunk(what))
+        self.session
+            .get_chunk_ref(&path(name)?, &self.template.stored_place(indices(at)))
+            .await
+            .map_err(fault::icechunk(what))
     }
 
     /// What `then` makes of the bytes of a chunk, which it gets on a thread for such work; of none
@@ -94,7 +97,8 @@ impl Cube {
                 Stored::File(path, *offset..offset.saturating_add(*length))
             }
             (Some(_), _) => {
-                fetched(&self.session, name, at, what).await?.map_or(Stored::Nothing, Stored::Here)
+                let bare = at.get(usize::from(self.template.step.is_static())..).unwrap_or_default();
+                fetched(&self.session, name, bare, what).await?.map_or(Stored::Nothing, Stored::Here)
             }
         };
         let made = compute("reading a chunk", move || stored.with(then));

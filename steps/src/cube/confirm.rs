@@ -71,6 +71,7 @@ pub(super) async fn grown(
                     Some(_) => false,
                 }
         }
+        (None, None) => axis.step().is_static(),
         _ => false,
     };
     if same { Ok(cube) } else { Err(others(&cube)) }

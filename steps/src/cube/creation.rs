@@ -21,6 +21,7 @@ use super::{
     path,
     template::Template,
     time::{TIME_CHUNK, TimeIndex},
+    timeless,
 };
 
 /// Takes out all that stands there: the version before, in the first commit of another one.
@@ -48,7 +49,7 @@ pub(super) fn documents(info: &DatasetInfo, template: &Template, axis: &TimeInde
     for stored in template.arrays() {
         nodes.insert(template.path(&stored.key), ArrayDocument::variable(stored.array, stored.grid));
     }
-    nodes
+    if template.step.is_static() { timeless::bare(nodes) } else { nodes }
 }
 
 /// The document of a group.

@@ -18,7 +18,7 @@ pub(super) fn is_wkt2(text: &str) -> bool {
 }
 
 /// Whether two systems are the same, as far as their codes, else their texts say.
-pub(super) fn same(a: &Crs, b: &Crs) -> bool {
+pub(crate) fn same(a: &Crs, b: &Crs) -> bool {
     match (&a.code, &b.code) {
         (Some(a), Some(b)) => a == b,
         _ => {
@@ -29,7 +29,7 @@ pub(super) fn same(a: &Crs, b: &Crs) -> bool {
 }
 
 /// What people call it: its code, else the name in its text.
-pub(super) fn name(crs: &Crs) -> String {
+pub(crate) fn name(crs: &Crs) -> String {
     crs.code.clone().unwrap_or_else(|| {
         crs.wkt.split('"').nth(1).map_or_else(|| "no CRS".to_owned(), |name| format!("“{name}”"))
     })

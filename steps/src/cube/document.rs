@@ -212,7 +212,7 @@ fn fits(centres: &[f64], origin: f64, cell: f64) -> bool {
 const EVEN: f64 = 1e-3;
 
 /// The distance between centres, where they are evenly spaced.
-pub(super) fn regular(centres: &[f64]) -> Option<f64> {
+pub(crate) fn regular(centres: &[f64]) -> Option<f64> {
     let (first, last) = (*centres.first()?, *centres.last()?);
     if centres.len() < 2 {
         return None;

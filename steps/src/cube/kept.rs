@@ -11,7 +11,7 @@ use std::{
 use frazil_engine::{context::Scope, dataset::DatasetInfo, step::StepError};
 
 use super::{
-    Cube, layout,
+    Cube,
     repo::{self, Place},
 };
 
@@ -45,7 +45,7 @@ pub(super) fn known(url: &str) -> Option<Arc<Cube>> {
 pub(super) async fn open(info: &DatasetInfo, scope: &Scope) -> Result<Option<Arc<Cube>>, StepError> {
     let (place, url) = (Place::of(&info.location)?, &info.location.url);
     if let Some(cube) = known(url)
-        && cube.axis.step() == layout::step(info)?
+        && cube.axis.step() == info.block.time.frequency()
         && let Ok(Some(id)) = repo::head(&cube.repository, info, scope).await
     {
         if id == cube.id {

@@ -1,8 +1,8 @@
 //! What a new cube is: the declared dataset with what its first slice adds.
 
 use frazil_engine::{
-    data::{Axis, Crs, DType, Frequency, Grid, Slice},
-    dataset::{Dataset, DatasetInfo, TimeAxis, Variable},
+    data::{Axis, Crs, DType, Grid, Slice},
+    dataset::{Dataset, DatasetInfo, Variable},
     step::{ErrorKind, StepError},
 };
 use serde_json::{Map, Value, json};
@@ -17,17 +17,6 @@ pub(super) fn refused(message: impl Into<String>, help: impl Into<String>) -> St
     StepError::permanent(ErrorKind::Data, message).help(help)
 }
 
-/// The step of the time axis of a dataset.
-pub(super) fn step(info: &DatasetInfo) -> Result<Frequency, StepError> {
-    match &info.block.time {
-        TimeAxis::Regular(time) => Ok(time.frequency()),
-        TimeAxis::None => Err(refused(
-            format!("{} has no time axis, and there is no step yet that writes such a dataset", info.id),
-            "declare `time: { step: … }`",
-        )),
-    }
-}
-
 /// The template of a dataset that does not exist yet.
 pub(super) fn declare(
     info: &DatasetInfo,
@@ -35,7 +24,7 @@ pub(super) fn declare(
     slice: &Slice,
 ) -> Result<Template, StepError> {
     let block = &info.block;
-    let step = step(info)?;
+    let step = block.time.frequency();
     let grid = declared_grid(block, project_crs, &slice.grid)?;
     let mut names: Vec<String> = if block.variables.is_empty() {
         slice.fields.iter().map(|f| f.name.clone()).collect()
@@ -88,7 +77,7 @@ fn undeclared() -> Variable {
 /// Steps that are written together in a dataset that does not exist yet.
 pub(crate) fn declared_unit(info: &DatasetInfo) -> u64 {
     let block = &info.block;
-    let default = step(info).map_or(1, Frequency::default_time_chunk);
+    let default = block.time.frequency().default_time_chunk();
     let chunk = block.chunks.get("time").copied().unwrap_or(default).max(1);
     block.shards.get("time").copied().unwrap_or(chunk).max(chunk)
 }

@@ -31,8 +31,14 @@ impl Lengths {
         let defaults = std::iter::once(step.default_time_chunk())
             .chain(grid.extra.lengths().map(|_| 1))
             .chain([SPACE_CHUNK, SPACE_CHUNK]);
-        let along = along(grid, &defaults.collect::<Vec<_>>());
-        Self::said(&block.chunks, &block.shards, block.codec.zstd, &along)
+        let mut along = along(grid, &defaults.collect::<Vec<_>>());
+        let mut shards = block.shards.clone();
+        if step.is_static() {
+            // Whatever is said of a dimension that it does not have.
+            along[0].3 = 1;
+            shards.remove("time");
+        }
+        Self::said(&block.chunks, &shards, block.codec.zstd, &along)
     }
 
     /// As they are said by dimension.

@@ -27,7 +27,7 @@ pub(crate) fn declared(info: &DatasetInfo, project_crs: Option<&str>) -> Option<
 /// The same where its grid is known otherwise.
 pub(crate) fn declared_on(info: &DatasetInfo, project_crs: Option<&str>, grid: &Grid) -> Option<Template> {
     let slice = Slice {
-        period: Period::containing(DateTime::UNIX_EPOCH, layout::step(info).ok()?),
+        period: Period::containing(DateTime::UNIX_EPOCH, info.block.time.frequency()),
         status: Status::Final,
         context: false,
         grid: Arc::new(grid.clone()),

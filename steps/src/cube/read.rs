@@ -1,7 +1,7 @@
 use std::{collections::BTreeMap, ops::Range, sync::Arc};
 
 use frazil_engine::{
-    data::{Dimension, Dimensions, Frequency, Grid, Values},
+    data::{Dimension, Dimensions, Frequency, Grid, Period, Values},
     step::{ErrorKind, StepError},
 };
 use futures::{StreamExt, TryStreamExt, stream};
@@ -19,6 +19,7 @@ use super::{
     spares::Spares,
     template::Template,
     time::TimeIndex,
+    timeless,
 };
 
 /// Chunks that are fetched and decoded at a time by one read: two keep two cores busy while a
@@ -65,10 +66,21 @@ pub(super) async fn contents(
     theirs: Option<&str>,
     what: &str,
 ) -> Result<Contents, StepError> {
+    let dressed;
+    let nodes = if step.is_static() {
+        dressed = timeless::dressed(nodes);
+        &dressed
+    } else {
+        nodes
+    };
     let group = document::group(nodes);
     let prefix = if group.is_empty() { String::new() } else { format!("/{group}") };
+    if step.is_static() && nodes.contains_key(&format!("{prefix}/time")) {
+        let message = format!("{what}: it has a time axis, and the dataset says `time: none`");
+        return Err(not_a_cube(message).help("say the step of what is stored, or write to another store"));
+    }
     let (y, x) = document::axes(nodes)?;
-    if theirs.is_none() {
+    if theirs.is_none() && !step.is_static() {
         calendar(nodes, &format!("{prefix}/time"), step)?;
     }
     let read = |name: String| {
@@ -79,13 +91,16 @@ pub(super) async fn contents(
     let (labels, statuses, y, x) =
         futures::try_join!(read("time".to_owned()), read("period_status".to_owned()), read(y), read(x))?;
     let missing = |name: &str| not_a_cube(format!("{what}: it has no coordinate `{name}`"));
-    let labels = match (labels.ok_or_else(|| missing("time"))?, theirs) {
-        (labels, Some(path)) => {
+    let labels = match (labels, theirs) {
+        // What stands there is its one period.
+        (None, _) if step.is_static() => vec![Period::STATIC.label()],
+        (None, _) => return Err(missing("time")),
+        (Some(labels), Some(path)) => {
             let attributes = nodes.get(path).map_or(&Value::Null, |document| &document["attributes"]);
             elsewhere::labels(step, &labels, attributes, what)?
         }
-        (Values::Int64(labels), None) => labels,
-        (other, None) => {
+        (Some(Values::Int64(labels)), None) => labels,
+        (Some(other), None) => {
             return Err(not_a_cube(format!("{what}: `time` is {}, not int64", other.dtype().name())));
         }
     };

@@ -83,7 +83,7 @@ fn slice(info: &DatasetInfo, variant: u8) -> Option<Slice> {
         units: Some(format!("of variant {variant}")),
     };
     Some(Slice {
-        period: Period::containing(chrono::DateTime::UNIX_EPOCH, layout::step(info).ok()?),
+        period: Period::containing(chrono::DateTime::UNIX_EPOCH, info.block.time.frequency()),
         status: Status::Final,
         context: false,
         grid: Arc::new(grid),

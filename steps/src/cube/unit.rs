@@ -226,6 +226,7 @@ impl Way<'_> {
         let name = path(&self.plan.parts[part].path)?;
         let other = place.iter().skip(1).copied();
         let coordinates = ChunkIndices(std::iter::once(self.time).chain(other).collect());
+        let coordinates = self.plan.template.stored_place(coordinates);
         let plan = Arc::clone(self.plan);
         let encoded =
             compute("encoding a chunk", move || encode(&plan.parts[part], &numbers, &place)).await??;

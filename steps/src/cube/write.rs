@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use frazil_engine::{
     context::Scope,
-    data::{Action, Period, PeriodRange, Slice},
+    data::{Action, Period, PeriodRange, Slice, Status},
     dataset::DatasetInfo,
     step::{Batch, Ended, ErrorKind, PeriodLabel, ReadFrom, StepError, Written},
 };
@@ -107,8 +107,16 @@ impl BatchWriter {
         self.place(slice).await.map_err(|error| repo::redacted(error.at(period), &self.scope))
     }
 
-    async fn place(&mut self, slice: Slice) -> Result<(), StepError> {
+    async fn place(&mut self, mut slice: Slice) -> Result<(), StepError> {
         let action = self.admit(&slice)?;
+        if slice.period == Period::STATIC {
+            if !slice.status.has_values() {
+                let message = "a dataset without a time axis has no gaps, and the source has nothing for it";
+                return Err(refused(message, "look at the URL"));
+            }
+            // Nothing stands beside it to say that it is preliminary.
+            slice.status = Status::Final;
+        }
         if self.plan.is_none() {
             if slice.fields.is_empty() && layout::declare(&self.info, self.crs(), &slice).is_err() {
                 self.waiting.push(slice);
@@ -330,5 +338,5 @@ pub(super) fn writable(info: &DatasetInfo) -> Result<(), StepError> {
             "leave out `audit`",
         ));
     }
-    layout::step(info).map(|_| ())
+    Ok(())
 }

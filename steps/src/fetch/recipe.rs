@@ -104,6 +104,10 @@ impl Recipe {
             }
         }
         let varies = (0..recipe.groups.len()).any(|group| recipe.varies(group));
+        if periods.step.is_static() && varies {
+            let message = format!("`url` names a period, and `{}` has no time axis", periods.dataset);
+            return Err(StepError::permanent(ErrorKind::Data, message).help("write it without `period`"));
+        }
         if !fetch.many_in_one() && !varies && periods.count() > 1 {
             return Err(StepError::permanent(
                 ErrorKind::Data,

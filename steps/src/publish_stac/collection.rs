@@ -4,7 +4,7 @@ use std::path::Path;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use frazil_engine::{
-    data::{Axis, Frequency, Grid, Snapshot},
+    data::{Axis, Frequency, Snapshot},
     dataset::{Dataset, DatasetInfo, Display},
     step::{ErrorKind, StepError},
 };
@@ -31,8 +31,8 @@ pub(super) struct Facts<'a> {
     pub(super) template: &'a Template,
     /// Periods on the axis.
     pub(super) len: usize,
-    /// The start of the first period and the end of the last.
-    pub(super) interval: (DateTime<Utc>, DateTime<Utc>),
+    /// The start of the first period and the end of the last; none of a static dataset.
+    pub(super) interval: Option<(DateTime<Utc>, DateTime<Utc>)>,
     /// How it is drawn, and which variable.
     pub(super) display: Option<(&'a Display, String)>,
     pub(super) has_thumbnail: bool,
@@ -55,7 +55,9 @@ pub(super) fn collection(facts: &Facts<'_>) -> Result<Value, StepError> {
         )
         .help("publish-stac knows longitudes and latitudes and the UTM zones of WGS 84")
     })?;
-    let interval = [stamp(facts.interval.0), stamp(facts.interval.1)];
+    let interval = facts.interval.map(|(start, end)| [stamp(start), stamp(end)]);
+    // Open at both ends: it has no place in time.
+    let temporal = interval.as_ref().map_or_else(|| json!([null, null]), |interval| json!(interval));
     let mut extensions = EXTENSIONS.to_vec();
     extensions.extend(facts.display.is_some().then_some(RENDER));
     let mut collection = json!({
@@ -66,7 +68,7 @@ pub(super) fn collection(facts: &Facts<'_>) -> Result<Value, StepError> {
         "title": block.title,
         "description": block.description.as_ref().unwrap_or(&block.title),
         "license": block.license.as_deref().unwrap_or("other"),
-        "extent": { "spatial": { "bbox": [bbox] }, "temporal": { "interval": [interval] } },
+        "extent": { "spatial": { "bbox": [bbox] }, "temporal": { "interval": [temporal] } },
         "links": links(block),
     });
     let mut put = |key: &str, value: Value| collection[key] = value;
@@ -79,7 +81,7 @@ pub(super) fn collection(facts: &Facts<'_>) -> Result<Value, StepError> {
     if let Some(citation) = &block.citation {
         put("sci:citation", json!(citation));
     }
-    put("cube:dimensions", dimensions(facts, &interval));
+    put("cube:dimensions", dimensions(facts, interval.as_ref()));
     put("cube:variables", variables(facts));
     if let Some((display, variable)) = &facts.display {
         put("renders", json!({ variable: render(display, variable, facts.template) }));
@@ -107,7 +109,7 @@ fn plain(value: &impl serde::Serialize) -> Value {
     }
 }
 
-fn dimensions(facts: &Facts<'_>, interval: &[String; 2]) -> Value {
+fn dimensions(facts: &Facts<'_>, interval: Option<&[String; 2]>) -> Value {
     let grid = &facts.template.grid;
     let system = epsg(&grid.crs).map_or_else(|| json!(grid.crs.wkt), |code| json!(code));
     let space = |axis: &Axis, name: &str| {
@@ -120,8 +122,10 @@ fn dimensions(facts: &Facts<'_>, interval: &[String; 2]) -> Value {
         })
     };
     let mut dimensions = Map::new();
-    let time = json!({ "type": "temporal", "extent": interval, "step": iso_step(facts.template.step) });
-    dimensions.insert("time".to_owned(), time);
+    if let Some(interval) = interval {
+        let time = json!({ "type": "temporal", "extent": interval, "step": iso_step(facts.template.step) });
+        dimensions.insert("time".to_owned(), time);
+    }
     for dimension in &grid.extra.0 {
         dimensions.insert(dimension.name.clone(), json!({ "type": "other", "values": dimension.labels }));
     }
@@ -140,8 +144,10 @@ fn iso_step(step: Frequency) -> Option<String> {
 
 fn variables(facts: &Facts<'_>) -> Value {
     let grid = &facts.template.grid;
-    let names: Vec<&str> = std::iter::once("time").chain(grid.names()).collect();
-    let shape: Vec<usize> = std::iter::once(facts.len).chain(grid.lengths()).collect();
+    // A static dataset has no dimension `time`.
+    let first = usize::from(facts.interval.is_none());
+    let names: Vec<&str> = std::iter::once("time").chain(grid.names()).skip(first).collect();
+    let shape: Vec<usize> = std::iter::once(facts.len).chain(grid.lengths()).skip(first).collect();
     let mut variables = Map::new();
     for variable in &facts.template.variables {
         let mut about = json!({
@@ -150,7 +156,7 @@ fn variables(facts: &Facts<'_>) -> Value {
             "dimensions": names,
             "data_type": variable.dtype.name(),
             "shape": shape,
-            "chunks": variable.chunks,
+            "chunks": variable.chunks.get(first..),
         });
         if let Some(units) = &variable.units {
             about["unit"] = json!(units);
@@ -159,6 +165,9 @@ fn variables(facts: &Facts<'_>) -> Value {
             about["description"] = name.clone();
         }
         variables.insert(variable.name.clone(), about);
+    }
+    if facts.interval.is_none() {
+        return Value::Object(variables);
     }
     let status = json!({
         "variable_type": "auxiliary",
@@ -222,7 +231,7 @@ fn assets(facts: &Facts<'_>) -> Value {
         assets["thumbnail"] = json!({
             "href": "./thumbnail.png",
             "type": "image/png",
-            "title": newest(&template.grid),
+            "title": shown(facts),
             "roles": ["thumbnail"],
         });
     }
@@ -230,10 +239,11 @@ fn assets(facts: &Facts<'_>) -> Value {
 }
 
 /// What the thumbnail shows: of several combinations the first.
-fn newest(grid: &Grid) -> String {
-    match grid.extra.words(0) {
-        words if words.is_empty() => "the newest period".to_owned(),
-        words => format!("the newest period, {words}"),
+fn shown(facts: &Facts<'_>) -> String {
+    let what = if facts.interval.is_some() { "the newest period" } else { "the map" };
+    match facts.template.grid.extra.words(0) {
+        words if words.is_empty() => what.to_owned(),
+        words => format!("{what}, {words}"),
     }
 }
 

@@ -6,7 +6,7 @@ use std::{
 };
 
 use frazil_engine::step::{ErrorKind, StepError};
-use frazil_raster_protocol::{FrameError, HEADER, Header, Reply, Request, write_frame};
+use frazil_raster_protocol::{FrameError, HEADER, Header, Reply, Request};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     process::{Child, ChildStderr, ChildStdin, ChildStdout, Command},
@@ -78,10 +78,11 @@ impl Helper {
 
     /// Asks, and waits for the answer. After an error, or when dropped half-way, it is good for
     /// nothing more.
-    pub(super) async fn ask(&mut self, request: &Request) -> Result<(Reply, Vec<u8>), Broken> {
-        let mut message = Vec::new();
-        write_frame(&mut message, request, &[])?;
-        self.requests.write_all(&message).await?;
+    pub(super) async fn ask(&mut self, request: &Request, body: &[u8]) -> Result<(Reply, Vec<u8>), Broken> {
+        let head = serde_json::to_vec(request).map_err(FrameError::Json)?;
+        self.requests.write_all(&Header::of(&head, body)?.to_bytes()).await?;
+        self.requests.write_all(&head).await?;
+        self.requests.write_all(body).await?;
         self.requests.flush().await?;
         let mut header = [0; HEADER];
         self.answers.read_exact(&mut header).await?;
@@ -162,7 +163,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut helper =
             Helper::start(&program(folder.path(), "echo 'cannot go on' >&2; exit 7"), None).unwrap();
-        assert!(helper.ask(&question()).await.is_err());
+        assert!(helper.ask(&question(), &[]).await.is_err());
         let (status, said) = helper.end().await;
         assert_eq!((status.as_str(), said.as_str()), ("exit status: 7", "cannot go on\n"));
     }
@@ -173,7 +174,7 @@ mod tests {
         let mut helper =
             Helper::start(&program(folder.path(), "echo 'Warning: this is not a message at all'"), None)
                 .unwrap();
-        assert!(helper.ask(&question()).await.is_err());
+        assert!(helper.ask(&question(), &[]).await.is_err());
     }
 
     #[tokio::test]

@@ -1,6 +1,6 @@
 //! Operations on one slice after the other.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Range};
 
 use frazil_engine::{
     cf::units,
@@ -30,32 +30,56 @@ impl Memory {
     }
 }
 
-/// Does all operations to a slice, in order. A gap has no numbers and passes through.
-pub(super) fn apply(
-    operations: &[Operation],
-    mut slice: Slice,
-    memory: &mut Memory,
-) -> Result<Slice, StepError> {
-    if slice.fields.is_empty() {
-        memory.forget();
-        return Ok(slice);
+/// A slice on its way through a chain.
+#[derive(Debug)]
+pub(super) struct Work {
+    /// Without its fields, which are below.
+    pub(super) slice: Slice,
+    pub(super) fields: Vec<Working>,
+}
+
+impl Work {
+    /// Begins with a slice. A gap has no numbers and passes through.
+    pub(super) fn begin(mut slice: Slice, memory: &mut Memory) -> Self {
+        let period = slice.period;
+        if slice.fields.is_empty() || memory.period.is_none_or(|before| before.plus(1) != period) {
+            memory.forget();
+        }
+        let fields = std::mem::take(&mut slice.fields).into_iter().map(Working::new).collect();
+        Self { slice, fields }
     }
-    let period = slice.period;
-    if memory.period.is_none_or(|before| before.plus(1) != period) {
-        memory.forget();
+
+    /// Does the operations at these places of the chain, none of which changes the grid.
+    pub(super) fn numbers(
+        &mut self,
+        operations: &[Operation],
+        at: Range<usize>,
+        memory: &mut Memory,
+    ) -> Result<(), StepError> {
+        let period = self.slice.period;
+        if self.fields.is_empty() {
+            return Ok(());
+        }
+        for at in at {
+            let later = &operations[at + 1..];
+            let step = Step { at, period, later, grid: &self.slice.grid };
+            one(&operations[at], &mut self.fields, step, memory).map_err(|error| error.at(period))?;
+        }
+        Ok(())
     }
-    let mut fields: Vec<Working> = slice.fields.into_iter().map(Working::new).collect();
-    for (at, operation) in operations.iter().enumerate() {
-        let later = &operations[at + 1..];
-        one(operation, &mut fields, Step { at, period, later, grid: &slice.grid }, memory)
-            .map_err(|error| error.at(period))?;
+
+    /// The slice with all numbers rounded to their types.
+    pub(super) fn finish(mut self, memory: &mut Memory) -> Result<Slice, StepError> {
+        let period = self.slice.period;
+        if !self.fields.is_empty() {
+            memory.period = Some(period);
+        }
+        let fields = self.fields.into_iter();
+        self.slice.fields = fields
+            .map(|field| field.finish().map_err(|message| wrong(message).at(period)))
+            .collect::<Result<_, _>>()?;
+        Ok(self.slice)
     }
-    memory.period = Some(period);
-    slice.fields = fields
-        .into_iter()
-        .map(|field| field.finish().map_err(|message| wrong(message).at(period)))
-        .collect::<Result<_, _>>()?;
-    Ok(slice)
 }
 
 /// Where in the chain and in time an operation works.
@@ -99,6 +123,8 @@ fn one(
             }
         }
         Operation::Rename(names) => rename(fields, names)?,
+        // Done by a program of its own, between these.
+        Operation::Regrid(_) | Operation::Reproject(_) => {}
     }
     Ok(())
 }
@@ -172,7 +198,10 @@ fn scale_to_come(name: &str, units: Option<&str>, later: &[Operation]) -> (f64, 
                 }
             }
             Operation::Rename(names) => name = names.get(&name).unwrap_or(&name).clone(),
-            Operation::Deaccumulate(_) | Operation::Mask(_) => {}
+            Operation::Deaccumulate(_)
+            | Operation::Mask(_)
+            | Operation::Regrid(_)
+            | Operation::Reproject(_) => {}
         }
     }
     (scale, units.map_or_else(String::new, |u| format!(" {u}")))

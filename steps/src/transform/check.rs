@@ -1,5 +1,7 @@
 //! What is wrong with a chain whatever the numbers are.
 
+mod grid;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use frazil_engine::{cf::units, dataset::Datasets, step::Finding};
@@ -28,7 +30,10 @@ pub(super) fn check(operations: &[Operation], datasets: &Datasets) -> Vec<Findin
         found.push(finding("/do", "there is nothing to do".to_owned(), None));
     }
     for (at, operation) in operations.iter().enumerate() {
-        known.operation(operation, &format!("/do/{at}"), &mut found);
+        let pointer = format!("/do/{at}");
+        known.operation(operation, &pointer, &mut found);
+        let later = &operations[at + 1..];
+        grid::check(operation, &pointer, datasets, |name| earlier(name, later), &mut found);
     }
     known.ends(datasets, &mut found);
     found.retain(|f| !f.message.contains("{{"));
@@ -72,6 +77,12 @@ impl Known {
                 }
             }
             Operation::Rename(names) => self.renames(names, &format!("{at}/rename"), found),
+            Operation::Regrid(onto) | Operation::Reproject(onto) => {
+                let key = if matches!(operation, Operation::Regrid(_)) { "regrid" } else { "reproject" };
+                for name in onto.variables.keys() {
+                    self.uses(name, &format!("{at}/{key}/variables/{name}"), found);
+                }
+            }
         }
     }
 
@@ -142,6 +153,19 @@ impl Known {
             }
         }
     }
+}
+
+/// The name that a variable has before these operations.
+fn earlier(name: &str, later: &[Operation]) -> String {
+    let mut name = name.to_owned();
+    for operation in later.iter().rev() {
+        if let Operation::Rename(names) = operation
+            && let Some((old, _)) = names.iter().find(|(_, new)| **new == name)
+        {
+            name.clone_from(old);
+        }
+    }
+    name
 }
 
 fn finding(pointer: &str, message: String, help: Option<String>) -> Finding {

@@ -27,6 +27,11 @@ impl Working {
         self.wide.get_or_insert_with(|| widen(&self.values, missing))
     }
 
+    /// Other numbers in the place of its own.
+    pub(super) fn replace(&mut self, numbers: Vec<f64>) {
+        self.wide = Some(numbers);
+    }
+
     /// The field, in the number type that it came in.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 use std::{borrow::Cow, collections::BTreeMap};
 
 use chrono::{DateTime, NaiveTime, Utc};
-use frazil_engine::data::Period;
+use frazil_engine::data::{DatasetId, Period};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
@@ -22,6 +22,78 @@ pub(crate) enum Operation {
     Mask(BTreeMap<String, Mask>),
     /// Gives variables other names: `{ old: new }`.
     Rename(BTreeMap<String, String>),
+    /// Brings all variables onto the grid of a dataset, in the coordinate reference system that they
+    /// come in.
+    Regrid(Onto),
+    /// Brings all variables onto the grid of a dataset in another coordinate reference system, which
+    /// its `crs` says.
+    Reproject(Onto),
+}
+
+/// A grid, and how numbers are brought onto it.
+///
+/// The grid is that of the block of a dataset (`grid`, and `crs` where it is another). Cells that the
+/// source does not cover are missing; a missing number is never mixed into its neighbours; longitudes
+/// are found in every turn of the earth, so that a source from 0 to 360 fills a window over Greenwich.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct Onto {
+    /// The dataset whose `grid` it is.
+    pub(super) onto: DatasetId,
+    /// How a number is made of several.
+    pub(super) method: Method,
+    /// Another method for some of the variables, by name: `{ landcover: mode }`.
+    #[serde(default)]
+    pub(super) variables: BTreeMap<String, Method>,
+}
+
+/// How a number of a grid is made of those of another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Method {
+    /// That of the cell that holds the centre.
+    Nearest,
+    /// Of the four cells around the centre, by distance; of all that a larger cell covers.
+    Bilinear,
+    /// Of the sixteen cells around the centre, by a cubic; of all that a larger cell covers.
+    Cubic,
+    /// The mean of what the cell covers, by area.
+    Average,
+    /// The number that covers most of the cell: for categories.
+    Mode,
+    /// The sum of what the cell covers, by area: for counts, whose total stays what it is.
+    Sum,
+}
+
+impl Onto {
+    /// How the numbers of a variable are made.
+    pub(super) fn method(&self, name: &str) -> Method {
+        self.variables.get(name).copied().unwrap_or(self.method)
+    }
+}
+
+impl Operation {
+    /// The grid that it leads to, where it leads to another.
+    pub(super) const fn onto(&self) -> Option<&Onto> {
+        match self {
+            Self::Regrid(onto) | Self::Reproject(onto) => Some(onto),
+            _ => None,
+        }
+    }
+}
+
+impl Method {
+    /// Its word in pipeline files.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Nearest => "nearest",
+            Self::Bilinear => "bilinear",
+            Self::Cubic => "cubic",
+            Self::Average => "average",
+            Self::Mode => "mode",
+            Self::Sum => "sum",
+        }
+    }
 }
 
 /// Turns running totals into the amount of each period, by the clock of the source.

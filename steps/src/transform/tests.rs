@@ -38,7 +38,13 @@ fn hour(text: &str) -> Period {
 
 fn once(operations: Value, fields: Vec<Field>) -> Result<Vec<Field>, StepError> {
     let slice = slice(hour("2025-02-01T05"), fields);
-    chain::apply(&transform(operations).operations, slice, &mut Memory::default()).map(|s| s.fields)
+    apply(&transform(operations).operations, slice, &mut Memory::default()).map(|s| s.fields)
+}
+
+fn apply(operations: &[Operation], slice: Slice, memory: &mut Memory) -> Result<Slice, StepError> {
+    let mut work = Work::begin(slice, memory);
+    work.numbers(operations, 0..operations.len(), memory)?;
+    work.finish(memory)
 }
 
 fn floats(field: &Field) -> Vec<f32> {
@@ -154,7 +160,7 @@ fn run(operations: &[Operation], totals: &[(&str, Option<f64>)]) -> Vec<Result<O
         .iter()
         .map(|(period, total)| {
             let fields = total.map_or_else(Vec::new, |t| vec![field("tp", "m", vec![t])]);
-            let done = chain::apply(operations, slice(hour(period), fields), &mut memory);
+            let done = apply(operations, slice(hour(period), fields), &mut memory);
             done.map(|s| s.fields.first().map(|f| f.values.get(0))).map_err(|e| e.to_string())
         })
         .collect()
@@ -348,7 +354,7 @@ proptest! {
             total = if resets(period) { amount } else { total + amount };
             if breaks.contains(&i) { continue; }
             let values: Values = if wide { vec![total, f64::NAN].into() } else { vec![total as f32, f32::NAN].into() };
-            let done = chain::apply(&operations, slice(period, vec![field("tp", "mm", values)]), &mut memory).unwrap();
+            let done = apply(&operations, slice(period, vec![field("tp", "mm", values)]), &mut memory).unwrap();
             let got = &done.fields[0];
             prop_assert_eq!(got.values.dtype(), if wide { DType::Float64 } else { DType::Float32 });
             if resets(period) || before == Some(period.plus(-1)) {

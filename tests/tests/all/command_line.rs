@@ -4,6 +4,8 @@
 mod backfill;
 #[path = "command_line/figures.rs"]
 mod figures;
+#[path = "command_line/layouts.rs"]
+mod layouts;
 #[path = "command_line/logs.rs"]
 mod logs;
 #[path = "command_line/mark.rs"]

@@ -2,17 +2,10 @@
 
 use crate::{
     data::Frequency,
-    dataset::{Dataset, TimeAxis},
+    dataset::{CHUNK_BYTES, Dataset, TimeAxis},
     diagnostic::{Diagnostic, codes},
     document::Entry,
 };
-
-/// Below this, opening an object takes longer than reading it: a store of many years becomes
-/// hundreds of thousands of them.
-const SMALL: u64 = 64 * 1024;
-
-/// Above this, a reader of one point decodes more than a browser holds.
-const LARGE: u64 = 64 * 1024 * 1024;
 
 /// The side of a chunk in space where none is said.
 const SIDE: u64 = 512;
@@ -51,17 +44,17 @@ pub(super) fn judge(entry: &Entry, block: &Dataset, out: &mut Vec<Diagnostic>) {
     let decoded = layer.saturating_mul(time);
     let between = if planes > 1 { format!(" × {planes}") } else { String::new() };
     let shown = format!("{time}{between} × {rows} × {columns} numbers of {bytes} bytes");
-    if decoded > LARGE {
-        let fitting = (LARGE / layer).max(1);
-        let help = if layer > LARGE {
+    if decoded > *CHUNK_BYTES.end() {
+        let fitting = (CHUNK_BYTES.end() / layer).max(1);
+        let help = if layer > *CHUNK_BYTES.end() {
             format!("chunk it in space too: `{}: {SIDE}, {}: {SIDE}`", names[0], names[1])
         } else {
             format!("write `time: {fitting}`{}", if fitting > 1 { " or less" } else { "" })
         };
         let message = format!("a chunk decodes to {}: {shown}", human(decoded));
         out.push(Diagnostic::error(codes::CHUNKS, place, message).help(help).warning());
-    } else if decoded < SMALL && block.chunks.contains_key("time") && step.is_some_and(is_long) {
-        let fitting = SMALL.div_ceil(layer);
+    } else if decoded < *CHUNK_BYTES.start() && step.is_some_and(|step| said_or_long(block, step)) {
+        let fitting = CHUNK_BYTES.start().div_ceil(layer);
         let message = format!("a chunk decodes to {} only: {shown}", human(decoded));
         let help = format!(
             "write `time: {fitting}` or more, so that a long series is not thousands of small objects"
@@ -70,9 +63,10 @@ pub(super) fn judge(entry: &Entry, block: &Dataset, out: &mut Vec<Diagnostic>) {
     }
 }
 
-/// Whether an axis of this step has thousands of periods in some years.
-fn is_long(step: Frequency) -> bool {
-    step.nominal_minutes() <= Frequency::Day.nominal_minutes()
+/// Whether small chunks are meant, or will be many: what nobody chose on an axis that has no thousands of
+/// periods in some years is no news.
+fn said_or_long(block: &Dataset, step: Frequency) -> bool {
+    !block.chunks.is_empty() || step.nominal_minutes() <= Frequency::Day.nominal_minutes()
 }
 
 fn human(bytes: u64) -> String {

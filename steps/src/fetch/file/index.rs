@@ -79,6 +79,8 @@ impl Index {
 fn labelled(instant: DateTime<Utc>, stamp: Stamp, frequency: Frequency) -> Period {
     let period = Period::containing(instant, frequency);
     match stamp {
+        // It has no interval to name an end of.
+        _ if frequency.is_static() => period,
         Stamp::Start => period,
         Stamp::End => period.plus(-1),
     }
