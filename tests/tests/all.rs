@@ -13,6 +13,8 @@ mod arrivals;
 mod budgets;
 #[path = "all/cascades.rs"]
 mod cascades;
+#[path = "all/clients.rs"]
+mod clients;
 #[path = "all/command_line.rs"]
 mod command_line;
 #[path = "all/crash.rs"]
