@@ -71,11 +71,11 @@ pub use maintain::{foresee, sweep};
 pub use mark::{Mark, MarkNote, Marked, mark};
 pub(crate) use objects::{chunk_objects, declared, declared_on};
 pub use read::Window;
+pub use reads::{Costs, Read, VariableCosts, costs};
 #[cfg(test)]
 pub(crate) use release::names as branches;
 pub use release::{Standing, UnderWay, settle as settle_release, settle_layout};
 pub(crate) use release::{difference as layout_difference, digest as layout_digest, foretold};
-pub use reads::{Costs, Read, VariableCosts, costs};
 pub use repo::snapshot as head_of;
 pub use retention::Retention;
 pub(crate) use review::{agrees, template as template_of};
