@@ -175,7 +175,8 @@ impl Cube {
             .map_err(fault::icechunk(&what))?;
         let mut nodes = read::nodes(&session, &what).await?;
         let theirs = info.location.read_only.then(|| elsewhere::told(&mut nodes)).transpose()?;
-        let loaded = read::contents(&session, &nodes, info.block.time.frequency(), theirs.as_deref(), &what).await?;
+        let loaded =
+            read::contents(&session, &nodes, info.block.time.frequency(), theirs.as_deref(), &what).await?;
         let folder = match Place::of(&info.location)? {
             Place::Local(folder) => Some(folder),
             Place::S3 { .. } | Place::Http(_) => None,
