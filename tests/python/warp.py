@@ -1,7 +1,7 @@
 """Compares cubes that were brought onto other grids with what rasterio makes of the same files.
 
-warp.py JOBS   a JSON list of { cube, variable, files: [path of each period], method, crs, transform, shape, tolerance,
-               turn: longitudes of the source shifted by so many columns, shift: and degrees }
+warp.py JOBS   a JSON list of { cube, variable, files: [path of each period], method, crs, transform, shape,
+               turn: by how many columns the source is rolled, shift: and by how many its west edge moves }
 prints for each the largest difference, and how many cells are missing in one of both alone
 """
 
@@ -24,7 +24,7 @@ def warped(path, job):
         transform, crs = source.transform, source.crs
     if job.get("turn"):
         values = numpy.roll(values, job["turn"], axis=1)
-        transform = Affine.translation(job["shift"], 0) * transform
+        transform = transform * Affine.translation(job["shift"], 0)
     out = numpy.full(job["shape"], numpy.nan)
     reproject(
         values, out, src_transform=transform, src_crs=crs, src_nodata=numpy.nan,
