@@ -13,6 +13,7 @@ SPEC is JSON, or a list of such: path, and optionally
                                                   time, rows from north, columns from west
   whole      no missing numbers           daily    also prints the maximum of each day
   append     appends the times to the Icechunk repository that is there
+  forecast   levels are leads of forecasts: complete, or on its way
   icechunk   an Icechunk repository in place of a store; tag names its first commit, then one step more
 """
 
@@ -88,6 +89,14 @@ def dataset():
                            {"valid_time": hours, "latitude": y, "longitude": x})
     if levels:
         found = found.assign_coords(level=levels)
+    if SPEC.get("forecast"):
+        # The newest run is on its way: its last lead is not there yet.
+        if SPEC["forecast"] == "on its way":
+            values[-1, -1] = np.nan
+        found = found.rename(valid_time="init_time", level="lead_time")
+        found["lead_time"].attrs = {"units": "hours", "standard_name": "forecast_period"}
+        leads = np.array(levels) * np.timedelta64(3_600_000_000_000, "ns")
+        found = found.assign_coords(valid_time=(("init_time", "lead_time"), hours[:, None] + leads[None, :]))
     found["latitude"].attrs["units"] = "degrees_north"
     found["longitude"].attrs["units"] = "degrees_east"
     # Helpers that are no axis: a scalar, and one of two dimensions.
@@ -110,7 +119,11 @@ def write(found, store, **more):
     if SPEC.get("fraction"):
         time["dtype"] = "f8"
     found.to_zarr(store, zarr_format=SPEC.get("format", 3), consolidated=SPEC.get("consolidated", True),
-                  encoding={"t2m": one, "valid_time": time}, **more)
+                  encoding={"t2m": one, TIME(): time}, **more)
+
+
+def TIME():
+    return "init_time" if SPEC.get("forecast") else "valid_time"
 
 
 def plain(found):

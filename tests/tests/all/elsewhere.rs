@@ -171,3 +171,41 @@ fn flat(value: &Value) -> Vec<f64> {
         one => vec![one.as_f64().unwrap_or(f64::NAN)],
     }
 }
+
+const FORECAST: &str = "frazil: 1
+id: runs
+datasets:
+  forecast:
+    title: Forecasts of temperature, by the time at which they were made
+    time: { step: P1D, start: \"2024-01-01\" }
+    dimensions: { lead_time: [0, 3, 9] }
+    variables: { t2m: { units: K, cell: point, dtype: float32 } }
+steps:
+  days: { uses: enumerate-periods, with: { dataset: forecast, end: \"2024-01-06\" } }
+  read: { uses: fetch, needs: days, with: { source: zarr, url: ./theirs } }
+  forecast: { uses: append-commit, needs: read, with: { dataset: forecast } }
+";
+
+#[test]
+fn a_run_of_a_forecast_is_settled_when_its_last_lead_is_there() {
+    let sandbox = Sandbox::new(&[("frazil.yaml", PROJECT), ("pipelines/runs.yaml", FORECAST)]);
+    let path = sandbox.path("cubes/forecast");
+    for (state, count) in [("on its way", 2), ("complete", 3)] {
+        let spec = json!({ "times": [0, 24, 48], "levels": [0, 3, 6, 9], "forecast": state, "out": sandbox.path("numbers") });
+        let Some(said) = make(&sandbox, spec) else { return };
+        sandbox.succeed(&["run", "runs"]);
+        let seen = ask_python("read_cube.py", &[path.to_str().unwrap()]).unwrap();
+        assert_eq!(seen["time"].as_array().unwrap().len(), count, "{state}");
+        assert_eq!(seen["labels"]["lead_time"], json!([0, 3, 9]));
+        assert_eq!(seen["variables"]["t2m"]["dims"], json!(["time", "lead_time", "y", "x"]));
+        // Of four leads the third is not wanted.
+        let each = 8 * 12;
+        let bytes = std::fs::read(sandbox.path("numbers")).unwrap();
+        let all: Vec<f64> = bytes.chunks_exact(4).map(|b| f64::from(f32::from_le_bytes(b.try_into().unwrap()))).collect();
+        assert_eq!(said["shape"], json!([3, 4, 8, 12]));
+        let wanted = all.chunks(each).enumerate().filter(|(at, _)| at % 4 != 2 && at / 4 < count);
+        let wanted: Vec<f64> = wanted.flat_map(|(_, plane)| plane.to_vec()).collect();
+        let found: Vec<f64> = flat(&seen["variables"]["t2m"]["values"]);
+        assert!(found == wanted, "{state}");
+    }
+}

@@ -104,6 +104,18 @@ impl Contents {
         (1..most).find(|ahead| !wanted(step + ahead)).unwrap_or(most)
     }
 
+    /// Whether these are the newest steps of the source, and have no numbers yet at the last label of
+    /// dimensions that it has besides time and place: a run of a forecast that is on its way.
+    pub(super) fn is_under_way(&self, steps: &[usize], fields: &[Field]) -> bool {
+        let variables = &self.request.variables;
+        let newest = steps.iter().zip(&self.indexes).all(|(step, index)| index.last() == Some(*step));
+        newest
+            && variables.iter().zip(fields).any(|(wanted, field)| {
+                let last = variables.iter().filter(|other| other.name == wanted.name).map(|other| other.plane).max();
+                !wanted.inside.is_empty() && last == Some(wanted.plane) && is_missing(field)
+            })
+    }
+
     /// What the source says of these steps, one per variable.
     pub(super) fn status(&self, steps: &[usize]) -> Status {
         let said = self.series.iter().zip(steps).filter_map(|(series, step)| {
@@ -130,6 +142,11 @@ impl Contents {
         });
         done.await?.ok_or_else(|| misunderstood(&self.request.place.to_string()))
     }
+}
+
+/// Whether a field holds nothing.
+fn is_missing(field: &Field) -> bool {
+    (0..field.values.len()).map(|at| field.values.get(at)).all(|value| value.is_nan() || field.fill == Some(value))
 }
 
 /// Whether each step is that of one of the periods.

@@ -61,6 +61,14 @@ impl Index {
         }
     }
 
+    /// The step of the newest period; none where that is not told.
+    pub(super) fn last(&self) -> Option<usize> {
+        match self {
+            Self::Asked => None,
+            Self::Told(steps) => steps.last_key_value().map(|(_, step)| *step),
+        }
+    }
+
     /// Where `period` is.
     pub(super) fn find(&self, period: Period) -> Place {
         match self {

@@ -190,6 +190,10 @@ impl SourceFile for StoreFile {
             let block = self.block(at, step).await?;
             fields.push(self.contents.field(at, step, block).await?);
         }
+        if self.contents.is_under_way(&steps, &fields) {
+            tracing::info!(%period, "the newest run of the source is on its way: not yet");
+            return Ok(Found::After);
+        }
         Ok(self.contents.piece(fields, &steps))
     }
 }
