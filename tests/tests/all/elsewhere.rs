@@ -201,7 +201,8 @@ fn a_run_of_a_forecast_is_settled_when_its_last_lead_is_there() {
         // Of four leads the third is not wanted.
         let each = 8 * 12;
         let bytes = std::fs::read(sandbox.path("numbers")).unwrap();
-        let all: Vec<f64> = bytes.chunks_exact(4).map(|b| f64::from(f32::from_le_bytes(b.try_into().unwrap()))).collect();
+        let all: Vec<f64> =
+            bytes.chunks_exact(4).map(|b| f64::from(f32::from_le_bytes(b.try_into().unwrap()))).collect();
         assert_eq!(said["shape"], json!([3, 4, 8, 12]));
         let wanted = all.chunks(each).enumerate().filter(|(at, _)| at % 4 != 2 && at / 4 < count);
         let wanted: Vec<f64> = wanted.flat_map(|(_, plane)| plane.to_vec()).collect();

@@ -111,7 +111,8 @@ impl Contents {
         let newest = steps.iter().zip(&self.indexes).all(|(step, index)| index.last() == Some(*step));
         newest
             && variables.iter().zip(fields).any(|(wanted, field)| {
-                let last = variables.iter().filter(|other| other.name == wanted.name).map(|other| other.plane).max();
+                let last =
+                    variables.iter().filter(|other| other.name == wanted.name).map(|other| other.plane).max();
                 !wanted.inside.is_empty() && last == Some(wanted.plane) && is_missing(field)
             })
     }
@@ -146,7 +147,9 @@ impl Contents {
 
 /// Whether a field holds nothing.
 fn is_missing(field: &Field) -> bool {
-    (0..field.values.len()).map(|at| field.values.get(at)).all(|value| value.is_nan() || field.fill == Some(value))
+    (0..field.values.len())
+        .map(|at| field.values.get(at))
+        .all(|value| value.is_nan() || field.fill == Some(value))
 }
 
 /// Whether each step is that of one of the periods.
