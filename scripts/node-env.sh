@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes .node with the YAML language server that editors use, and prints the server's program.
+# Makes .node with the YAML language server that editors use and what reads cubes in browsers, and prints the server's program.
 # Prints nothing where there is no node: the test that needs it says so.
 set -euo pipefail
 cd "$(dirname "$0")/.."

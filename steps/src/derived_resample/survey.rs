@@ -306,6 +306,9 @@ impl Survey {
             bytes += compute::memory(template, own, source.from, self.to);
             bytes += 2 * u64::try_from(self.chunk()).unwrap_or(1) * template.period_bytes();
         }
+        // A multiscale dataset is written with its levels.
+        let levels = self.target().map_or(0, |target| target.template().level_bytes());
+        bytes += u64::try_from(self.chunk()).unwrap_or(1) * levels;
         Some(bytes)
     }
 }

@@ -3,7 +3,7 @@
 #[path = "levels/stand.rs"]
 mod stand;
 
-use std::process::Command;
+use std::{path::Path, process::Command};
 
 use frazil_tests::{programs, server::Server};
 use serde_json::{Value, json};
@@ -153,6 +153,53 @@ fn gdal_and_zarrita_read_levels_that_are_served_as_plain_zarr() {
 }
 
 #[test]
+fn a_browser_draws_the_level_that_fits_the_map() {
+    let (Some(stand), Some(modules)) = (Stand::new(), programs::node_modules()) else { return };
+    let browser = ["/usr/bin/chromium", "/usr/bin/chromium-browser"].iter().find(|path| Path::new(path).is_file());
+    let (Some(browser), true) = (browser, modules.join("@carbonplan/zarr-layer").is_dir()) else {
+        println!("skipped: there is no chromium, or no zarr-layer beside the YAML language server");
+        return;
+    };
+    // West and east of a line, each day a little more; the south-west is missing.
+    for n in 1..=3u8 {
+        let value = move |r: usize, c: usize| match (r > 30 && c < 6, c < 18) {
+            (true, _) => -9_999.0,
+            (_, west) => f32::from(n) + if west { 5.0 } else { 20.0 },
+        };
+        stand.file(n.into(), value);
+    }
+    stand.run("2024-01-02");
+    stand.sandbox.succeed(&["run", "maps"]);
+    stand.run("2024-01-03");
+    let folder = stand.sandbox.path("plain");
+    if stand.check(&[&folder.to_string_lossy()]).is_none() {
+        return;
+    }
+    let server = Server::start(&folder, 0).unwrap();
+    let places = "[[2.5, -6.5], [12.5, -8.5], [-0.5, -13.5], [18, 8]]";
+    // The third of January in days since 1970: what was appended after the levels were made.
+    let mut node = Command::new("node");
+    node.env("FRAZIL_CHROMIUM", browser).arg(programs::root().join("tests/node/draw_levels.mjs"));
+    node.arg(modules).args([&server.url(), "snow", "19725", places]);
+    let seen = programs::succeeded("draw_levels.mjs", &node.output().unwrap());
+    let seen: Value = serde_json::from_str(&seen).unwrap();
+    assert_eq!(seen["state"]["error"], Value::Null, "{seen}");
+    let asked = seen["asked"].to_string();
+    assert!(asked.contains("/1/snow/c/") && !asked.contains("/0/snow/c/"), "a coarse level is enough: {seen}");
+    // 0 … 30 are greys, the ground is green.
+    let grey = |value: f64| (value / 30.0 * 255.0).round();
+    for (at, value) in [(0, 8.0), (1, 23.0)] {
+        for channel in 0..3 {
+            let found = seen["colours"][at][channel].as_f64().unwrap();
+            assert!((found - grey(value)).abs() <= 1.0, "{seen}");
+        }
+    }
+    for at in [2, 3] {
+        assert_eq!(seen["colours"][at], json!([0, 255, 0, 255]), "{seen}");
+    }
+}
+
+#[test]
 fn who_dies_in_the_middle_leaves_the_old_head_and_the_next_goes_on() {
     let Some(stand) = Stand::new() else { return };
     stand.run("2024-01-30");
@@ -169,5 +216,6 @@ fn who_dies_in_the_middle_leaves_the_old_head_and_the_next_goes_on() {
     stand.run("2024-01-31");
     stand.sandbox.succeed(&["run", "maps"]);
     assert_eq!(stand.commits(), commits + 2);
-    stand.right(31);
+    let found = stand.right(31);
+    assert_eq!(found.map(|found| found["levels"].as_array().unwrap().len()), Some(4));
 }
