@@ -155,7 +155,8 @@ fn gdal_and_zarrita_read_levels_that_are_served_as_plain_zarr() {
 #[test]
 fn a_browser_draws_the_level_that_fits_the_map() {
     let (Some(stand), Some(modules)) = (Stand::new(), programs::node_modules()) else { return };
-    let browser = ["/usr/bin/chromium", "/usr/bin/chromium-browser"].iter().find(|path| Path::new(path).is_file());
+    let browser =
+        ["/usr/bin/chromium", "/usr/bin/chromium-browser"].iter().find(|path| Path::new(path).is_file());
     let (Some(browser), true) = (browser, modules.join("@carbonplan/zarr-layer").is_dir()) else {
         println!("skipped: there is no chromium, or no zarr-layer beside the YAML language server");
         return;
@@ -185,7 +186,10 @@ fn a_browser_draws_the_level_that_fits_the_map() {
     let seen: Value = serde_json::from_str(&seen).unwrap();
     assert_eq!(seen["state"]["error"], Value::Null, "{seen}");
     let asked = seen["asked"].to_string();
-    assert!(asked.contains("/1/snow/c/") && !asked.contains("/0/snow/c/"), "a coarse level is enough: {seen}");
+    assert!(
+        asked.contains("/1/snow/c/") && !asked.contains("/0/snow/c/"),
+        "a coarse level is enough: {seen}"
+    );
     // 0 … 30 are greys, the ground is green.
     let grey = |value: f64| (value / 30.0 * 255.0).round();
     for (at, value) in [(0, 8.0), (1, 23.0)] {
