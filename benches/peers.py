@@ -300,6 +300,59 @@ def pyramid_floor(days, levels, target, input):
     return used() - begun
 
 
+def rechunk_python(source, target, chunk):
+    """Blocks of whole new chunks, one after the other, array to array."""
+    import icechunk
+    import zarr
+    from zarr.codecs import ZstdCodec
+
+    begun = used()
+    opened = icechunk.Repository.open(icechunk.local_filesystem_storage(source))
+    stored = zarr.open_group(opened.readonly_session("main").store, mode="r")
+    repository = icechunk.Repository.create(icechunk.local_filesystem_storage(target))
+    session = repository.writable_session("main")
+    root = zarr.create_group(session.store)
+    for name, array in stored.arrays():
+        long = name == "precip"
+        made = root.create_array(
+            name, shape=array.shape, dtype=array.dtype, dimension_names=array.metadata.dimension_names,
+            chunks=(chunk, *array.chunks[1:]) if long else array.chunks, fill_value=array.fill_value,
+            compressors=ZstdCodec(level=3) if array.shape else None, attributes=dict(array.attrs),
+        )
+        if not long:
+            made[...] = array[...]
+            continue
+        for first in range(0, array.shape[0], chunk):
+            made[first : first + chunk] = array[first : first + chunk]
+    session.commit("rechunk")
+    return used() - begun
+
+
+def rechunk_floor(days, chunk, target, input):
+    """Read and decode all chunks of one day, encode blocks of many, write. The chunks are made before."""
+    import numpy
+    import rasterio
+    from numcodecs import Zstd
+
+    os.makedirs(target)
+    zstd = Zstd(3)
+    for n in range(days):
+        with rasterio.open(f"{input}/{name(n)}") as raster:
+            field = raster.read(1)
+        field[field == -9999] = numpy.nan
+        with open(f"{target}/{n}", "wb") as file:
+            file.write(zstd.encode(field))
+    begun = used()
+    block = numpy.full((chunk, field.size), numpy.nan, "float32")
+    for first in range(0, days, chunk):
+        for n in range(first, min(first + chunk, days)):
+            with open(f"{target}/{n}", "rb") as file:
+                zstd.decode(file.read(), out=block[n - first])
+        with open(f"{target}/block-{first}", "wb") as file:
+            file.write(zstd.encode(block))
+    return used() - begun
+
+
 def append_python(target, count, size):
     """One period onto what stands; lays down `count` first where nothing stands."""
     import icechunk
@@ -389,7 +442,10 @@ def append_floor(target, count, size):
 
 WORKERS = {
     w.__name__: w
-    for w in (inputs, ingest_python, ingest_floor, monthly_python, monthly_floor, pyramid_python, pyramid_floor, append_python, append_floor)
+    for w in (
+        inputs, ingest_python, ingest_floor, monthly_python, monthly_floor, rechunk_python, rechunk_floor,
+        pyramid_python, pyramid_floor, append_python, append_floor,
+    )
 }
 
 
@@ -516,6 +572,48 @@ def bench_pyramid(place, args, days=32, rows=1500, columns=1800, levels=4):
     row(title, cell(floor), cell(peer), shown(ours))
 
 
+def bench_rechunk(place, args, days=366, rows=360, columns=480, chunk=30):
+    """Each try begins with a copy of the same cube; of four times the length only the memory matters."""
+    folder = place / f"input-{rows}x{columns}"
+    title = f"rechunk time 1 → {chunk}, {days:,} × {rows} × {columns}"
+    make_inputs(folder, days, rows, columns)
+    floor = worker("rechunk_floor", place / "floor", days=days, chunk=chunk, input=str(folder))
+    if not args.frazil:
+        row(title, cell(floor), "needs our cube", "–")
+        return
+    ours, stored = rechunk_ours(place, args, folder, days, chunk, TRIES)
+    peer = worker("rechunk_python", place / "python", source=str(stored), chunk=chunk)
+    row(title, cell(floor), cell(peer), shown(ours))
+    make_inputs(folder, days * 4, rows, columns)
+    longer, _ = rechunk_ours(place, args, folder, days * 4, chunk, 1)
+    row(f"{title}, four times as long", "–", "–", shown(longer))
+
+
+def rechunk_ours(place, args, folder, days, chunk, tries):
+    """The least of some tries, and where the cube is that they begin with."""
+    at, stored = place / "ours", place / "stored"
+    with served(args.serve, folder) as url:
+        run(args.frazil, project(at, url, days, 1, 32), "daily")
+    shutil.rmtree(stored, ignore_errors=True)
+    shutil.move(at / "cubes/daily", stored)
+    (at / "pipelines/long.yaml").write_text(
+        textwrap.dedent(f"""\
+        frazil: 1
+        id: long
+        steps:
+          daily: {{ uses: open-dataset, with: {{ dataset: daily }} }}
+          long: {{ uses: rechunk, needs: daily, with: {{ dataset: daily, chunks: {{ time: {chunk} }} }} }}
+        """)
+    )
+
+    def once():
+        shutil.rmtree(at / "cubes/daily", ignore_errors=True)
+        shutil.copytree(stored, at / "cubes/daily")
+        return run(args.frazil, at, "long")
+
+    return least(once, tries), stored
+
+
 def bench_append(place, args, size=16):
     """Each try puts one more behind what stands; laid down is once."""
     for count in args.lengths:
@@ -566,7 +664,7 @@ def bench_look(place, args):
     row("`plan` of 16,000 daily periods of an empty dataset", "–", "–", cell(plan))
     text = (folder / "pipelines/rain.yaml").read_text()
     for n in range(99):
-        other = text.replace("id: rain", f"id: rain{n}").replace("daily", f"daily{n}").replace("monthly", f"monthly{n}")
+        other = text.replace("id: rain", f"id: rain{n}").replace("daily", f"daily{n}").replace("monthly", "rechunk", f"monthly{n}")
         (folder / f"pipelines/rain{n}.yaml").write_text(other)
     check = least(lambda: measure([*command, "check"], cwd=folder))
     row("`check` of 100 pipelines", "–", "–", cell(check))
@@ -595,8 +693,8 @@ def main():
     parser.add_argument("--frazil", help="the release build; without it only the peers are measured")
     parser.add_argument("--serve", required=True, help="the `serve-files` program of the tests")
     parser.add_argument("--work", type=pathlib.Path, help="a folder to keep inputs in; a temporary one else")
-    parser.add_argument("--only", nargs="*", default=["small", "large", "monthly", "pyramid", "append", "look"])
-    parser.add_argument("--days", type=int, default=366, help="the length of the monthly row")
+    parser.add_argument("--only", nargs="*", default=["small", "large", "monthly", "rechunk", "pyramid", "append", "look"])
+    parser.add_argument("--days", type=int, default=366, help="the length of the monthly and the rechunk row")
     parser.add_argument("--lengths", nargs="*", type=int, default=[30, 3_000, 30_000])
     args = parser.parse_args()
     args.frazil = args.frazil and os.path.abspath(args.frazil)
@@ -611,6 +709,8 @@ def main():
         bench_monthly(place, args, args.days)
     if "pyramid" in args.only:
         bench_pyramid(place, args)
+    if "rechunk" in args.only:
+        bench_rechunk(place, args, args.days)
     if "append" in args.only:
         bench_append(place, args)
     if "look" in args.only and args.frazil:

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use frazil_engine::{
     context::{Context, Scope, Tick},
     data::{Arrival, DatasetId, Period, PeriodRange, Slices, Snapshot, SnapshotId, Spent},
-    dataset::{DatasetInfo, Datasets},
+    dataset::{Dataset, DatasetInfo, Datasets},
     plan::{PlannedSlices, PlannedSnapshot, Work},
     step::{Batch, Ended, ErrorKind, Finding, Outcome, Sink, Step, StepError, Write, Written},
 };
@@ -16,7 +16,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::cube::{self, BatchWriter, CommitNotes, Cube, Pending, SourceState, Standing};
+use crate::cube::{self, BatchWriter, CommitNotes, Cube, Layout, Pending, SourceState, Standing};
 
 /// Settles slices in the cube of a dataset: whole chunks first, then one commit per batch.
 ///
@@ -90,6 +90,11 @@ impl Sink for AppendCommit {
         let mut reasons = Vec::new();
         if differs {
             reasons.push("its definition differs from the one of its last commit: what is stored stays as it is; another `version`, or `only: all` of enumerate-periods, asks for it again".to_owned());
+        }
+        if let Some(cube) = cube.filter(|_| standing.release.is_none() && !is_static) {
+            let Dataset { chunks, shards, codec, .. } = info.block.clone();
+            let declared = Layout { chunks, shards, level: codec.zstd };
+            reasons.extend(cube::layout_differences(cube.template(), &declared));
         }
         let (changes, statuses, moves) = release::foreseen(&standing, &input.periods);
         // A dataset that nothing is stored of, and one that moves to a release, is of a layout to come.

@@ -79,7 +79,9 @@ pub(crate) use release::{difference as layout_difference, digest as layout_diges
 pub use repo::snapshot as head_of;
 pub use retention::Retention;
 pub(crate) use review::{agrees, template as template_of};
-pub(crate) use rewrite::{Layout, foreseen as rechunking, rechunk, relevel};
+pub(crate) use rewrite::{
+    Layout, differences as layout_differences, foreseen as rechunking, rechunk, relevel,
+};
 pub use spares::Spares;
 pub use sweep::{Gone, Objects, Sweep};
 pub use template::{Template, TemplateVariable};

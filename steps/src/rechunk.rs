@@ -165,7 +165,7 @@ impl Rechunk {
     ) -> Result<(Work, Vec<String>), StepError> {
         let declared: Option<Template> =
             given.layout.clone().and_then(|layout| serde_json::from_value(layout).ok());
-        let Some(template) = cube.map(Cube::template).or(declared.as_ref()) else {
+        let Some(template) = declared.as_ref().or(cube.map(Cube::template)) else {
             return Ok((Work::default(), vec![format!("{} holds nothing yet", info.id)]));
         };
         let added = given.changes.iter().filter(|item| item.action == Action::Add);

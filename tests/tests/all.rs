@@ -55,6 +55,8 @@ mod pools;
 mod real;
 #[path = "all/real_pipelines.rs"]
 mod real_pipelines;
+#[path = "all/rechunk.rs"]
+mod rechunk;
 #[path = "all/reference.rs"]
 mod reference;
 #[path = "all/releases.rs"]

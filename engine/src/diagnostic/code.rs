@@ -86,7 +86,7 @@ codes! {
     CELL "FZ122" "a cell method that the unit contradicts"
         "`cell: total` says that each number is the amount of its whole period; a unit per time (`mm day-1`, `W m-2`) says that it is a rate. Of the two one is wrong, and sums of them would be.";
     CHUNKS "FZ123" "chunks far too small or too large"
-        "A chunk is read as a whole. Below 64 KiB (decoded) opening an object takes longer than reading it, and a long series becomes thousands of objects; above 64 MiB a reader of one point decodes more than a browser holds.\n\nThis is a warning. The layout of a cube is fixed when it is created, so look at it before the first run.";
+        "A chunk is read as a whole. Below 64 KiB (decoded) opening an object takes longer than reading it, and a long series becomes thousands of objects; above 64 MiB a reader of one point decodes more than a browser holds.\n\nThis is a warning. To change the layout of a cube later, `rechunk` reads and writes all of it, so look at it before the first run.";
     RETRY "FZ124" "an answer that is not to be asked for again"
         "What is tried again is decided by the kind of error, not by a list: broken connections and answers 408, 425, 429 and 5xx (those wait for Retry-After) are; 401, 403 and 404 are not. 403 is how servers tell a client to stay away, and asking again prolongs a ban.\nGive `auth`, or ask for less at a time: `in-flight`, and a `pool` with a `rate`.";
     NEVER "FZ125" "a cron line that never fires"

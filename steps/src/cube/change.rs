@@ -64,31 +64,53 @@ pub(super) async fn apply(change: &Change<'_>, session: &mut Session) -> Result<
         }
     }
     refer(change, session, unit).await?;
-    if let Some(from) = change.settlement.from {
-        for (name, values) in [
-            ("time", Values::Int64(change.axis.labels_from(0))),
-            ("period_status", Values::UInt8(change.axis.codes_from(0))),
-        ] {
-            for group in change.template.groups() {
-                let name = level::inside(group, name);
-                if !nodes.contains_key(&name) {
-                    continue;
-                }
-                if grows {
-                    resize(session, nodes, &name, length, change.what).await?;
-                }
-                vector(session, nodes, &name, &values, from, change.what).await?;
-            }
-        }
+    if let (Some(from), template) = (change.settlement.from, change.template) {
+        labels(session, (nodes, template), change.axis, (from, grows), change.what).await?;
     }
     if change.cube.is_some() && grows {
-        let mut root = nodes.get("/").cloned().unwrap_or_else(|| json!({}));
-        let mut map = root["attributes"].as_object().cloned().unwrap_or_default();
-        attributes::coverage(change.axis, &mut map);
-        root["attributes"] = Value::Object(map);
-        session.update_group(&path("/")?, bytes(&root)).await.map_err(fault::icechunk(change.what))?;
+        coverage(session, nodes, change.axis, change.what).await?;
     }
     Ok(())
+}
+
+/// Writes labels and statuses from position `from` on, in every group that has them; `grows` where the
+/// axis has another length than before.
+pub(super) async fn labels(
+    session: &mut Session,
+    (nodes, template): (&Nodes, &Template),
+    axis: &TimeIndex,
+    (from, grows): (usize, bool),
+    what: &str,
+) -> Result<(), StepError> {
+    for (name, values) in
+        [("time", Values::Int64(axis.labels_from(0))), ("period_status", Values::UInt8(axis.codes_from(0)))]
+    {
+        for group in template.groups() {
+            let name = level::inside(group, name);
+            if !nodes.contains_key(&name) {
+                continue;
+            }
+            if grows {
+                resize(session, nodes, &name, axis.len() as u64, what).await?;
+            }
+            vector(session, nodes, &name, &values, from, what).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Says in the attributes of the root from when to when the axis goes.
+pub(super) async fn coverage(
+    session: &mut Session,
+    nodes: &Nodes,
+    axis: &TimeIndex,
+    what: &str,
+) -> Result<(), StepError> {
+    let mut root = nodes.get("/").cloned().unwrap_or_else(|| json!({}));
+    let mut map = root["attributes"].as_object().cloned().unwrap_or_default();
+    attributes::coverage(axis, &mut map);
+    root["attributes"] = Value::Object(map);
+    session.update_group(&path("/")?, bytes(&root)).await.map_err(fault::icechunk(what))
 }
 
 /// Moves the references of an array by whole units of time; no chunk is touched. Icechunk's own

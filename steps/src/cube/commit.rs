@@ -14,7 +14,7 @@ use super::{
     mark::MarkNote,
     release,
     repo::{self, Place},
-    selftest,
+    rewrite, selftest,
     settle::{self, Taken},
     write::writable,
 };
@@ -68,13 +68,24 @@ async fn publish(
         return Ok(repo::snapshot(info, id));
     }
     selftest::ensure(&place, info, &cx.scope).await?;
-    let _held = lock::take(&place, &info.location.url, cx).await?;
+    let mut held = Some(lock::take(&place, &info.location.url, cx).await?);
     let main = match &release {
         Some(_) => kept::open(info, &cx.scope).await?.map(|main| main.id()),
         None => None,
     };
     let (mut found, mut head): (Option<Option<SnapshotId>>, _) = (None, None);
     while !waiting.is_empty() || found.is_none() {
+        if release.is_none()
+            && let Some(cube) = kept::open(info, &cx.scope).await?
+            && let Some(remainder) = remainder(&cube, &mut waiting)
+        {
+            // It takes as long as the dataset is large, and takes the lock itself when it lands.
+            drop(held.take());
+            head = rewrite::insert(info, &remainder, &notes, cx).await?;
+            found.get_or_insert(Some(cube.id()));
+            held = Some(lock::take(&place, &info.location.url, cx).await?);
+            continue;
+        }
         let round = round(info, cx, &mut waiting, &notes, release.as_ref()).await?;
         found.get_or_insert(round.found);
         if round.committed {
@@ -88,6 +99,13 @@ async fn publish(
         return Ok(Snapshot { base: main, ..repo::snapshot(info, head) });
     }
     Ok(Snapshot { base: found.flatten(), ..repo::snapshot(info, head) })
+}
+
+/// Takes the first batch, where the dataset has to be rewritten for it.
+fn remainder(cube: &Cube, waiting: &mut Vec<Taken>) -> Option<Taken> {
+    let unit = cube.template.write_unit();
+    waiting.first().filter(|taken| settle::is_remainder(taken, &cube.axis, unit))?;
+    Some(waiting.remove(0))
 }
 
 /// The version that all of these batches are part of, as far as its source has it; whether it has

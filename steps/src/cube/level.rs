@@ -49,13 +49,6 @@ pub(super) struct Stored<'a> {
     pub(super) grid: &'a Grid,
 }
 
-impl Stored<'_> {
-    /// The array under its name in documents.
-    pub(super) fn named(&self) -> TemplateVariable {
-        TemplateVariable { name: self.key.clone(), ..self.array.clone() }
-    }
-}
-
 impl Template {
     /// The same dataset with `count` levels, the data in a group of their own; without any for 0.
     /// Levels are chunked as the data are, but not in shards, which map clients do not read.

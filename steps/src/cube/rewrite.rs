@@ -8,6 +8,7 @@
 
 mod branch;
 mod cast;
+mod insert;
 mod land;
 mod progress;
 mod recast;
@@ -27,7 +28,7 @@ use icechunk::{
 };
 
 use super::{
-    Cube, Provenance,
+    CommitNotes, Cube, Provenance,
     document::Nodes,
     history::{Changes, CommitRecord},
     kept,
@@ -35,6 +36,7 @@ use super::{
     reference, repo,
     repo::{MAIN, Place},
     selftest,
+    settle::Taken,
     time::TimeIndex,
     write::writable,
 };
@@ -43,7 +45,7 @@ use progress::Progress;
 pub(super) use progress::Stretch;
 #[cfg(test)]
 pub(super) use recast::{Casts, Recast};
-pub(crate) use recast::{Layout, foreseen};
+pub(crate) use recast::{Layout, differences, foreseen};
 pub(crate) use relevel::relevel;
 
 /// What the names of branches of rewrites begin with.
@@ -191,6 +193,20 @@ pub(crate) async fn rechunk(
     cx: &Context,
 ) -> Result<Option<SnapshotId>, StepError> {
     run(&mut recast::Recast::new(layout), info, cx).await
+}
+
+/// Puts the periods of a batch before the axis, where they are no multiple of what is written together
+/// along `time`, and gives the head.
+///
+/// # Errors
+/// `Moved` where the axis begins elsewhere by now, or as for [`rechunk`].
+pub(super) async fn insert(
+    info: &DatasetInfo,
+    taken: &Taken,
+    notes: &CommitNotes,
+    cx: &Context,
+) -> Result<Option<SnapshotId>, StepError> {
+    run(&mut insert::Insert::new(info, taken, notes), info, cx).await
 }
 
 struct Work<'a, R> {

@@ -69,7 +69,9 @@ pub(super) fn settle(axis: &mut TimeIndex, batches: &[Taken], unit: usize) -> Re
                 }
             }
         }
-        for (number, record) in taken.body.units.iter().enumerate() {
+        // What stands there already may stand at another place since: after a rewrite.
+        let units = taken.body.units.iter().enumerate().filter(|_| !new.is_empty());
+        for (number, record) in units {
             let position = position(axis, record)?;
             let start =
                 position.checked_sub(record.phase).filter(|start| start % unit == 0).ok_or_else(|| {
@@ -147,18 +149,7 @@ fn insert(
     settlement: &mut Settlement,
     new: &mut Vec<Period>,
 ) -> Result<(), StepError> {
-    let Some(first) = axis.first() else { return Ok(()) };
-    let labels = &taken.written.labels;
-    let earlier: Vec<(Period, Status)> = labels.iter().map(|l| (l.period.first, l.status)).collect();
-    let whole = earlier.windows(2).all(|pair| pair[0].0.plus(1) == pair[1].0);
-    if !whole || earlier.last().is_none_or(|(last, _)| last.plus(1) != first) {
-        // A batch that ended early inserts nothing: a hole before the axis could not be closed.
-        return Err(StepError::permanent(
-            ErrorKind::Refused,
-            format!("the earlier periods of this batch do not reach up to {first}, the first of the dataset"),
-        )
-        .help("nothing was inserted; run again when the source has them all"));
-    }
+    let earlier = earlier(axis, taken)?;
     if !earlier.len().is_multiple_of(unit) {
         return Err(super::write::unaligned(earlier[0].0, unit));
     }
@@ -168,6 +159,29 @@ fn insert(
     settlement.from = Some(0);
     axis.insert_before(earlier);
     Ok(())
+}
+
+/// The periods of a batch that come before the axis: all of them, without a hole.
+pub(super) fn earlier(axis: &TimeIndex, taken: &Taken) -> Result<Vec<(Period, Status)>, StepError> {
+    let Some(first) = axis.first() else { return Ok(Vec::new()) };
+    let labels = &taken.written.labels;
+    let earlier: Vec<(Period, Status)> = labels.iter().map(|l| (l.period.first, l.status)).collect();
+    let whole = earlier.windows(2).all(|pair| pair[0].0.plus(1) == pair[1].0);
+    if whole && earlier.last().is_some_and(|(last, _)| last.plus(1) == first) {
+        return Ok(earlier);
+    }
+    // A batch that ended early inserts nothing: a hole before the axis could not be closed.
+    Err(StepError::permanent(
+        ErrorKind::Refused,
+        format!("the earlier periods of this batch do not reach up to {first}, the first of the dataset"),
+    )
+    .help("nothing was inserted; run again when the source has them all"))
+}
+
+/// Whether a batch puts fewer periods before the axis than are written together along `time`, so that
+/// no shift makes room for them.
+pub(super) fn is_remainder(taken: &Taken, axis: &TimeIndex, unit: u64) -> bool {
+    inserts(taken, axis) && (taken.written.labels.len() as u64) < unit
 }
 
 /// The fewest ranges of periods in any order.

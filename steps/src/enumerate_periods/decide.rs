@@ -53,7 +53,7 @@ pub(crate) struct Decision {
 /// Lists what `request` asks for by `instant` and the axis lacks, or has but may have newer.
 ///
 /// # Errors
-/// When it begins nowhere, or periods before the axis do not align with what is written together.
+/// When it begins nowhere.
 pub(crate) fn decide(
     axis: &[(Period, Status)],
     time: &RegularTime,
@@ -84,7 +84,7 @@ pub(crate) fn decide(
     }
     decision.add_forward(&work, request);
     if range.first < first {
-        decision.add_backward(range, first, request.cut)?;
+        decision.add_backward(range, first, request.cut);
     }
     Ok(decision)
 }
@@ -118,34 +118,31 @@ impl Decision {
     }
 
     /// Periods before the axis go in by a shift of whole units, after everything else: what is new
-    /// is never kept waiting by what is old.
-    fn add_backward(&mut self, range: PeriodRange, first: Period, cut: Cut) -> Result<(), StepError> {
+    /// is never kept waiting by what is old. What is left in the end goes in by a rewrite.
+    fn add_backward(&mut self, range: PeriodRange, first: Period, cut: Cut) {
         let earlier = PeriodRange { first: range.first, last: first.plus(-1) };
         let count = earlier.len() as u64;
         let rest = count % cut.unit;
-        if rest > 0 {
-            let whole = i64::try_from(count - rest).unwrap_or(i64::MAX);
-            let unit = i64::try_from(cut.unit).unwrap_or(i64::MAX);
-            let (fewer, more) = (first.plus(-whole), first.plus(-whole - unit));
-            return Err(StepError::permanent(
-                ErrorKind::Refused,
-                format!(
-                    "{earlier} lie before the first stored period {first}, {count} in all, but earlier periods go in by multiples of {} (what is written together along time)",
-                    cut.unit
-                ),
-            )
-            .help(format!("let `start` be {fewer} or {more}; {first} leaves the axis as it begins")));
-        }
         self.reasons.push(format!(
             "{} before the axis: inserted, newest batch first",
             counted(earlier.len(), &[earlier], "period")
         ));
-        for batch in batches::backward(first, count, cut) {
+        let mut batches = batches::backward(first, count - rest, cut);
+        if rest > 0 {
+            let rest: Vec<Period> =
+                earlier.iter().take(usize::try_from(rest).unwrap_or(usize::MAX)).collect();
+            self.reasons.push(format!(
+                "the first {} of them fill no {} periods, which are written together: every chunk of the dataset is written again for them, beside its readers",
+                rest.len(),
+                cut.unit
+            ));
+            batches.push(rest);
+        }
+        for batch in batches {
             let ranges = PeriodRange::collect(batch);
             self.items.extend(ranges.iter().map(|&range| Item { range, action: Action::Add }));
             self.batches.push(ranges);
         }
-        Ok(())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, ops::Range, sync::Arc};
 
-use frazil_engine::{data::Grid, step::StepError};
+use frazil_engine::step::StepError;
 use serde_json::{Value, json};
 
 use super::{
@@ -15,12 +15,18 @@ use crate::cube::{
     document::not_a_cube,
     layout::{ArrayDocument, refused},
     lengths::{Lengths, along},
+    level::Stored,
     template::{Template, TemplateVariable},
     time::TimeIndex,
 };
 
 /// Numbers of a window, in bytes, that cells or steps are gathered up to where chunks are smaller.
 const WINDOW: usize = 4 << 20;
+
+/// The same; no more than a batch of tests.
+pub(super) fn window() -> usize {
+    usize::try_from(batch()).unwrap_or(usize::MAX).min(WINDOW)
+}
 
 /// The layout that arrays are to have. What is not said of a length stays as it is stored; where nothing
 /// is said of any, shards stay too.
@@ -35,26 +41,23 @@ pub(crate) struct Layout {
 }
 
 impl Layout {
-    /// The variables that are to be stored otherwise, as they are to be; those of levels too, by group and
-    /// name. They follow the data, but are never sharded.
-    pub(super) fn others(&self, template: &Template) -> Result<Vec<TemplateVariable>, StepError> {
+    /// The arrays that are to be stored otherwise, those of levels too.
+    fn others<'a>(&self, template: &'a Template) -> Result<Vec<Other<'a>>, StepError> {
         let mut others = Vec::new();
         for stored in template.arrays() {
-            let variable = stored.named();
-            let mut other = self.of(&variable, stored.grid)?;
-            if stored.level > 0 {
-                other = unsharded(other, self.level);
-            }
-            if !same(&variable, &other) {
-                others.push(other);
+            let array = self.of(&stored)?;
+            let was = stored.array;
+            if was.chunks != array.chunks || was.shards != array.shards || was.codecs != array.codecs {
+                others.push(Other { stored, array });
             }
         }
         Ok(others)
     }
 
-    /// A variable as it is to be stored.
-    fn of(&self, variable: &TemplateVariable, grid: &Grid) -> Result<TemplateVariable, StepError> {
-        let along = along(grid, &variable.chunks);
+    /// An array as it is to be stored. Levels have no shards: map clients do not read them.
+    fn of(&self, stored: &Stored<'_>) -> Result<TemplateVariable, StepError> {
+        let variable = stored.array;
+        let along = along(stored.grid, &variable.chunks);
         let known = |name: &&String| along.iter().any(|(full, short, ..)| name == full || name == short);
         if let Some(unknown) = self.chunks.keys().chain(self.shards.keys()).find(|name| !known(name)) {
             let names: Vec<&str> = along.iter().map(|(full, ..)| *full).collect();
@@ -64,7 +67,9 @@ impl Layout {
             ));
         }
         let mut lengths = Lengths::said(&self.chunks, &self.shards, self.level, &along)?;
-        if self.chunks.is_empty() && self.shards.is_empty() {
+        if stored.level > 0 {
+            lengths.shards = None;
+        } else if self.chunks.is_empty() && self.shards.is_empty() {
             lengths.shards.clone_from(&variable.shards);
         }
         let codecs = lengths.codecs(variable.dtype);
@@ -72,11 +77,11 @@ impl Layout {
     }
 }
 
-/// The same in plain chunks.
-fn unsharded(variable: TemplateVariable, level: i32) -> TemplateVariable {
-    let plain = Lengths { chunks: variable.chunks, shards: None, level };
-    let codecs = plain.codecs(variable.dtype);
-    TemplateVariable { chunks: plain.chunks, shards: None, codecs, ..variable }
+/// An array as it is stored, and as it is to be.
+#[derive(Debug, Clone)]
+pub(super) struct Other<'a> {
+    pub(super) stored: Stored<'a>,
+    pub(super) array: TemplateVariable,
 }
 
 /// Which arrays are cast, and how.
@@ -101,7 +106,7 @@ pub(crate) struct Recast {
 
 impl Recast {
     pub(crate) fn new(layout: Layout) -> Self {
-        Self { layout, batch: batch(), window: WINDOW, caster: Caster::default() }
+        Self { layout, batch: batch(), window: window(), caster: Caster::default() }
     }
 }
 
@@ -134,12 +139,11 @@ impl Rewrite for Recast {
 
     fn message(&self, main: &Cube, target: &Target<Casts>) -> String {
         let of = |cast: &Arc<Cast>| {
-            let stored = main.template.array(&cast.variable);
-            let stored = stored.map(|stored| shown(stored.array.unit())).unwrap_or_default();
+            let stored = main.template.variable(&cast.variable)?;
             let lengths = cast.to.lengths().into_iter().map(|n| n as u64).collect::<Vec<_>>();
-            format!("{}: {stored} → {}", cast.variable, shown(&lengths))
+            Some(format!("{}: {} → {}", cast.variable, shown(stored.unit()), shown(&lengths)))
         };
-        format!("rechunk {}", target.plan.casts.iter().map(of).collect::<Vec<_>>().join(", "))
+        format!("rechunk {}", target.plan.casts.iter().filter_map(of).collect::<Vec<_>>().join(", "))
     }
 }
 
@@ -158,11 +162,6 @@ pub(super) async fn fill(
     caster.fill(job, stretch.units.start * target.unit..stretch.units.end * target.unit).await
 }
 
-/// Whether two variables are stored the same way.
-pub(super) fn same(one: &TemplateVariable, other: &TemplateVariable) -> bool {
-    one.chunks == other.chunks && one.shards == other.shards && one.codecs == other.codecs
-}
-
 /// As `30 × 512 × 512`.
 pub(crate) fn shown(lengths: &[u64]) -> String {
     lengths.iter().map(ToString::to_string).collect::<Vec<_>>().join(" × ")
@@ -172,20 +171,19 @@ pub(crate) fn shown(lengths: &[u64]) -> String {
 pub(super) fn target(
     main: &Cube,
     axis: TimeIndex,
-    others: &[TemplateVariable],
+    others: &[Other<'_>],
     salt: String,
     (window, batch): (usize, u64),
 ) -> Result<Target<Casts>, StepError> {
     let template = &main.template;
-    let document = |variable: &TemplateVariable| {
-        main.nodes.get(&template.path(&variable.name)).cloned().unwrap_or_default()
-    };
+    let document =
+        |stored: &Stored<'_>| main.nodes.get(&template.path(&stored.key)).cloned().unwrap_or_default();
     let plan = casts(template, others, window, document)?;
     let unit = plan.unit;
     let mut target = Target { plan, salt, unit, arrays: BTreeMap::new(), parts: Vec::new(), axis };
     for other in others {
-        let document = document_of(document(other), other, target.axis.len());
-        target.arrays.insert(template.path(&other.name), document);
+        let document = document_of(document(&other.stored), &other.array, target.axis.len());
+        target.arrays.insert(template.path(&other.stored.key), document);
     }
     for (cast, tile) in &target.plan.tiles {
         let cast = &target.plan.casts[*cast];
@@ -198,27 +196,26 @@ pub(super) fn target(
     Ok(target)
 }
 
-/// How these variables of a dataset become what they are to be; `document` is that of a stored one.
+/// How these arrays of a dataset become what they are to be; `document` is that of a stored one.
 fn casts(
     template: &Template,
-    others: &[TemplateVariable],
+    others: &[Other<'_>],
     window: usize,
-    document: impl Fn(&TemplateVariable) -> Value,
+    document: impl Fn(&Stored<'_>) -> Value,
 ) -> Result<Casts, StepError> {
-    let unit = others.iter().map(|v| v.unit()[0]).fold(1, multiple);
+    let unit = others.iter().map(|other| other.array.unit()[0]).fold(1, multiple);
     let unit = usize::try_from(unit).unwrap_or(usize::MAX);
     let mut plan = Casts { casts: Vec::new(), tiles: Vec::new(), unit };
     for other in others {
         let codec = |document: &Value| {
             let codec = ChunkCodec::new(document).map(Arc::new);
-            codec.map_err(|error| not_a_cube(format!("`{}`: {error}", other.name)))
+            codec.map_err(|error| not_a_cube(format!("`{}`: {error}", other.stored.key)))
         };
-        let stored = template.array(&other.name).map(|stored| document(&stored.named())).unwrap_or_default();
-        let (from, to) = (codec(&stored)?, codec(&document_of(stored.clone(), other, 0))?);
-        let path = Arc::from(template.path(&other.name).as_str());
-        let mut cast = Cast { variable: other.name.clone(), path, from, to, window: unit };
-        let cells = template.grid_of(&other.name).lengths();
-        let tiles = tiles(&mut cast, &cells, (unit, window));
+        let stored = document(&other.stored);
+        let (from, to) = (codec(&stored)?, codec(&document_of(stored.clone(), &other.array, 0))?);
+        let path = Arc::from(template.path(&other.stored.key).as_str());
+        let mut cast = Cast { variable: other.stored.key.clone(), path, from, to, window: unit };
+        let tiles = tiles(&mut cast, &other.stored.grid.lengths(), (unit, window));
         plan.tiles.extend(tiles.into_iter().map(|tile| (plan.casts.len(), tile)));
         plan.casts.push(Arc::new(cast));
     }
@@ -251,23 +248,22 @@ pub(crate) fn foreseen(
     if others.is_empty() || length == 0 {
         return Ok(None);
     }
-    let plan = casts(template, &others, WINDOW, |variable| {
-        ArrayDocument::variable(variable, template.grid_of(&variable.name))
-    })?;
+    let plan =
+        casts(template, &others, window(), |stored| ArrayDocument::variable(stored.array, stored.grid))?;
     let mut found = Rechunking { arrays: Vec::new(), read: 0, written: 0, bytes: 0, memory: 0 };
-    let count = |lengths: &[u64], codec: &ChunkCodec| -> u64 {
-        lengths.iter().zip(codec.lengths()).map(|(n, chunk)| n.div_ceil(chunk.max(1) as u64)).product()
-    };
     for (cast, other) in plan.casts.iter().zip(&others) {
-        let cells = template.grid_of(&other.name).lengths();
-        let lengths: Vec<u64> = std::iter::once(length).chain(cells).map(|n| n as u64).collect();
-        let (read, written) = (count(&lengths, &cast.from), count(&lengths, &cast.to));
-        let stored = template.array(&other.name).map_or(other, |stored| stored.array);
+        let lengths: Vec<u64> =
+            std::iter::once(length).chain(other.stored.grid.lengths()).map(|n| n as u64).collect();
+        let count = |codec: &ChunkCodec| -> u64 {
+            lengths.iter().zip(codec.lengths()).map(|(n, chunk)| n.div_ceil(chunk.max(1) as u64)).product()
+        };
+        let (read, written) = (count(&cast.from), count(&cast.to));
+        let (stored, array) = (other.stored.array, &other.array);
         found.arrays.push(format!(
             "`{}`: {read} chunks of {} are read, {written} of {} written",
-            other.name,
-            described(stored, other),
-            described(other, stored)
+            other.stored.key,
+            described(stored, array),
+            described(array, stored)
         ));
         found.read += read;
         found.written += written;
@@ -276,6 +272,21 @@ pub(crate) fn foreseen(
     let peaks = plan.tiles.iter().map(|(cast, tile)| plan.casts[*cast].peak(tile));
     found.memory = peaks.max().unwrap_or_default();
     Ok(Some(found))
+}
+
+/// In which arrays of full resolution the stored layout is another than this one, a sentence each;
+/// nothing of a layout that cannot be.
+pub(crate) fn differences(template: &Template, layout: &Layout) -> Vec<String> {
+    let others = layout.others(template).unwrap_or_default();
+    let full = others.iter().filter(|other| other.stored.level == 0);
+    let told = |Other { stored, array }: &Other<'_>| {
+        let (is, declared) = (described(stored.array, array), described(array, stored.array));
+        format!(
+            "`{}` is stored in chunks of {is}, declared in {declared}: `rechunk` changes that",
+            stored.key
+        )
+    };
+    full.map(told).collect()
 }
 
 /// As `30 × 512 × 512 in shards of 360 × 512 × 512`; with the codecs where the lengths are those of

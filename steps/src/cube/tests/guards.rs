@@ -133,13 +133,6 @@ async fn missing_data_never_overwrite_numbers() {
 }
 
 #[tokio::test]
-async fn earlier_periods_that_do_not_align_are_refused() {
-    let (bench, head) = stored().await;
-    let result = bench.write(0, Action::Add, vec![slice(day(0), Status::Final, 0.0)]).await;
-    bench.refused(result, &head, "not a multiple of 4 periods").await;
-}
-
-#[tokio::test]
 async fn a_batch_on_what_somebody_else_changed_is_refused() {
     let (bench, _) = stored().await;
     let days = |from: i64, to: i64| (from..=to).map(|n| slice(day(n), Status::Final, 0.0)).collect();

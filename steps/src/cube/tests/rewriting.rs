@@ -234,3 +234,38 @@ async fn an_unknown_dimension_is_refused() {
     let refused = rechunk(&bench.info, layout(&[("tme", 2)], &[], 3), &bench.cx).await;
     bench.refused(refused, &head, "`tme` is no dimension of `rain`").await;
 }
+
+#[tokio::test]
+async fn earlier_periods_that_fill_no_unit_are_inserted_by_a_rewrite() {
+    for block in [
+        json!({ "chunks": { "time": 4, "y": 4, "x": 3 } }),
+        json!({ "chunks": { "time": 2, "y": 3, "x": 4 }, "shards": { "time": 4, "y": 6, "x": 8 } }),
+    ] {
+        let bench = bench(block);
+        bench.add(1, 9).await;
+        let before = bench.cube().await.unwrap();
+        let days = |from: i64, to: i64| (from..=to).map(|n| slice(day(n), Status::Final, 0.0)).collect();
+        // As they are listed: whole units first, written ahead of each other.
+        let whole = bench.write(0, Action::Add, days(-3, 0)).await.unwrap();
+        let rest = bench.write(1, Action::Add, days(-6, -4)).await.unwrap();
+        let snapshot = bench.commit(vec![whole, rest.clone()]).await.unwrap();
+        assert_eq!(snapshot.base, Some(before.id()));
+        assert_eq!(bench.contents().await, finals(-6..=9));
+        let after = bench.cube().await.unwrap();
+        let added = |range: &frazil_engine::data::PeriodRange| (range.first, range.last);
+        let commits = after.commits(|_| true).await.unwrap();
+        assert_eq!(commits.len(), 3);
+        assert_eq!(commits[0].added.iter().map(added).collect::<Vec<_>>(), [(day(-6), day(-4))]);
+        assert_eq!(after.nodes["/"]["attributes"]["time_coverage_start"], "2023-12-25T00:00:00Z");
+        assert_eq!(branches(&bench).await, Vec::<String>::new());
+        // Who held the state before still reads it.
+        let held = before.read("rain", 0..9, None).await.unwrap();
+        let now = after.read("rain", 7..16, None).await.unwrap();
+        assert_eq!(held.bytes(), now.bytes());
+        // Committing twice is committing once, and it goes on behind.
+        bench.commit(vec![rest]).await.unwrap();
+        assert_eq!(bench.head().await, snapshot.id.map(|id| id.0));
+        bench.add(10, 11).await;
+        assert_eq!(bench.contents().await, finals(-6..=11));
+    }
+}
