@@ -1,5 +1,6 @@
 //! One file per command.
 
+mod audit;
 mod backfill;
 mod cancel;
 mod check;
@@ -72,6 +73,9 @@ pub(crate) enum Command {
     /// Takes bad periods out of a dataset, and brings them back
     #[command(after_long_help = examples::MARK)]
     Mark(mark::Mark),
+    /// Shows what an audited dataset holds that is not published, and decides of it
+    #[command(after_long_help = examples::AUDIT)]
+    Audit(audit::Audit),
     /// Lets go of old snapshots of datasets, and deletes what nothing refers to
     #[command(after_long_help = examples::GC)]
     Gc(gc::Gc),
@@ -112,6 +116,7 @@ impl Command {
             Self::Show(command) => command.run(globals),
             Self::Logs(command) => command.run(globals),
             Self::Mark(command) => command.run(globals),
+            Self::Audit(command) => command.run(globals),
             Self::Gc(command) => command.run(globals),
             Self::Explain(command) => command.run(globals),
             Self::Layout(command) => command.run(globals),

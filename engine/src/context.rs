@@ -16,7 +16,7 @@ pub use pool::{Permit, Pools, interval as pool_interval};
 pub use secrets::{EnvSecrets, Secret, Secrets};
 
 use crate::{
-    data::{Backfill, DatasetId, Duration, NodeId, PipelineId, RunId, Spent},
+    data::{Backfill, Checked, DatasetId, Duration, NodeId, PipelineId, RunId, Spent},
     dataset::{DatasetInfo, Datasets},
     project::{ProjectConfig, Retry},
     step::{ErrorKind, StepError},
@@ -104,6 +104,8 @@ pub enum Tick {
     },
     /// More was done of what plans of later runs are measured by.
     Spent(Spent),
+    /// What was found of data that were looked at; it goes into the run log.
+    Checked(Vec<Checked>),
     /// Something worth a line: a wait, a retry.
     Note(String),
     /// A line that a program of the project's own printed: kept in the run log too.

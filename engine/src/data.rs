@@ -1,6 +1,7 @@
 //! The vocabulary: identifiers, periods, and the documents and streams that steps exchange.
 
 mod backfill;
+mod checked;
 mod dimension;
 mod duration;
 mod frequency;
@@ -17,6 +18,7 @@ mod status;
 mod values;
 
 pub use backfill::{Backfill, Only};
+pub use checked::{Checked, Severity};
 pub use dimension::{Dimension, Dimensions, Label, MOST_COMBINATIONS};
 pub use duration::Duration;
 pub use frequency::Frequency;

@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 pub use state::{IllegalEvent, Phase, RunState, SegmentState, Stopped, UnitState};
 
 use crate::{
-    data::{Backfill, NodeId, PipelineId, Snapshot, Spent},
+    data::{Backfill, Checked, NodeId, PipelineId, Snapshot, Spent},
     step::{Document, StepError, Written},
 };
 
@@ -116,6 +116,13 @@ pub enum Event {
         /// How many more there were.
         #[serde(default, skip_serializing_if = "is_zero")]
         more: u64,
+    },
+    /// What a task found of data that it looked at.
+    Checked {
+        /// The unit.
+        unit: NodeId,
+        /// What each check found.
+        checks: Vec<Checked>,
     },
     /// A task is over.
     Ended {
@@ -233,6 +240,7 @@ impl Event {
             Self::Discarded { .. } => "discarded",
             Self::Relisted { .. } => "relisted",
             Self::Said { .. } => "said",
+            Self::Checked { .. } => "checked",
             Self::Ended { .. } => "ended",
             Self::Skipped { .. } => "skipped",
             Self::Cancelling { .. } => "cancelling",
@@ -252,6 +260,10 @@ impl Event {
             }
             Self::Said { lines, .. } => {
                 lines.iter_mut().for_each(|line| *line = redact(line));
+                None
+            }
+            Self::Checked { checks, .. } => {
+                checks.iter_mut().for_each(|check| check.message = redact(&check.message));
                 None
             }
             _ => None,

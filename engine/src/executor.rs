@@ -27,7 +27,7 @@ pub(crate) use segment::together;
 
 use crate::{
     context::{Clock, Context, Pools, Progress, Scope, Tick},
-    data::{Duration, NodeId, Periods, RunId, Spent},
+    data::{Checked, Duration, NodeId, Periods, RunId, Spent},
     event::{Event, RunEvent, RunState, Stopped},
     pipeline::PipelineNode,
     project::Retry,
@@ -167,6 +167,8 @@ pub struct RunContext {
     spent: Arc<Mutex<BTreeMap<NodeId, Spent>>>,
     /// What programs of each node printed, until it is taken for the run log.
     said: Arc<Said>,
+    /// What each node found of data that it looked at, as above.
+    checked: Arc<Mutex<BTreeMap<NodeId, Vec<Checked>>>>,
 }
 
 /// Whoever watches a run.
@@ -197,6 +199,7 @@ impl RunContext {
             watch: Arc::clone(&services.watch),
             spent: Arc::default(),
             said: Arc::default(),
+            checked: Arc::default(),
         }
     }
 
@@ -204,6 +207,7 @@ impl RunContext {
     pub(crate) fn node(&self, node: &TaskNode, attempt: u32, cancel: CancellationToken) -> Context {
         let (watch, id, spent) = (Arc::clone(&self.watch), node.id.clone(), Arc::clone(&self.spent));
         let said = Arc::clone(&self.said);
+        let checked = Arc::clone(&self.checked);
         Context {
             scope: self.scope.clone(),
             run: self.run.clone(),
@@ -217,12 +221,18 @@ impl RunContext {
             pools: self.pools.clone(),
             pool: node.pool.clone(),
             progress: Progress::new(move |tick| {
-                if let Tick::Spent(more) = tick {
-                    let mut spent = spent.lock().unwrap_or_else(PoisonError::into_inner);
-                    *spent.entry(id.clone()).or_default() += more;
-                }
-                if let Tick::Said(line) = &tick {
-                    said.keep(&id, line);
+                match &tick {
+                    Tick::Spent(more) => {
+                        let mut spent = spent.lock().unwrap_or_else(PoisonError::into_inner);
+                        *spent.entry(id.clone()).or_default() += *more;
+                    }
+                    // A later try looks again.
+                    Tick::Checked(checks) => {
+                        let mut checked = checked.lock().unwrap_or_else(PoisonError::into_inner);
+                        checked.insert(id.clone(), checks.clone());
+                    }
+                    Tick::Said(line) => said.keep(&id, line),
+                    Tick::Periods { .. } | Tick::Note(_) => {}
                 }
                 watch.tick(&id, &tick);
             }),
@@ -238,6 +248,13 @@ impl RunContext {
     pub(crate) fn take_spent(&self, nodes: &[NodeId]) -> BTreeMap<NodeId, Spent> {
         let mut spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
         nodes.iter().filter_map(|node| spent.remove_entry(node)).collect()
+    }
+}
+
+impl RunContext {
+    /// What a node found of data since it was asked last.
+    pub(crate) fn take_checked(&self, node: &NodeId) -> Option<Vec<Checked>> {
+        self.checked.lock().unwrap_or_else(PoisonError::into_inner).remove(node)
     }
 }
 

@@ -1,5 +1,6 @@
 //! A project: `frazil.yaml`, and all files as one graph.
 
+mod audit;
 mod cascade;
 mod check;
 mod config;

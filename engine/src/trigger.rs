@@ -137,6 +137,16 @@ impl Schedule {
         found
     }
 
+    /// Minutes from one start to the next, as it goes in a usual week; none for a line that never fires.
+    pub(crate) fn interval(&self) -> Option<i64> {
+        /// Enough for each weekday once, and the first again.
+        const TICKS: usize = 8;
+        let ticks = self.coming(DateTime::UNIX_EPOCH, TICKS);
+        let (first, last) = (ticks.first()?, ticks.last()?);
+        let between = i64::try_from(ticks.len().saturating_sub(1)).ok().filter(|count| *count > 0)?;
+        Some((last.at - first.at).num_minutes() / between)
+    }
+
     fn ticks(&self, day: NaiveDate) -> Vec<Tick> {
         // A line that fires in every hour goes by the time that passes, unless it says otherwise.
         let passing = self.dst.is_none() && self.line.pattern.hours.from_wildcard;

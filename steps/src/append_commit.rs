@@ -113,7 +113,7 @@ impl Sink for AppendCommit {
             .map(|template| cube::chunk_objects(template, cube.map(Cube::axis), &input.periods.batches));
         let layout = cube.map(Cube::template).cloned().or(declared).filter(|_| new);
         Ok(PlannedSnapshot {
-            snapshot: cube::head_of(info, standing.main.as_deref().map(Cube::id)),
+            snapshot: cube::written_head(info, standing.main.as_deref().map(Cube::id)),
             work: Work {
                 periods: input.periods.count(),
                 // To move `main` is no commit, but it is work.
@@ -132,7 +132,7 @@ impl Sink for AppendCommit {
 
     async fn head(&self, cx: &Context) -> Result<Snapshot, StepError> {
         let info = cx.scope.dataset(&self.dataset)?;
-        Ok(cube::head_of(info, cube::settle_release(info, false, cx).await?))
+        Ok(cube::written_head(info, cube::settle_release(info, false, cx).await?))
     }
 
     async fn write(&self, batch: Batch, slices: Slices, cx: &Context) -> Outcome<Written> {

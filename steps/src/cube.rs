@@ -6,6 +6,7 @@
 mod admit;
 mod attempt;
 mod attributes;
+mod audit;
 mod change;
 mod chunk;
 mod codec;
@@ -25,10 +26,12 @@ mod labels;
 mod layout;
 mod lengths;
 mod level;
+mod line;
 mod lock;
 mod maintain;
 mod mark;
 mod objects;
+pub(crate) mod parts;
 mod read;
 mod reads;
 mod reference;
@@ -60,6 +63,8 @@ use frazil_engine::{
 };
 use icechunk::{Repository, format::Path, repository::VersionInfo, session::Session};
 
+pub(crate) use audit::reject;
+pub use audit::{Ahead, Verdict, ahead, decide, promote};
 pub use commit::{CommitNotes, commit};
 pub(crate) use crs::{name as crs_name, same as same_crs};
 pub(crate) use document::regular;
@@ -76,7 +81,7 @@ pub use reads::{Costs, Read, VariableCosts, costs};
 pub(crate) use release::names as branches;
 pub use release::{Standing, UnderWay, settle as settle_release, settle_layout};
 pub(crate) use release::{difference as layout_difference, digest as layout_digest, foretold};
-pub use repo::snapshot as head_of;
+pub use repo::{snapshot as head_of, written as written_head};
 pub use retention::Retention;
 pub(crate) use review::{agrees, template as template_of};
 pub(crate) use rewrite::{
@@ -128,6 +133,19 @@ impl Cube {
             return other.map_err(|error| repo::redacted(error, scope));
         };
         match repo::head(&repository, info, scope).await? {
+            None => Ok(None),
+            Some(id) => Self::at(Arc::new(repository), id, info, scope).await.map(Some),
+        }
+    }
+
+    /// Opens what writers of a dataset go on from: the end of branch `audit` while it is audited and
+    /// something stands there, else the head. None as in [`Cube::open`].
+    ///
+    /// # Errors
+    /// As [`Cube::open`]; `Refused` where somebody moved `main` away from what is audited.
+    pub async fn open_to_write(info: &DatasetInfo, scope: &Scope) -> Result<Option<Self>, StepError> {
+        let Some(repository) = repo::open(info, scope).await? else { return Ok(None) };
+        match line::head(&repository, info, scope).await? {
             None => Ok(None),
             Some(id) => Self::at(Arc::new(repository), id, info, scope).await.map(Some),
         }

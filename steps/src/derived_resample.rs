@@ -11,7 +11,6 @@ mod from;
 mod inherit;
 mod mosaic;
 mod pieces;
-mod reads;
 mod ready;
 mod reasons;
 mod settle;

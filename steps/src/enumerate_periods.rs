@@ -258,6 +258,7 @@ impl EnumeratePeriods {
             lookback: self.lookback,
             refill: self.refill,
             asked: cube.map_or(&[], |cube| cube.provenance().asked.as_slice()),
+            rejected: cube.map_or(&[], |cube| cube.provenance().rejected.as_slice()),
             withdrawn: scope.backfill.as_ref().is_some_and(|backfill| backfill.only == Some(Only::All)),
             cut: self.cut(info, cube, scope.memory),
         };

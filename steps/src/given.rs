@@ -13,7 +13,11 @@ use frazil_engine::{
 };
 use futures::{StreamExt, stream};
 
-use crate::{append_commit::AppendCommit, crs, cube::Cube};
+use crate::{
+    append_commit::AppendCommit,
+    crs,
+    cube::{Cube, promote},
+};
 
 /// Periods that are put in place, and what stands in them.
 #[derive(Debug, Clone, Copy)]
@@ -47,7 +51,7 @@ pub async fn give(
         Some(Status::Gap | Status::Incomplete) => Action::Fill,
         Some(_) => Action::Revise,
     };
-    let cube = Cube::open(&info, &cx.scope).await?;
+    let cube = Cube::open_to_write(&info, &cx.scope).await?;
     let first = given.ranges.first().map(|range| range.first);
     let action = first.map_or(Action::Add, |first| action(cube.as_ref(), first));
     let periods = Periods {
@@ -68,7 +72,12 @@ pub async fn give(
     let slices = Slices(stream::iter(slices.collect::<Vec<_>>()).boxed());
     let sink = AppendCommit { dataset: info.id.clone() };
     let written = whole(sink.write(Batch { index: 0, periods }, slices, cx).await)?;
-    whole(sink.commit(vec![written], cx).await).map(drop)
+    let snapshot = whole(sink.commit(vec![written], cx).await)?;
+    // What is given is what everyone reads.
+    if let Some(id) = snapshot.id.filter(|_| info.block.audit) {
+        promote(&info, &id, cx).await?;
+    }
+    Ok(())
 }
 
 fn whole<T>(outcome: Outcome<T>) -> Result<T, StepError> {

@@ -14,6 +14,7 @@ pub mod given;
 mod maintain;
 mod net;
 mod open_dataset;
+mod promote;
 mod publish_stac;
 mod pyramid;
 mod raster;
@@ -23,6 +24,7 @@ mod scratch;
 #[cfg(test)]
 mod testing;
 mod transform;
+mod validate;
 
 pub use append_commit::AppendCommit;
 use frazil_engine::registry::Registry;
@@ -40,10 +42,12 @@ pub fn registry() -> Registry {
         .node::<enumerate_periods::EnumeratePeriods>()
         .node::<Maintain>()
         .node::<open_dataset::OpenDataset>()
+        .node::<promote::Promote>()
         .node::<publish_stac::PublishStac>()
         .node::<pyramid::Pyramid>()
         .node::<rechunk::Rechunk>()
         .source::<exec::Exec>()
         .source::<Fetch>()
         .filter::<transform::Transform>()
+        .node::<validate::Validate>()
 }

@@ -12,7 +12,7 @@ use std::path::Path;
 
 use frazil_engine::{
     context::{Context, Scope, Tick},
-    data::{Snapshot, SnapshotId, Status},
+    data::{DatasetId, Snapshot, SnapshotId, Status},
     dataset::{DatasetInfo, Display},
     plan::{Planned, PlannedDocument, Work},
     step::{ErrorKind, Node, Outcome, Step, StepError},
@@ -23,6 +23,7 @@ use serde::Deserialize;
 use crate::{
     compute::compute,
     cube::{Cube, Window},
+    validate::remembered::{self, Passed},
 };
 use collection::{Facts, collection, drawn};
 use files::{About, Published};
@@ -112,7 +113,9 @@ async fn describe(
     };
     let name = info.id.to_string();
     let folder = files::folder(&absolute(&scope.project.catalog), &name);
+    let validated = validation(&snapshot.dataset, id, scope).await?;
     let facts = Facts {
+        validated,
         info,
         snapshot,
         template: cube.template(),
@@ -123,6 +126,13 @@ async fn describe(
         folder: &folder,
     };
     Ok(Some(Published { id: name, collection: collection(&facts)?, thumbnail }))
+}
+
+/// What checks said of the state that is published.
+async fn validation(dataset: &DatasetId, id: &SnapshotId, scope: &Scope) -> Result<Vec<Passed>, StepError> {
+    let mut all = remembered::all(&scope.project.state, dataset).await?;
+    all.retain(|passed| passed.snapshot == *id);
+    Ok(all)
 }
 
 /// How a dataset is drawn: as it says, or as the first dataset that it is derived from does.

@@ -9,6 +9,8 @@
 
 #[path = "all/arrivals.rs"]
 mod arrivals;
+#[path = "all/audit.rs"]
+mod audit;
 #[path = "all/budgets.rs"]
 mod budgets;
 #[path = "all/cascades.rs"]

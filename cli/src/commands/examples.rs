@@ -99,6 +99,11 @@ pub(super) const LOGS: &str = "Examples:
   frazil logs -f r20261120-115246030-9682d7      until it has finished
   frazil logs r20261120-115246030-9682d7 --format json | jq -r .event";
 
+pub(super) const AUDIT: &str = "Examples:
+  frazil audit chirps3_daily             what stands on branch `audit`, and how it differs from `main`
+  frazil audit chirps3_daily --accept --reason \"a real storm\"
+  frazil audit chirps3_daily --drop      the next run does the work again";
+
 pub(super) const GC: &str = "Examples:
   frazil gc --dry-run                    what would go of every dataset, and the bytes
   frazil gc chirps3_daily                what its `maintain` step says; 30 days and ten snapshots where there is none

@@ -1,9 +1,10 @@
 use clap::Args;
 use frazil_engine::{
-    data::PipelineId,
+    data::{Checked, PipelineId, RunId},
+    event::Event,
     lock::{FileLock, run_lock},
     step::StepError,
-    store::{RunQuery, RunStore, RunSummary},
+    store::{RunQuery, RunStore, RunSummary, SqliteStore},
 };
 use serde_json::json;
 
@@ -34,11 +35,15 @@ impl Runs {
         let pipeline: Option<PipelineId> =
             self.pipeline.as_deref().map(|name| name.parse().map_err(|_| unknown(name))).transpose()?;
         let query = RunQuery { pipeline, unfinished: false, limit: Some(self.limit) };
-        let runs = runtime()?.block_on(async {
-            match history(&session).await? {
-                Some(store) => Ok(store.list(&query).await.map_err(StepError::from)?),
-                None => anyhow::Ok(Vec::new()),
+        let is_json = self.format.format == Format::Json;
+        let runs: Vec<(RunSummary, Vec<Checked>)> = runtime()?.block_on(async {
+            let Some(store) = history(&session).await? else { return anyhow::Ok(Vec::new()) };
+            let mut runs = Vec::new();
+            for run in store.list(&query).await.map_err(StepError::from)? {
+                let checks = if is_json { checks(&store, &run.run).await? } else { Vec::new() };
+                runs.push((run, checks));
             }
+            Ok(runs)
         })?;
         // A pipeline that is gone may have left runs behind.
         if let Some(id) = query.pipeline.as_ref().filter(|_| runs.is_empty())
@@ -49,15 +54,16 @@ impl Runs {
         match self.format.format {
             Format::Human => {
                 let head = ["run", "pipeline", "status", "accepted", "took"].map(str::to_owned).to_vec();
-                let rows: Vec<_> = runs.iter().map(|run| row(run, &session)).collect::<Result<_, _>>()?;
+                let rows: Vec<_> =
+                    runs.iter().map(|(run, _)| row(run, &session)).collect::<Result<_, _>>()?;
                 render::out(&table::table(&[vec![head], rows].concat()))?;
             }
             Format::Json => {
-                for run in &runs {
+                for (run, checks) in &runs {
                     let line = json!({
                         "frazil": 1, "type": "run", "run": run.run, "pipeline": run.pipeline,
                         "status": status(run, &session)?, "instant": run.instant, "accepted": run.accepted,
-                        "finished": run.finished.map(|(_, at)| at),
+                        "finished": run.finished.map(|(_, at)| at), "checks": checks,
                     });
                     render::out(&format!("{line}\n"))?;
                 }
@@ -65,6 +71,16 @@ impl Runs {
         }
         Ok(Exit::Done)
     }
+}
+
+/// What the checks of a run found that did not pass.
+async fn checks(store: &SqliteStore, run: &RunId) -> Result<Vec<Checked>, StepError> {
+    let events = store.load(run).await?;
+    let found = events.into_iter().filter_map(|event| match event.event {
+        Event::Checked { checks, .. } => Some(checks),
+        _ => None,
+    });
+    Ok(found.flatten().filter(|check| !check.passed).collect())
 }
 
 /// A run that is not finished is running as long as its process holds its lock.

@@ -45,7 +45,7 @@ impl Show {
                         "nodes": head.nodes.iter().map(|(node, _)| node).collect::<Vec<_>>(),
                         "state": word(unit, &state), "attempts": unit.attempts, "started": unit.started,
                         "ended": unit.ended, "periods": periods(unit), "output": unit.output, "error": unit.error,
-                        "at": unit.at, "because": unit.because,
+                        "at": unit.at, "because": unit.because, "checks": unit.checks,
                         "discarded": unit.segment.discarded.as_ref().map(|(_, why)| why),
                     });
                     render::out(&format!("{line}\n"))?;
@@ -125,6 +125,9 @@ pub(crate) fn note(head: &UnitHead, unit: &UnitState) -> String {
         if let Some(help) = error.failure().and_then(|failure| failure.help.as_ref()) {
             text.push_str(&format!("  help: {help}\n"));
         }
+    }
+    for check in &unit.checks {
+        text.push_str(&format!("check: {}: {check}\n", head.unit));
     }
     if !unit.because.is_empty() {
         let lacks: Vec<_> = unit.because.iter().map(|id| format!("`{id}`")).collect();

@@ -144,7 +144,7 @@ async fn standings(
 }
 
 async fn stored(info: &DatasetInfo, scope: &Scope) -> Result<Stored, StepError> {
-    let found = cube::Standing::any(info, scope).await?;
+    let found = cube::Standing::seen(info, scope).await?;
     let newest = found.main.as_ref().filter(|_| info.block.time != TimeAxis::None).and_then(|cube| {
         let mut newest_first = cube.axis().iter().rev();
         newest_first.find(|(_, status)| status.has_values()).map(|(period, _)| period)

@@ -53,6 +53,14 @@ pub(crate) fn words(event: &Event) -> Option<String> {
             }
             _ => format!("{unit} done"),
         },
+        Event::Checked { unit, checks } => {
+            let bad: Vec<String> =
+                checks.iter().filter(|check| !check.passed).map(ToString::to_string).collect();
+            let passed = checks.len() - bad.len();
+            let s = if passed == 1 { "" } else { "s" };
+            let rest = bad.iter().map(|check| format!("; {check}")).collect::<String>();
+            format!("{unit}: {passed} check{s} passed{rest}")
+        }
         Event::Skipped { unit, because } => {
             let lacks: Vec<_> = because.iter().map(|id| format!("`{id}`")).collect();
             format!("{unit} skipped: nothing came from {}", lacks.join(", "))

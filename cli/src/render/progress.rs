@@ -129,7 +129,7 @@ impl Watch for Progress {
                     bar.set_position(*done);
                 }
             }
-            Tick::Spent(_) => {}
+            Tick::Spent(_) | Tick::Checked(_) => {}
         }
     }
 }

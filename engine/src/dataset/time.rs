@@ -67,7 +67,7 @@ pub enum Whole {
 }
 
 impl Whole {
-    const fn frequency(self) -> Frequency {
+    pub(crate) const fn frequency(self) -> Frequency {
         match self {
             Self::Day => Frequency::Day,
             Self::Pentad => Frequency::Pentad,

@@ -149,6 +149,10 @@ codes! {
         "`over` of fetch reads a source file for each combination of labels, so its names and labels are those of `dimensions` of the dataset. A dataset that says no `dimensions` has those that are read.\nA NetCDF or GRIB file (`source: file`) may hold a dimension itself: that one is in `dimensions` alone, under the name that the file has.";
     KEPT_TEMPLATE "FZ314" "a kept template that differs"
         "`datasets/<id>.json` holds the metadata that a dataset is created with, so that a change of it is seen in review: types, chunks, codecs, attributes. It was written for another block than the one that stands in the file now.\n`frazil template ID` shows what the block says, `--write` keeps it. A cube that is there already keeps its metadata: `append-commit` refuses one that is not what is kept.";
+    AUDIT "FZ315" "an audited dataset that is not published, or unseen"
+        "A dataset with `audit: true` is written on branch `audit`, and everyone else reads `main`. `validate` looks at what was written, `promote` moves `main` to it; readers in the same file hang from `promote`:\n\n    steps:\n      checked: { uses: validate, needs: daily, with: { dataset: rain, checks: [ { gap-free: {} } ] } }\n      public: { uses: promote, needs: checked, with: { dataset: rain } }";
+    PAST "FZ316" "a past that nobody lets go"
+        "A run that brings fewer periods than a chunk holds writes that chunk anew, and the one before stays in the repository: with chunks of thirty days and a run each day, fifteen times the size of the data. `maintain` lets go of it:\n\n    tidy: { uses: maintain, needs: daily, with: { dataset: rain } }\n\nThis is a warning.";
     EXPRESSION "FZ401" "an expression that cannot be read"
         "Expressions are Jinja: `{{ params.start }}`, `{{ period | date('%Y-%m') }}`.";
     EXPRESSION_NAME "FZ402" "an unknown name in an expression"
@@ -199,6 +203,8 @@ codes! {
         "Of categories (`categories`) there is no mean: `nearest` takes one of them, `mode` the one that covers most.\nCounts (people, unit `1`) add up from cell to cell, so that their mean or the nearest of them changes the total: `sum` keeps it.\nWhat does not add up (a depth of rain, a temperature) has a mean over the cell: `average`.";
     AVERAGED_CATEGORIES "FZ540" "a mean of categories"
         "Categories are names written as numbers: the mean of forest (1) and water (3) is not bare soil (2). Overviews of them hold the most frequent (`mode`), which is also what happens where no method is said, or the first (`nearest`).";
+    VALIDATE "FZ550" "checks that cannot work"
+        "A check of `validate` names a variable of the dataset, and allows something but not everything.";
     OLD_NAME "FZ601" "an old standard name"
         "The CF table calls it otherwise now. Readers that know the new table only do not find the old name.\n\nThis is a warning; `check --fix` writes the new name.";
     OLD_ZONE "FZ602" "the old name of a time zone"

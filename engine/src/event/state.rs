@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Accepted, Event, RunEvent, RunStatus, VERSION};
 use crate::{
-    data::{NodeId, PeriodRange, Snapshot},
+    data::{Checked, NodeId, PeriodRange, Snapshot},
     step::{Document, Ended, StepError, Written},
 };
 
@@ -47,6 +47,8 @@ pub struct UnitState {
     pub at: Option<NodeId>,
     /// What is missing, where it was skipped.
     pub because: Vec<NodeId>,
+    /// What its checks of data found.
+    pub checks: Vec<Checked>,
     /// Its batches, if it is a segment.
     pub segment: SegmentState,
 }
@@ -199,6 +201,9 @@ impl RunState {
             }
             Event::Said { unit, .. } => {
                 running(&mut self.units, unit)?;
+            }
+            Event::Checked { unit, checks } => {
+                running(&mut self.units, unit)?.checks.clone_from(checks);
             }
             Event::Ended { unit, output, error, at, spent: _ } => {
                 let state = running(&mut self.units, unit)?;

@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::Value;
 
-use super::{Project, config, datasets, graph, kept, opened, over, unused, waits};
+use super::{Project, audit, config, datasets, graph, kept, opened, over, unused, waits};
 use crate::{
     diagnostic::{Diagnostic, Severity, Sources, Span, codes},
     document::{self, Node, Tree},
@@ -85,6 +85,8 @@ pub(super) fn check(
     over::check(&drafts, &mut blocks, &mut out);
     opened::check(&drafts, &blocks, &mut out);
     waits::check(&drafts, &blocks, &mut out);
+    audit::check(&drafts, &blocks, &mut out);
+    audit::pasts(&drafts, &blocks, &mut out);
     unused::triggers(&drafts, &blocks, &mut out);
     let datasets = datasets::infos(&drafts, &blocks);
     pipeline::check_findings(&drafts, &datasets, &mut out);

@@ -274,6 +274,9 @@ impl<'a> Walk<'a> {
             return Ok(());
         }
         let spent = self.spent(at, since);
+        if let Some(checks) = self.cx.take_checked(&unit) {
+            self.log.note(Event::Checked { unit: unit.clone(), checks })?;
+        }
         self.log.note(Event::Ended { unit, output: end.outcome.output, error, at: end.at, spent })?;
         self.release(at);
         Ok(())

@@ -18,7 +18,7 @@ use super::{
     change::{self, Change},
     confirm, fault, grid,
     history::{CommitMark, CommitRecord},
-    kept,
+    kept, line,
     reference::digest,
     release, repo,
     settle::{self, Settlement, Taken},
@@ -73,6 +73,7 @@ impl<'a> Attempt<'a> {
             }
             None => {
                 let tip = main.as_ref().map_or(INITIAL, |cube| cube.id.clone());
+                line::begin(&repository, &tip, info).await?;
                 (main, tip)
             }
         };
@@ -151,7 +152,7 @@ impl<'a> Attempt<'a> {
     }
 
     fn branch(&self) -> &str {
-        self.release.as_ref().map_or(repo::MAIN, |release| &release.branch)
+        self.release.as_ref().map_or(line::of(self.info), |release| &release.branch)
     }
 
     /// The template of the head, which the batches must have been written for; of the first batch
@@ -215,7 +216,9 @@ impl<'a> Attempt<'a> {
     fn provenance(&self, notes: &CommitNotes, settlement: &Settlement) -> Provenance {
         let mut provenance = self.cube.as_ref().map(|c| c.provenance.clone()).unwrap_or_default();
         let settled = settlement.revised.iter().chain(&settlement.filled);
-        provenance.asked = without(&provenance.asked, settled.copied().collect());
+        let settled: BTreeSet<Period> = settled.copied().collect();
+        provenance.rejected = without(&provenance.rejected, settled.clone());
+        provenance.asked = without(&provenance.asked, settled);
         if let Some(mark) = &notes.mark {
             let asked = provenance.asked.iter().flat_map(PeriodRange::iter).chain(mark.asked.iter().copied());
             provenance.asked = settle::ranges(&asked.collect::<Vec<_>>());

@@ -8,7 +8,7 @@ use frazil_engine::{
 };
 
 use super::{
-    Cube, Pending, SourceState,
+    Pending, SourceState,
     attempt::{Attempt, Done},
     kept, lock,
     mark::MarkNote,
@@ -64,8 +64,8 @@ async fn publish(
     let waiting = written.into_iter().filter(|w| !w.labels.is_empty());
     let mut waiting = waiting.map(taken).collect::<Result<Vec<_>, StepError>>()?;
     if waiting.is_empty() && !notes.always && release.is_none() {
-        let id = Cube::open(info, &cx.scope).await?.map(|cube| cube.id());
-        return Ok(repo::snapshot(info, id));
+        let id = kept::open(info, &cx.scope).await?.map(|cube| cube.id());
+        return Ok(repo::written(info, id));
     }
     selftest::ensure(&place, info, &cx.scope).await?;
     let mut held = Some(lock::take(&place, &info.location.url, cx).await?);
@@ -96,9 +96,9 @@ async fn publish(
     if let Some(release) = &release {
         let head = release::publish(info, release::Wanted::of(release), exhausted, cx).await?;
         lock::sync(&place).await?;
-        return Ok(Snapshot { base: main, ..repo::snapshot(info, head) });
+        return Ok(Snapshot { base: main, ..repo::written(info, head) });
     }
-    Ok(Snapshot { base: found.flatten(), ..repo::snapshot(info, head) })
+    Ok(Snapshot { base: found.flatten(), ..repo::written(info, head) })
 }
 
 /// Takes the first batch, where the dataset has to be rewritten for it.

@@ -32,6 +32,9 @@ pub struct Provenance {
     /// Periods that a person asked to be listed again, and that hold no numbers yet.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub asked: Vec<PeriodRange>,
+    /// On the branch of an audited dataset: periods that did not pass and were not written since.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rejected: Vec<PeriodRange>,
 }
 
 /// A release as its own commits tell it.

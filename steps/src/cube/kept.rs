@@ -10,10 +10,7 @@ use std::{
 
 use frazil_engine::{context::Scope, dataset::DatasetInfo, step::StepError};
 
-use super::{
-    Cube,
-    repo::{self, Place},
-};
+use super::{Cube, line, release, repo::Place};
 
 /// Cubes that are kept: datasets of one run, of which each holds its axis and a few manifests.
 const CUBES: usize = 8;
@@ -40,13 +37,14 @@ pub(super) fn known(url: &str) -> Option<Arc<Cube>> {
     kept.iter().find(|(known, _)| known == url).map(|(_, cube)| Arc::clone(cube))
 }
 
-/// The head of a dataset that is written; as [`Cube::open`], but from what is kept where that is
+/// The head of a dataset that is written; as [`Cube::open_to_write`], but from what is kept where that is
 /// the head still.
 pub(super) async fn open(info: &DatasetInfo, scope: &Scope) -> Result<Option<Arc<Cube>>, StepError> {
-    let (place, url) = (Place::of(&info.location)?, &info.location.url);
+    let place = Place::of(&info.location)?;
+    let url = &release::place(info, line::of(info));
     if let Some(cube) = known(url)
         && cube.axis.step() == info.block.time.frequency()
-        && let Ok(Some(id)) = repo::head(&cube.repository, info, scope).await
+        && let Ok(Some(id)) = line::head(&cube.repository, info, scope).await
     {
         if id == cube.id {
             return Ok(Some(cube));
@@ -56,7 +54,7 @@ pub(super) async fn open(info: &DatasetInfo, scope: &Scope) -> Result<Option<Arc
         return Ok(Some(cube));
     }
     // Not kept, or not there any more: the careful way finds out.
-    let Some(cube) = Cube::open(info, scope).await?.map(Arc::new) else { return Ok(None) };
+    let Some(cube) = Cube::open_to_write(info, scope).await?.map(Arc::new) else { return Ok(None) };
     keep(&place, url, Arc::clone(&cube));
     Ok(Some(cube))
 }

@@ -188,6 +188,18 @@ impl Standing {
         Ok(standing)
     }
 
+    /// As [`Standing::any`], as everyone else sees it: `main`, also of a dataset that is audited.
+    ///
+    /// # Errors
+    /// As [`Standing::any`].
+    pub async fn seen(info: &DatasetInfo, scope: &Scope) -> Result<Self, StepError> {
+        let mut standing = Self::any(info, scope).await?;
+        if info.block.audit {
+            standing.main = Cube::open(info, scope).await?.map(Arc::new);
+        }
+        Ok(standing)
+    }
+
     /// What the writer goes on from: the branch of the release where there is one, else `main`.
     #[must_use]
     pub fn cube(&self) -> Option<&Cube> {

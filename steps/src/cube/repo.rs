@@ -23,7 +23,7 @@ use icechunk::{
 };
 use url::Url;
 
-use super::{fault, selftest};
+use super::{fault, line, selftest};
 
 /// The branch that everyone reads.
 pub(super) const MAIN: &str = "main";
@@ -263,6 +263,12 @@ pub fn snapshot(info: &DatasetInfo, id: Option<SnapshotId>) -> Snapshot {
         base: id.clone(),
         id,
     }
+}
+
+/// The same of what its writers see: the branch that they work on.
+#[must_use]
+pub fn written(info: &DatasetInfo, id: Option<SnapshotId>) -> Snapshot {
+    Snapshot { branch: line::of(info).to_owned(), ..snapshot(info, id) }
 }
 
 /// Secrets in the texts of other libraries do not show.

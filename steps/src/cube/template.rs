@@ -90,6 +90,15 @@ impl Template {
         self.period_bytes().saturating_mul(self.write_unit() + in_flight as u64).saturating_add(levels)
     }
 
+    /// A checksum of where the numbers lie: coordinates, labels, reference system.
+    #[must_use]
+    pub fn grid_digest(&self) -> String {
+        let grid = &self.grid;
+        let crs = grid.crs.code.as_ref().unwrap_or(&grid.crs.wkt);
+        let text = format!("{crs};{:?};{:?};{:?}", grid.y.centres, grid.x.centres, grid.extra);
+        blake3::hash(text.as_bytes()).to_hex()[..16].to_owned()
+    }
+
     /// The path of an array of this name; of one in a level by group and name.
     pub(super) fn path(&self, name: &str) -> String {
         if name.contains('/') { format!("/{name}") } else { inside(&self.group, name) }

@@ -12,11 +12,13 @@ use super::{
     inherit::{Output, Recipe},
     mosaic::Mosaic,
     pieces::{Pieces, Windows},
-    reads::{cells, span_of, tiles},
 };
 use crate::{
     compute::compute,
-    cube::{Cube, Spares, Template, TemplateVariable, Window as Tile},
+    cube::{
+        Cube, Spares, Template, TemplateVariable, Window as Tile,
+        parts::{cells, span_of, tiles},
+    },
     resample::{Accumulator, Encoding, Method, Share},
 };
 use frazil_engine::{

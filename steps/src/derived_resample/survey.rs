@@ -69,7 +69,7 @@ impl Survey {
         for given in given {
             sources.push(Source::open(step, own, given, scope).await?);
         }
-        let main = Cube::open(own, scope).await?.map(Arc::new);
+        let main = Cube::open_to_write(own, scope).await?.map(Arc::new);
         let mut survey = Self {
             info: (**own).clone(),
             recipes: Vec::new(),

@@ -35,6 +35,8 @@ pub(crate) struct Request<'a> {
     pub(crate) refill: Duration,
     /// Gaps that a person asked for again, whatever their age.
     pub(crate) asked: &'a [PeriodRange],
+    /// Periods that did not pass and were not written since.
+    pub(crate) rejected: &'a [PeriodRange],
     /// Whether a person asks for all of the range, what was withdrawn too.
     pub(crate) withdrawn: bool,
     pub(crate) cut: Cut,
@@ -267,7 +269,9 @@ fn stored_action(
     let recent = |age: Duration| age.after(period.end()) > instant;
     // A source dataset says itself what is newer.
     let newer = request.changed.map(|ranges| ranges.iter().any(|range| range.contains(period)));
+    let rejected = request.rejected.iter().any(|range| range.contains(period));
     let asked = match status {
+        status if status.has_values() && rejected => true,
         // A person took it out: only a person brings it back.
         Status::Withdrawn => request.withdrawn,
         Status::Final => match (request.only, request.lookback) {

@@ -25,6 +25,7 @@ fn request(start: &str, end: &str, step: Frequency, unit: u64) -> Request<'stati
         lookback: None,
         refill: default_refill(),
         asked: &[],
+        rejected: &[],
         among: None,
         newest_first: false,
         withdrawn: false,

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use frazil_engine::{
-    data::{Axis, Frequency, Snapshot},
+    data::{Axis, Checked, Frequency, Snapshot},
     dataset::{Dataset, DatasetInfo, Display},
     step::{ErrorKind, StepError},
 };
@@ -14,7 +14,10 @@ use super::{
     files::relative,
     place::{degrees, epsg, span, tidy},
 };
-use crate::cube::{Template, TemplateVariable};
+use crate::{
+    cube::{Template, TemplateVariable},
+    validate::remembered::Passed,
+};
 
 const EXTENSIONS: [&str; 3] = [
     "https://stac-extensions.github.io/datacube/v2.3.0/schema.json",
@@ -36,6 +39,8 @@ pub(super) struct Facts<'a> {
     /// How it is drawn, and which variable.
     pub(super) display: Option<(&'a Display, String)>,
     pub(super) has_thumbnail: bool,
+    /// What checks said of it.
+    pub(super) validated: Vec<Passed>,
     /// The folder of the collection.
     pub(super) folder: &'a Path,
 }
@@ -86,8 +91,32 @@ pub(super) fn collection(facts: &Facts<'_>) -> Result<Value, StepError> {
     if let Some((display, variable)) = &facts.display {
         put("renders", json!({ variable: render(display, variable, facts.template) }));
     }
+    if !facts.validated.is_empty() {
+        put("frazil:validation", Value::Array(facts.validated.iter().map(validation).collect()));
+    }
     put("assets", assets(facts));
     Ok(collection)
+}
+
+/// What one step found of the state that is published: nothing that blocks, or it were not.
+fn validation(passed: &Passed) -> Value {
+    let check = |check: &Checked| {
+        let mut about = json!({
+            "check": check.check, "outcome": check.outcome(), "severity": check.severity,
+            "looked_at": check.looked_at, "message": check.message,
+        });
+        if let Some(variable) = &check.variable {
+            about["variable"] = json!(variable);
+        }
+        if !check.periods.is_empty() {
+            about["periods"] = json!(check.periods.iter().map(ToString::to_string).collect::<Vec<_>>());
+        }
+        about
+    };
+    json!({
+        "step": passed.by, "snapshot": passed.snapshot, "at": stamp(passed.at),
+        "checks": passed.checks.iter().map(check).collect::<Vec<_>>(),
+    })
 }
 
 fn links(block: &Dataset) -> Vec<Value> {

@@ -69,7 +69,7 @@ impl Facts {
                 session.scope_of(any, serde_json::Map::new(), instant)
             }
         };
-        let Standing { main: cube, release, .. } = Standing::any(info, &scope).await?;
+        let Standing { main: cube, release, .. } = Standing::seen(info, &scope).await?;
         // What is derived is made again in one commit, unless its layout changes.
         let appends = writer.as_ref().is_some_and(|(_, node)| node.uses == "append-commit");
         let release = release.filter(|release| appends || release.layout.is_some());

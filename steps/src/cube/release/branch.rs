@@ -7,7 +7,7 @@ use icechunk::Repository;
 
 use super::UnderWay;
 use crate::cube::{
-    Cube, Provenance, fault, kept,
+    Cube, Provenance, fault, kept, line,
     repo::{self, MAIN},
 };
 
@@ -121,7 +121,7 @@ pub(in crate::cube) async fn begin(
     scope: &Scope,
 ) -> Result<icechunk::format::SnapshotId, StepError> {
     let what = format!("cannot make the branch {} of {}", release.branch, info.location.url);
-    let main = repo::tip(repository, MAIN, info, scope).await?;
+    let main = Box::pin(line::tip(repository, info, scope)).await?;
     let known = all(repository, info, scope).await?;
     let (own, others): (Vec<_>, Vec<_>) = known.into_iter().partition(|known| *known == release.branch);
     remove(&others, repository, info).await?;

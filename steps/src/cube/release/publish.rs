@@ -10,8 +10,8 @@ use icechunk::repository::RepositoryErrorKind;
 
 use super::{Standing, UnderWay, Wanted, branch, lacks, marks, transplant};
 use crate::cube::{
-    Cube, fault, kept, lock,
-    repo::{self, MAIN, Place},
+    Cube, fault, kept, line, lock,
+    repo::{self, Place},
 };
 
 /// Tries to move `main` on a store where others commit at the same time.
@@ -116,7 +116,9 @@ async fn advance(cube: &Cube, main: &Cube, info: &DatasetInfo) -> Result<Option<
     if began.as_deref() != Some(main.id.to_string().as_str()) {
         return transplant::onto(cube, main, info).await;
     }
-    match main.repository.reset_branch(MAIN, &cube.id, Some(&main.id)).await {
+    // What is audited is published later: until then its branch is what moves.
+    line::begin(&main.repository, &main.id, info).await?;
+    match main.repository.reset_branch(line::of(info), &cube.id, Some(&main.id)).await {
         Ok(()) => Ok(Some(cube.id())),
         Err(error) if matches!(error.kind, RepositoryErrorKind::Conflict { .. }) => Ok(None),
         Err(error) => Err(fault::store(

@@ -8,7 +8,7 @@ use icechunk::{
     session::{Session, SessionErrorKind},
 };
 
-use crate::cube::{Cube, creation, fault, history::CommitRecord, path, repo::MAIN, settle::ranges};
+use crate::cube::{Cube, creation, fault, history::CommitRecord, line, path, settle::ranges};
 
 /// Puts `cube` onto the head of `main`; none where that has moved.
 pub(super) async fn onto(
@@ -17,7 +17,9 @@ pub(super) async fn onto(
     info: &DatasetInfo,
 ) -> Result<Option<SnapshotId>, StepError> {
     let what = format!("cannot move `main` of {} to its release", info.location.url);
-    let mut session = main.repository.writable_session(MAIN).await.map_err(fault::icechunk(&what))?;
+    line::begin(&main.repository, &main.id, info).await?;
+    let branch = line::of(info);
+    let mut session = main.repository.writable_session(branch).await.map_err(fault::icechunk(&what))?;
     if *session.snapshot_id() != main.id {
         return Ok(None);
     }

@@ -11,8 +11,8 @@ use futures::{StreamExt, TryStreamExt, stream, stream::BoxStream};
 
 use super::{AHEAD, Open, Resampling};
 use crate::{
-    cube::BatchWriter,
-    derived_resample::{decide::Window, reads::units},
+    cube::{BatchWriter, parts::units},
+    derived_resample::decide::Window,
     resample::Accumulator,
 };
 

@@ -1,10 +1,10 @@
-//! Which parts of a source are read together: whole chunks, and enough of them.
+//! Which parts of a cube are read together: whole chunks, and enough of them.
 
 use std::ops::Range;
 
 use frazil_engine::data::Grid;
 
-use crate::cube::{TemplateVariable, Window as Tile};
+use super::{TemplateVariable, Window as Tile};
 
 /// Bytes that one read gives where chunks are smaller: enough that no time goes into the reading
 /// itself, and so few that the numbers are still in the cache when they are added up.
@@ -15,7 +15,7 @@ fn size(n: u64) -> usize {
 }
 
 /// Parts of the grid that are read at a time: whole chunks, as many as fit one read.
-pub(super) fn tiles(variable: &TemplateVariable, grid: &Grid) -> Vec<Tile> {
+pub(crate) fn tiles(variable: &TemplateVariable, grid: &Grid) -> Vec<Tile> {
     let [steps, between @ .., y, x] = variable.unit() else { return Vec::new() };
     let ((rows, columns), steps) = (grid.shape(), size(*steps));
     let (y, x) = (size(*y).min(rows.max(1)), size(*x).min(columns.max(1)));
@@ -40,12 +40,12 @@ pub(super) fn tiles(variable: &TemplateVariable, grid: &Grid) -> Vec<Tile> {
 }
 
 /// Cells of a part.
-pub(super) fn cells(tile: &Tile) -> usize {
+pub(crate) fn cells(tile: &Tile) -> usize {
     tile.extra.iter().map(ExactSizeIterator::len).product::<usize>() * tile.y.len() * tile.x.len()
 }
 
 /// Steps that are read at a time: whole chunks, as many as fit one read.
-pub(super) fn span_of(variable: &TemplateVariable, tiles: &[Tile]) -> usize {
+pub(crate) fn span_of(variable: &TemplateVariable, tiles: &[Tile]) -> usize {
     let steps = size(variable.unit()[0]);
     let cells = tiles.iter().map(cells).max().unwrap_or(1).max(1);
     let chunks = READ / steps.saturating_mul(cells).saturating_mul(variable.dtype.size()).max(1);
@@ -53,7 +53,7 @@ pub(super) fn span_of(variable: &TemplateVariable, tiles: &[Tile]) -> usize {
 }
 
 /// The stretches that are read: what is needed of each span of chunks.
-pub(super) fn units(steps: impl Iterator<Item = Range<usize>>, span: usize) -> Vec<Range<usize>> {
+pub(crate) fn units(steps: impl Iterator<Item = Range<usize>>, span: usize) -> Vec<Range<usize>> {
     let mut units: Vec<Range<usize>> = Vec::new();
     for range in steps {
         let mut start = range.start;
