@@ -73,7 +73,7 @@ impl<'a> Attempt<'a> {
             }
             None => {
                 let tip = main.as_ref().map_or(INITIAL, |cube| cube.id.clone());
-                line::begin(&repository, &tip, info).await?;
+                Box::pin(line::begin(&repository, &tip, info)).await?;
                 (main, tip)
             }
         };

@@ -54,7 +54,7 @@ pub(super) async fn open(info: &DatasetInfo, scope: &Scope) -> Result<Option<Arc
         return Ok(Some(cube));
     }
     // Not kept, or not there any more: the careful way finds out.
-    let Some(cube) = Cube::open_to_write(info, scope).await?.map(Arc::new) else { return Ok(None) };
+    let Some(cube) = Box::pin(Cube::open_to_write(info, scope)).await?.map(Arc::new) else { return Ok(None) };
     keep(&place, url, Arc::clone(&cube));
     Ok(Some(cube))
 }

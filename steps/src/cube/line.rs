@@ -73,7 +73,8 @@ pub(super) async fn tip(repository: &Repository, info: &DatasetInfo, scope: &Sco
     if !info.block.audit {
         return Ok(main);
     }
-    match look(repository, &main, info).await? {
+    // On the heap: what waits for it is deep enough.
+    match Box::pin(look(repository, &main, info)).await? {
         Line::Even => Ok(main),
         Line::Ahead(tip) => Ok(tip),
         Line::Apart(_) => Err(apart(info)),
@@ -86,7 +87,7 @@ pub(super) async fn head(
     info: &DatasetInfo,
     scope: &Scope,
 ) -> Result<Option<Id>, StepError> {
-    let id = tip(repository, info, scope).await?;
+    let id = Box::pin(tip(repository, info, scope)).await?;
     Ok((id != icechunk::format::snapshot::Snapshot::INITIAL_SNAPSHOT_ID).then_some(id))
 }
 

@@ -31,10 +31,10 @@ use super::{
     CommitNotes, Cube, Provenance,
     document::Nodes,
     history::{Changes, CommitRecord},
-    kept,
+    kept, line,
     lock::{self, Held},
-    reference, repo,
-    repo::{MAIN, Place},
+    reference,
+    repo::{self, Place},
     selftest,
     settle::Taken,
     time::TimeIndex,
@@ -314,7 +314,7 @@ impl<R: Rewrite> Work<'_, R> {
                 if !self.commit(branch, main, target).await? {
                     return Ok(Filled::ByOthers);
                 }
-                let now = repo::tip(&main.repository, MAIN, self.info, &self.cx.scope).await?;
+                let now = line::tip(&main.repository, self.info, &self.cx.scope).await?;
                 if now != main.id {
                     return Ok(Filled::Part);
                 }

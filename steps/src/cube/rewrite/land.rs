@@ -7,10 +7,7 @@ use futures::TryStreamExt;
 use icechunk::session::SessionErrorKind;
 
 use super::{Rewrite, Target, branch, branch::Branch};
-use crate::cube::{
-    Cube, confirm, fault, kept, path,
-    repo::{MAIN, Place},
-};
+use crate::cube::{Cube, confirm, fault, kept, line, path, release, repo::Place};
 
 /// Puts the arrays of `branch` onto `main`, in the place of those that stand there; none where another
 /// writer of an object store was first. Under the dataset's lock.
@@ -24,7 +21,9 @@ pub(super) async fn land<R: Rewrite>(
 ) -> Result<Option<SnapshotId>, StepError> {
     let what = format!("cannot put what was rewritten onto `main` of {}", info.location.url);
     let Some(written) = branch.session(&what).await? else { return Ok(None) };
-    let mut session = main.repository.writable_session(MAIN).await.map_err(fault::icechunk(&what))?;
+    line::begin(&main.repository, &main.id, info).await?;
+    let session = main.repository.writable_session(line::of(info)).await;
+    let mut session = session.map_err(fault::icechunk(&what))?;
     if *session.snapshot_id() != main.id {
         return Ok(None);
     }
@@ -49,6 +48,7 @@ pub(super) async fn land<R: Rewrite>(
     };
     let landed = confirm::begun(Arc::clone(&main.repository), id, &target.axis, info).await?;
     let id = landed.id();
-    kept::keep(&Place::of(&info.location)?, &info.location.url, Arc::new(landed));
+    let name = release::place(info, line::of(info));
+    kept::keep(&Place::of(&info.location)?, &name, Arc::new(landed));
     Ok(Some(id))
 }
