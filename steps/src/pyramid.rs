@@ -73,9 +73,9 @@ impl Node for Pyramid {
         })?;
         self.own(&given.snapshot)?;
         let info = scope.dataset(&self.dataset)?;
-        let cube = Cube::open(info, scope).await?;
+        let cube = Cube::open_to_write(info, scope).await?;
         let (work, reasons) = self.work(info, cube.as_ref(), &given)?;
-        let snapshot = cube::head_of(info, cube.as_ref().map(Cube::id));
+        let snapshot = cube::written_head(info, cube.as_ref().map(Cube::id));
         let planned = PlannedSnapshot { snapshot, work: work.clone(), reasons: reasons.clone(), ..given };
         Ok(Planned { document: PlannedDocument::Snapshot(planned), work, reasons })
     }
@@ -92,7 +92,7 @@ impl Node for Pyramid {
             if id == input.id {
                 cx.progress.tick(Tick::Note(settled(info)));
             }
-            Ok(Snapshot { base: input.base.clone(), ..cube::head_of(info, id) })
+            Ok(Snapshot { base: input.base.clone(), ..cube::written_head(info, id) })
         };
         done.await.into()
     }
