@@ -8,7 +8,7 @@ use frazil_engine::{
 };
 
 use super::{
-    Pending, SourceState,
+    Cube, Pending, SourceState,
     attempt::{Attempt, Done},
     kept, lock,
     mark::MarkNote,

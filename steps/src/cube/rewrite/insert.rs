@@ -18,9 +18,8 @@ use super::{
 use crate::cube::{
     CommitNotes, Cube, Provenance, change, fault,
     history::CommitRecord,
-    path,
+    line, path,
     reference::{Object, digest},
-    repo::MAIN,
     settle::{self, Taken},
 };
 
@@ -45,7 +44,9 @@ impl<'a> Insert<'a> {
     /// `main` with the chunks of the batch in the place of its first ones: where they are read from.
     /// Nothing of it is ever committed.
     async fn written(&self, main: &Cube, what: &str) -> Result<Cube, StepError> {
-        let mut session = main.repository.writable_session(MAIN).await.map_err(fault::icechunk(what))?;
+        line::begin(&main.repository, &main.id, self.info).await?;
+        let session = main.repository.writable_session(line::of(self.info)).await;
+        let mut session = session.map_err(fault::icechunk(what))?;
         for record in self.taken.body.units.iter().take(1) {
             for (key, chunks) in &record.chunks {
                 let (name, steps) = (path(&main.template.path(key))?, main.template.steps_in(key));
