@@ -14,7 +14,7 @@ use bench::Bench;
 use sketch::{Luck, Sketch};
 
 /// Histories that are tried.
-const CASES: u64 = 20;
+const CASES: u64 = 44;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_run_does_what_was_planned() {

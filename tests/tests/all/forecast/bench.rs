@@ -1,18 +1,16 @@
 //! One history of one project: rounds of planning everything, running it, and comparing.
 
-use std::{
-    collections::BTreeMap,
-    path::Path,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
-    },
-};
+use std::{collections::BTreeMap, sync::Arc};
+
+#[path = "release.rs"]
+mod release;
+#[path = "stopper.rs"]
+mod stopper;
 
 use chrono::{DateTime, Days, NaiveDate, TimeZone, Utc};
 use frazil_engine::{
     context::{Context, EnvSecrets, ManualClock, Pools, Progress, Scope},
-    data::{Action, DatasetId, Item, PeriodRange, PipelineId, Status},
+    data::{Action, DatasetId, Frequency, PeriodRange, PipelineId, Status},
     dataset::GridBlock,
     event::{Event, RunEvent, RunState},
     executor::{LocalExecutor, Unwatched, Watch},
@@ -23,19 +21,25 @@ use frazil_engine::{
     store::{MemoryStore, RunStore},
 };
 use frazil_steps::{
-    cube::{Commit, Cube},
+    cube::{self, Commit, Cube, Mark, Standing},
     given::{Given, give},
 };
 use frazil_tests::{geotiff::GeoTiff, sandbox::Sandbox};
 use serde_json::json;
 
+use release::{Before, Told};
+use stopper::Stopper;
+
 use super::{
     judge::{Seen, done, listed, started_later},
-    sketch::{Luck, Sketch},
+    sketch::{Luck, PROGRAM, Sketch, Source},
 };
 
 /// Days that a source ever has.
 const DAYS: u64 = 150;
+
+/// The first and the last period that are asked for.
+type Range = (&'static str, &'static str);
 
 pub(crate) struct Bench {
     seed: u64,
@@ -45,23 +49,8 @@ pub(crate) struct Bench {
     instant: DateTime<Utc>,
     /// Days that the source has.
     days: u64,
-}
-
-/// Whoever stops a run after so many events.
-#[derive(Debug)]
-struct Stopper {
-    left: AtomicUsize,
-    cancel: Mutex<Option<Cancel>>,
-}
-
-impl Watch for Stopper {
-    fn event(&self, event: &RunEvent, _: &RunState) {
-        let counts =
-            matches!(event.event, Event::Written { .. } | Event::Committed { .. } | Event::Started { .. });
-        if counts && self.left.fetch_sub(1, Ordering::Relaxed) == 1 {
-            self.cancel.lock().unwrap().as_ref().unwrap().cancel("the test stops it");
-        }
-    }
+    /// Whether a day was taken out.
+    marked: bool,
 }
 
 /// Numbers that no codec makes small, others for each day.
@@ -80,9 +69,10 @@ impl Bench {
             "frazil.yaml",
             "frazil: 1\nid: p\nmemory: 1GiB\nstores: { cubes: ./cubes }\n",
         )]);
+        sandbox.write("program.sh", PROGRAM);
         let registry = Arc::new(frazil_steps::registry());
         let instant = Utc.with_ymd_and_hms(2024, 1, 2, 6, 0, 0).unwrap();
-        Self { seed, sketch, sandbox, registry, instant, days: 0 }
+        Self { seed, sketch, sandbox, registry, instant, days: 0, marked: false }
     }
 
     /// The source gets what it has by now.
@@ -95,8 +85,12 @@ impl Bench {
 
     /// The source has a day.
     fn input(&self, day: NaiveDate, salt: u64) {
-        let path = self.sandbox.path(day.format("input/%Y%m%d.tif").to_string());
-        GeoTiff::of((10.0, 20.0), 0.5, (32, 32), noise(salt)).write(&path).unwrap();
+        let (cell, n) = self.sketch.cells();
+        for member in 0..self.sketch.members() {
+            let path = self.sandbox.path(format!("input/{}-{member}.tif", day.format("%Y%m%d")));
+            let salt = salt + (member as u64) * 977;
+            GeoTiff::of((10.0, 20.0), cell, (n, n), noise(salt)).write(&path).unwrap();
+        }
     }
 
     fn project(&self) -> Project {
@@ -110,10 +104,11 @@ impl Bench {
         checked.projects.remove(0)
     }
 
-    fn scope(&self, project: &Project, stage: &Stage, start: &str) -> Scope {
+    fn scope(&self, project: &Project, stage: &Stage, (start, end): Range) -> Scope {
         let pipeline = &stage.pipeline;
         let has = pipeline.params.iter().any(|(name, _)| name == "start");
-        let given: BTreeMap<_, _> = has.then(|| ("start".to_owned(), json!(start))).into_iter().collect();
+        let given = [("start".to_owned(), json!(start)), ("end".to_owned(), json!(end))];
+        let given: BTreeMap<_, _> = given.into_iter().filter(|_| has).collect();
         let params = pipeline.accept_params(&given, &project.config, self.instant).unwrap();
         self.scope_of(project, &pipeline.id, params)
     }
@@ -143,9 +138,16 @@ impl Bench {
             .min(Utc.with_ymd_and_hms(2024, 5, 20, 6, 0, 0).unwrap());
         self.publish();
         let redefined = round > 0 && luck.once_in(3) && self.sketch.redefine(luck);
+        if round > 0 && luck.once_in(3) {
+            self.sketch.release();
+            // Another version has other numbers for every day.
+            let first = NaiveDate::from_ymd_opt(2024, 1, 1).unwrap();
+            let salt = u64::from(self.sketch.version) * 10_007;
+            (0..self.days).for_each(|day| self.input(first + Days::new(day), day + salt));
+        }
         let project = self.project();
-        if round > 0 && luck.once_in(2) {
-            self.give(&project, luck).await;
+        if round > 0 && !luck.once_in(3) {
+            self.give(&project, luck, seen).await;
         }
         // At first the axis may begin late, so that what comes before is asked for afterwards.
         let start = if round == 0 {
@@ -153,8 +155,12 @@ impl Bench {
         } else {
             luck.pick(&["2024-01-01", "2024-01-07", "2024-01-19"])
         };
+        // A release that is not asked for all that there is waits for the rest.
+        let early = Utc.with_ymd_and_hms(2024, 1, 26, 0, 0, 0).unwrap() < self.instant && luck.once_in(4);
+        let end = if round > 0 && early { "2024-01-25" } else { "latest" };
+        let range = (start, end);
         let some = self.sketch.derived.first().map_or("daily", |one| one.name.as_str());
-        let names = luck.pick(&["", "daily+", "daily", some]);
+        let names = luck.pick(&["", "", "daily+", "daily", some]);
         let selections: Vec<Selection> =
             if names.is_empty() { Vec::new() } else { vec![Selection::parse(names)] };
         let stages = Cascade::of(&project).select(&selections).unwrap();
@@ -163,22 +169,24 @@ impl Bench {
             seen.stopped += 1;
             let after = 1 + luck.below(5);
             for stage in &stages {
-                self.run(&project, stage, start, Some(after)).await;
+                self.run(&project, stage, range, Some(after)).await;
             }
         }
         let mut foreseen = Foreseen::default();
         let mut planned = Vec::new();
         for stage in &stages {
-            let scope = self.scope(&project, stage, start);
+            let scope = self.scope(&project, stage, range);
             let nodes = plan::walk(&stage.pipeline, &stage.units, &self.registry, &scope, &foreseen).await;
             foreseen.note(&nodes);
             planned.push(nodes);
         }
         for (stage, nodes) in stages.iter().zip(&planned) {
             let before = self.stand(&project, nodes).await;
-            let (state, events) = self.run(&project, stage, start, None).await;
+            seen.members += usize::from(self.sketch.source == Source::Members);
+            seen.programs += usize::from(self.sketch.source == Source::Program);
+            let (state, events) = self.run(&project, stage, range, None).await;
             let what = format!(
-                "seed {}, round {round}, {} from {start} as of {}",
+                "seed {}, round {round}, {} from {start} to {end} as of {}",
                 self.seed, stage.pipeline.id, self.instant
             );
             for node in nodes {
@@ -190,10 +198,23 @@ impl Bench {
 
     /// Days of the daily dataset are put in place, as another hand may do: some provisional, or a gap
     /// at the end.
-    async fn give(&self, project: &Project, luck: &mut Luck) {
+    async fn give(&mut self, project: &Project, luck: &mut Luck, seen: &mut Seen) {
         let id: DatasetId = "daily".parse().unwrap();
         let scope = self.scope_of(project, &"first".parse().unwrap(), serde_json::Map::new());
-        let Some(cube) = Cube::open(&project.datasets[&id], &scope).await.unwrap() else { return };
+        let standing = Standing::of(&project.datasets[&id], &scope).await.unwrap();
+        let Some(cube) = standing.main else { return };
+        if standing.release.is_some() || luck.once_in(6) {
+            // A person takes a day out, whether there is a release or not.
+            let (day, status) = cube.axis().get(luck.below(cube.axis().len())).unwrap();
+            if status.has_values() {
+                let mark = Mark { periods: vec![day], status: Status::Withdrawn, reason: None };
+                let context = self.context(scope);
+                cube::mark(&project.datasets[&id], &mark, false, &context).await.unwrap();
+                seen.withdrawn += 1;
+                self.marked = true;
+            }
+            return;
+        }
         let stored: Vec<_> = cube.axis().iter().collect();
         let long = 1 + luck.below(3);
         let at = luck.below(stored.len());
@@ -207,8 +228,9 @@ impl Bench {
             return;
         }
         let last = if status == Status::Gap { first.plus(long as i64 - 1) } else { stored[stop].0 };
+        let (cell, n) = self.sketch.cells();
         let grid: GridBlock =
-            serde_json::from_value(json!({ "origin": [10, 20], "cell": [0.5, -0.5], "shape": [32, 32] }))
+            serde_json::from_value(json!({ "origin": [10, 20], "cell": [cell, -cell], "shape": [n, n] }))
                 .unwrap();
         let ranges = [PeriodRange { first, last }];
         if status == Status::Provisional {
@@ -242,14 +264,12 @@ impl Bench {
         &self,
         project: &Project,
         stage: &Stage,
-        start: &str,
+        range: Range,
         stop: Option<usize>,
     ) -> (RunState, Vec<RunEvent>) {
         let store = Arc::new(MemoryStore::new());
         let cancel = Cancel::new();
-        let stopper = stop.map(|after| {
-            Arc::new(Stopper { left: AtomicUsize::new(after), cancel: Mutex::new(Some(cancel.clone())) })
-        });
+        let stopper = stop.map(|after| Arc::new(Stopper::after(after, cancel.clone())));
         let services = Services {
             store: Arc::<MemoryStore>::clone(&store) as Arc<dyn RunStore>,
             registry: Arc::clone(&self.registry),
@@ -263,7 +283,7 @@ impl Bench {
         let run = scheduler::Run {
             scratch: self.sandbox.path("scratch").join(id.as_str()),
             id: id.clone(),
-            scope: self.scope(project, stage, start),
+            scope: self.scope(project, stage, range),
             pipeline: Arc::clone(&stage.pipeline),
             units: stage.units.clone(),
             cancel,
@@ -271,15 +291,6 @@ impl Bench {
         };
         let state = scheduler::start(&run, &services).await.unwrap();
         (state, store.load(&id).await.unwrap())
-    }
-
-    /// Commits and chunk objects of the datasets that these nodes write.
-    async fn stand(&self, project: &Project, nodes: &[NodePlan]) -> BTreeMap<DatasetId, (Vec<Commit>, u64)> {
-        let mut found = BTreeMap::new();
-        for id in nodes.iter().filter_map(|node| node.writes.as_ref()) {
-            found.insert(id.clone(), (self.commits(project, id).await, self.objects(id)));
-        }
-        found
     }
 
     async fn commits(&self, project: &Project, id: &DatasetId) -> Vec<Commit> {
@@ -290,24 +301,12 @@ impl Bench {
         }
     }
 
-    /// Chunk objects in the repository of a dataset; those of coordinates are too small to be any.
-    fn objects(&self, id: &DatasetId) -> u64 {
-        fn count(folder: &Path) -> u64 {
-            let Ok(entries) = std::fs::read_dir(folder) else { return 0 };
-            let one = |entry: std::fs::DirEntry| {
-                if entry.file_type().unwrap().is_dir() { count(&entry.path()) } else { 1 }
-            };
-            entries.map(|entry| one(entry.unwrap())).sum()
-        }
-        count(&self.sandbox.path("cubes").join(id.as_str()).join("chunks"))
-    }
-
     async fn judge(
         &self,
         what: &str,
         project: &Project,
         node: &NodePlan,
-        before: &BTreeMap<DatasetId, (Vec<Commit>, u64)>,
+        before: &BTreeMap<DatasetId, Before>,
         (state, events): (&RunState, &[RunEvent]),
         seen: &mut Seen,
     ) {
@@ -330,19 +329,43 @@ impl Bench {
         let (Some(id), PlannedDocument::Snapshot(snapshot)) = (&node.writes, &planned.document) else {
             return;
         };
-        let (commits, objects) = &before[id];
+        let stood = &before[id];
+        let (commits, objects) = (&stood.commits, stood.objects);
         let now = self.commits(project, id).await;
         let made = &now[..now.len() - commits.len()];
         let reasons = planned.reasons.join("\n  ");
-        assert_eq!(listed(&snapshot.changes), done(made), "{what}: periods\n  {reasons}");
+        seen.joined += usize::from(self.sketch.joins(id.as_str()) && !made.is_empty());
+        let beside = self.beside(project, id).await;
+        // A day that was taken out is asked for, and stays out.
+        let told = planned.work.periods as u64;
+        let is_told = told == spent.periods || self.marked && spent.periods < told;
+        assert!(is_told, "{what}: {told} periods told, {} spent\n  {reasons}", spent.periods);
+        if !beside.is_empty() || made.iter().any(|commit| commit.provenance.release.is_some()) {
+            let told = Told { planned, snapshot, made, beside: &beside };
+            return self
+                .judge_release(&format!("{what}\n  {reasons}\n"), project, id, stood, &told, seen)
+                .await;
+        }
+        let (planned_periods, done) = (listed(&snapshot.changes), done(made));
+        // A maximum may be what it was although a day changed, and a copy keeps a day that its source
+        // took out: equal values are no commit.
+        let exact = planned_periods == done;
+        let kept = |(_, _, word): &(i64, Frequency, &str)| *word == "revise" && id.as_str() != "daily";
+        let same = done.is_subset(&planned_periods) && planned_periods.difference(&done).all(kept);
+        assert!(same, "{what}: periods {planned_periods:?}, done {done:?}\n  {reasons}");
         assert_eq!(planned.work.commits, made.len(), "{what}: commits\n  {reasons}");
         let periods: usize = snapshot.changes.iter().map(|item| item.range.len()).sum();
         assert_eq!(planned.work.periods, periods, "{what}: periods");
-        assert_eq!(planned.work.periods as u64, spent.periods, "{what}: periods told");
         let objects = self.objects(id) - objects;
         match planned.work.chunks {
             // Chunks of windows that hold nothing are not written.
-            Some(chunks) if self.lacks(project, id, &snapshot.changes).await => {
+            // The cells of a release that no block says are not known before its first slice.
+            Some(chunks)
+                if !exact
+                    || self.marked
+                    || !self.sketch.grid && self.sketch.version > 1
+                    || self.lacks(project, id, &snapshot.changes).await =>
+            {
                 assert!(objects <= chunks, "{what}: {objects} chunk objects, {chunks} planned");
             }
             Some(chunks) => {
@@ -351,7 +374,7 @@ impl Bench {
             }
             None => {
                 // The copy says no grid.
-                let says = self.sketch.grid && id.as_str() != "copy";
+                let says = self.sketch.grid && id.as_str() != "copy" && periods > 0;
                 assert!(commits.is_empty() && !says, "{what}: chunks are not known");
                 seen.unknown += 1;
             }
@@ -361,13 +384,5 @@ impl Bench {
         seen.revised += of(Action::Revise);
         seen.filled += of(Action::Fill);
         seen.backward += usize::from(made.len() > 1 && !commits.is_empty() && started_later(made));
-    }
-
-    /// Whether some of these periods hold nothing now.
-    async fn lacks(&self, project: &Project, id: &DatasetId, items: &[Item]) -> bool {
-        let scope = self.scope_of(project, &"first".parse().unwrap(), serde_json::Map::new());
-        let Some(cube) = Cube::open(&project.datasets[id], &scope).await.unwrap() else { return false };
-        let has = |period| cube.axis().status(period).is_some_and(Status::has_values);
-        !items.iter().flat_map(|item| item.range.iter()).all(has)
     }
 }

@@ -19,6 +19,15 @@ pub(crate) struct Seen {
     pub(crate) stopped: usize,
     pub(crate) remade: usize,
     pub(crate) levels: BTreeSet<u32>,
+    /// Releases that `main` moved to, of fetched datasets and of derived ones, and such as were left on
+    /// their way.
+    pub(crate) moved: usize,
+    pub(crate) anew: usize,
+    pub(crate) under_way: usize,
+    pub(crate) withdrawn: usize,
+    pub(crate) joined: usize,
+    pub(crate) members: usize,
+    pub(crate) programs: usize,
 }
 
 impl Seen {
@@ -26,7 +35,9 @@ impl Seen {
     pub(crate) fn is_wide(&self) -> bool {
         let met = [self.requests, self.commits, self.unknown, self.revised, self.filled, self.backward];
         met.iter().all(|n| *n > 3)
-            && [self.refused, self.stopped, self.remade].iter().all(|n| *n > 0)
+            && [self.stopped, self.remade, self.moved, self.anew].iter().all(|n| *n > 0)
+            && [self.under_way, self.withdrawn, self.joined].iter().all(|n| *n > 0)
+            && [self.members, self.programs].iter().all(|n| *n > 0)
             && self.chunks > 100
             && self.levels.len() > 2
     }
