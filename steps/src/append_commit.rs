@@ -80,6 +80,10 @@ impl Sink for AppendCommit {
             None => cube::declared_peak(info, input.in_flight),
         };
         let memory = memory.map(|bytes| bytes.saturating_add(input.memory));
+        let moves_all =
+            |batch: &Vec<_>| cube.filter(|cube| cube::moves_all(cube.template(), Some(cube.axis()), batch));
+        let moved = input.periods.batches.iter().find_map(moves_all);
+        let memory = memory.max(moved.map(|cube| cube::rewriting_peak(cube.template())).transpose()?);
         if let Some(bytes) = memory.filter(|bytes| *bytes > scope.memory) {
             return Err(too_large(bytes, scope.memory, info, cube, input.in_flight));
         }

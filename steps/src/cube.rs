@@ -74,7 +74,7 @@ pub(crate) use layout::{declared_peak, declared_unit};
 pub use level::Level;
 pub use maintain::{foresee, sweep};
 pub use mark::{Mark, MarkNote, Marked, mark};
-pub(crate) use objects::{chunk_objects, declared, declared_on};
+pub(crate) use objects::{chunk_objects, declared, declared_on, moves_all};
 pub use read::Window;
 pub use reads::{Costs, Read, VariableCosts, costs};
 #[cfg(test)]
@@ -85,7 +85,8 @@ pub use repo::{snapshot as head_of, written as written_head};
 pub use retention::Retention;
 pub(crate) use review::{agrees, template as template_of};
 pub(crate) use rewrite::{
-    Layout, differences as layout_differences, foreseen as rechunking, rechunk, relevel,
+    Layout, differences as layout_differences, foreseen as rechunking, peak as rewriting_peak, rechunk,
+    relevel,
 };
 pub use spares::Spares;
 pub use sweep::{Gone, Objects, Sweep};

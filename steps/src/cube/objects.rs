@@ -53,8 +53,9 @@ pub(super) fn place(axis: Option<&TimeIndex>, origin: Period, period: Period) ->
     }
 }
 
-/// Chunk objects of variables that these batches write at most: those of every stretch of time that
-/// a batch touches, all variables and their levels.
+/// Chunk objects of variables that these batches write at most, one after the other: those of every
+/// stretch of time that a batch touches, all variables and their levels; and all there are then where a
+/// batch lies before the axis and fills no whole stretches.
 pub(crate) fn chunk_objects(
     template: &Template,
     axis: Option<&TimeIndex>,
@@ -62,13 +63,28 @@ pub(crate) fn chunk_objects(
 ) -> u64 {
     let Some(origin) = batches.iter().flatten().next().map(|range| range.first) else { return 0 };
     let each: u64 = template.arrays().map(|stored| places(template, &stored).len() as u64).sum();
-    let length = i64::try_from(template.write_unit()).unwrap_or(i64::MAX);
-    let units = |batch: &Vec<PeriodRange>| {
+    let unit = i64::try_from(template.write_unit()).unwrap_or(i64::MAX);
+    let mut length = axis.map_or(0, |axis| axis.len() as u64);
+    let mut units = |batch: &Vec<PeriodRange>| {
         let places = batch.iter().flat_map(PeriodRange::iter).filter_map(|p| place(axis, origin, p));
-        let mut units: Vec<i64> = places.map(|place| place.div_euclid(length)).collect();
-        units.sort_unstable();
-        units.dedup();
-        units.len() as u64
+        let mut touched: Vec<i64> = places.map(|place| place.div_euclid(unit)).collect();
+        touched.sort_unstable();
+        touched.dedup();
+        length += added(axis, batch);
+        let all = if moves_all(template, axis, batch) { length.div_ceil(unit.unsigned_abs()) } else { 0 };
+        touched.len() as u64 + all
     };
-    batches.iter().map(units).sum::<u64>() * each
+    batches.iter().map(&mut units).sum::<u64>() * each
+}
+
+/// Periods of a batch that are new on the axis.
+fn added(axis: Option<&TimeIndex>, batch: &[PeriodRange]) -> u64 {
+    let stands = |period: &Period| axis.is_some_and(|axis| axis.position(*period).is_some());
+    batch.iter().flat_map(PeriodRange::iter).filter(|period| !stands(period)).count() as u64
+}
+
+/// Whether a batch lies before the axis and fills no whole stretches of time: then all is written anew.
+pub(crate) fn moves_all(template: &Template, axis: Option<&TimeIndex>, batch: &[PeriodRange]) -> bool {
+    let Some(first) = axis.and_then(TimeIndex::first) else { return false };
+    batch.iter().any(|range| range.first < first) && !added(axis, batch).is_multiple_of(template.write_unit())
 }

@@ -45,7 +45,7 @@ use progress::Progress;
 pub(super) use progress::Stretch;
 #[cfg(test)]
 pub(super) use recast::{Casts, Recast};
-pub(crate) use recast::{Layout, differences, foreseen};
+pub(crate) use recast::{Layout, differences, foreseen, peak};
 pub(crate) use relevel::relevel;
 
 /// What the names of branches of rewrites begin with.

@@ -94,6 +94,13 @@ pub(crate) struct Casts {
     unit: usize,
 }
 
+impl Casts {
+    /// Peak memory, in bytes: parts are done one after the other.
+    fn peak(&self) -> u64 {
+        self.tiles.iter().map(|(cast, tile)| self.casts[*cast].peak(tile)).max().unwrap_or_default()
+    }
+}
+
 /// The rewrite to another layout.
 #[derive(Debug)]
 pub(crate) struct Recast {
@@ -269,9 +276,16 @@ pub(crate) fn foreseen(
         found.written += written;
         found.bytes += lengths.iter().product::<u64>() * cast.to.dtype.size() as u64;
     }
-    let peaks = plan.tiles.iter().map(|(cast, tile)| plan.casts[*cast].peak(tile));
-    found.memory = peaks.max().unwrap_or_default();
+    found.memory = plan.peak();
     Ok(Some(found))
+}
+
+/// Peak memory of writing all arrays anew as they are stored, in bytes.
+pub(crate) fn peak(template: &Template) -> Result<u64, StepError> {
+    let same: Vec<Other<'_>> =
+        template.arrays().map(|stored| Other { array: stored.array.clone(), stored }).collect();
+    let plan = casts(template, &same, window(), |stored| ArrayDocument::variable(stored.array, stored.grid))?;
+    Ok(plan.peak())
 }
 
 /// In which arrays of full resolution the stored layout is another than this one, a sentence each;
