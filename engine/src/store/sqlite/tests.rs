@@ -156,11 +156,14 @@ async fn a_history_that_was_brought_up_to_date_is_like_a_new_one() {
         let rows = select.query_map([], |row| row.get::<_, String>(0)).unwrap();
         rows.map(|sql| sql.unwrap().split_whitespace().collect::<Vec<_>>().join(" ")).collect()
     };
-    let (new, old) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let new = tempfile::tempdir().unwrap();
     drop(SqliteStore::open(new.path()).await.unwrap());
-    Connection::open(old.path().join(tables::FILE)).unwrap().execute_batch(OLDER[0]).unwrap();
-    drop(SqliteStore::open(old.path()).await.unwrap());
-    assert_eq!(tables(old.path()), tables(new.path()));
+    for (text, version) in OLDER.iter().zip(1..) {
+        let old = tempfile::tempdir().unwrap();
+        Connection::open(old.path().join(tables::FILE)).unwrap().execute_batch(text).unwrap();
+        drop(SqliteStore::open(old.path()).await.unwrap());
+        assert_eq!(tables(old.path()), tables(new.path()), "version {version}");
+    }
 }
 
 #[tokio::test]
