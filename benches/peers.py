@@ -258,8 +258,8 @@ def pyramid_python(source, target, levels):
 
 
 def pyramid_floor(days, levels, target, input):
-    """Read and decode all chunks, halve them, encode the levels, write. The chunks are made before; that cells may be
-    missing is left out."""
+    """Read and decode all chunks, halve them, encode the levels, write; the mean of four cells is that of those which are
+    there. The chunks are made before."""
     import numpy
     import rasterio
     from numcodecs import Zstd
@@ -291,11 +291,16 @@ def pyramid_floor(days, levels, target, input):
         for level in range(1, levels + 1):
             height, width = field.shape[0] // 2 * 2, field.shape[1] // 2 * 2
             cut = field[:height, :width]
+            known = cut == cut
+            cut = numpy.where(known, cut, numpy.float32(0))
             sums = cut[0::2, 0::2] + cut[0::2, 1::2]
             sums += cut[1::2, 0::2]
             sums += cut[1::2, 1::2]
-            sums *= 0.25
-            field = sums
+            counts = known[0::2, 0::2].view("u1") + known[0::2, 1::2].view("u1")
+            counts += known[1::2, 0::2].view("u1")
+            counts += known[1::2, 1::2].view("u1")
+            with numpy.errstate(invalid="ignore"):
+                field = sums / counts
             written(field, f"{n}-{level}")
     return used() - begun
 
