@@ -9,7 +9,7 @@ demo:
 # Programs of other packages are not built by `cargo test`, so they are built first; with `--tests`, or
 # cargo would choose other features and build most dependencies twice.
 test:
-	@scripts/install-system.sh
+	@scripts/install-system.sh tests
 	@python=$$(scripts/python-env.sh) && server=$$(scripts/node-env.sh) && \
 	cargo build --workspace --bins --examples --tests && \
 	FRAZIL_PYTHON=$$python FRAZIL_YAML_SERVER=$$server cargo test --workspace

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs what cargo cannot: libgdal with its headers, pkg-config and a C compiler.
+# Installs what cargo cannot: libgdal with its headers, pkg-config and a C compiler; with `tests` also the
+# browser that one of them draws a map in.
 # Does nothing where they are there. Says what to install where it cannot.
 set -euo pipefail
 
@@ -9,6 +10,9 @@ command -v pkg-config >/dev/null || missing+=(pkg-config)
 command -v cc >/dev/null || missing+=(build-essential)
 command -v cmake >/dev/null || missing+=(cmake)
 command -v curl >/dev/null || missing+=(curl)
+if [ "${1:-}" = tests ] && command -v node >/dev/null && ! command -v chromium chromium-browser >/dev/null; then
+  missing+=(chromium)
+fi
 [ ${#missing[@]} -eq 0 ] && exit 0
 
 as_root=()

@@ -78,6 +78,14 @@ pub fn node_modules() -> Option<PathBuf> {
     server.ancestors().find(|folder| folder.ends_with("node_modules")).map(PathBuf::from)
 }
 
+/// The browser that draws maps; `None` as there.
+#[must_use]
+pub fn browser() -> Option<PathBuf> {
+    let places = ["/usr/bin/chromium", "/usr/bin/chromium-browser"];
+    let found = places.iter().map(PathBuf::from).find(|place| place.is_file());
+    needed("no chromium: `scripts/install-system.sh tests` installs it", found)
+}
+
 fn needed(what: &str, found: Option<PathBuf>) -> Option<PathBuf> {
     assert!(found.is_some() || !is_ci(), "{what}");
     if found.is_none() {
