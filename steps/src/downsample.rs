@@ -10,22 +10,11 @@ mod plane;
 
 pub use method::Method;
 
+pub use crate::resample::Encoding;
+
 use frazil_engine::data::DType;
 
 use number::Number;
-
-/// How the numbers of an array are to be understood.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Encoding {
-    /// Their type.
-    pub dtype: DType,
-    /// What marks a missing number among integers; floats use NaN.
-    pub fill: Option<f64>,
-    /// CF packing: stored × scale + offset is the value.
-    pub scale: f64,
-    /// CF packing, as above.
-    pub offset: f64,
-}
 
 /// A number of a level that its type does not hold.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
