@@ -11,6 +11,7 @@ mod enumerate_periods;
 pub mod exec;
 pub mod fetch;
 pub mod given;
+mod keeper;
 mod maintain;
 mod net;
 mod open_dataset;

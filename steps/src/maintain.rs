@@ -8,12 +8,15 @@ use frazil_engine::{
     data::{DatasetId, Duration, Snapshot},
     dataset::Datasets,
     plan::{Planned, PlannedDocument, Work},
-    step::{ErrorKind, Finding, Keeps, Node, Outcome, Step, StepError},
+    step::{Finding, Keeps, Node, Outcome, Step, StepError},
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::cube::{self, Retention, Sweep};
+use crate::{
+    cube::{self, Retention, Sweep},
+    keeper,
+};
 
 /// How many snapshots a plan names.
 const NAMED: usize = 3;
@@ -131,9 +134,7 @@ impl Node for Maintain {
 
 impl Maintain {
     async fn sweep(&self, input: &Snapshot, cx: &Context) -> Result<(), StepError> {
-        if input.dataset != self.dataset {
-            return Err(other(&self.dataset, &input.dataset));
-        }
+        keeper::own(&self.dataset, &input.dataset)?;
         let info = cx.scope.dataset(&self.dataset)?;
         // What is due is said by the run; what is gone by no later than now.
         let now: DateTime<Utc> = cx.scope.instant.min(cx.clock.now());
@@ -143,12 +144,6 @@ impl Maintain {
         }
         Ok(())
     }
-}
-
-/// A step is joined to another dataset than it names.
-pub(crate) fn other(named: &DatasetId, given: &DatasetId) -> StepError {
-    let message = format!("the step says `dataset: {named}`, and was given a Snapshot of {given}");
-    StepError::permanent(ErrorKind::Data, message).help("let `needs` name the step that gives this dataset")
 }
 
 /// What a plan says of it.

@@ -5,14 +5,14 @@ use frazil_engine::{
     data::{Action, DatasetId, Item, PeriodRange, Snapshot},
     dataset::Datasets,
     plan::{Planned, PlannedDocument, PlannedSnapshot, Work},
-    step::{ErrorKind, Finding, Keeps, Node, Outcome, Step, StepError, Write},
+    step::{Finding, Keeps, Node, Outcome, Step, StepError, Write},
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::{
     cube::{self, Cube},
-    maintain::other,
+    keeper,
 };
 
 /// Moves `main` of a dataset with `audit: true` to what was validated, by compare-and-swap.
@@ -56,10 +56,7 @@ impl Node for Promote {
     type Output = Snapshot;
 
     async fn plan(&self, input: Vec<Planned>, scope: &Scope) -> Result<Planned, StepError> {
-        let Some(PlannedDocument::Snapshot(given)) = input.into_iter().next().map(|planned| planned.document)
-        else {
-            return Err(StepError::permanent(ErrorKind::Internal, "promote is planned over a snapshot"));
-        };
+        let given = keeper::given(input)?;
         let info = scope.dataset(&self.dataset)?;
         let main = Cube::open(info, scope).await?;
         let ahead = cube::ahead(info, scope).await?;
@@ -89,9 +86,7 @@ impl Node for Promote {
 
 impl Promote {
     async fn promote(&self, input: &Snapshot, cx: &Context) -> Result<Snapshot, StepError> {
-        if input.dataset != self.dataset {
-            return Err(other(&self.dataset, &input.dataset));
-        }
+        keeper::own(&self.dataset, &input.dataset)?;
         let info = cx.scope.dataset(&self.dataset)?;
         match &input.id {
             Some(id) => cube::promote(info, id, cx).await,

@@ -3,17 +3,20 @@
 mod settings;
 
 use frazil_engine::{
-    context::{Context, Scope, Tick},
-    data::{Action, DatasetId, Snapshot},
+    context::{Context, Scope},
+    data::{DatasetId, Snapshot},
     dataset::{DatasetInfo, Datasets, TimeAxis},
     diagnostic::codes,
-    plan::{Planned, PlannedDocument, PlannedSnapshot, Work},
+    plan::{Planned, PlannedSnapshot, Work},
     step::{ErrorKind, Finding, Node, Outcome, Step, StepError, Write},
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::cube::{self, Cube, Template};
+use crate::{
+    cube::{self, Cube, Template},
+    keeper,
+};
 use settings::{Count, Methods, most};
 
 /// Makes a dataset multiscale, so that a map of all of it needs a few small chunks, or makes its levels
@@ -64,35 +67,24 @@ impl Node for Pyramid {
     type Output = Snapshot;
 
     async fn plan(&self, input: Vec<Planned>, scope: &Scope) -> Result<Planned, StepError> {
-        let given = input.into_iter().find_map(|planned| match planned.document {
-            PlannedDocument::Snapshot(snapshot) => Some(snapshot),
-            _ => None,
-        });
-        let given = given.ok_or_else(|| {
-            StepError::permanent(ErrorKind::Internal, "pyramid was planned without its Snapshot")
-        })?;
-        self.own(&given.snapshot)?;
+        let given = keeper::given(input)?;
+        keeper::own(&self.dataset, &given.snapshot.dataset)?;
         let info = scope.dataset(&self.dataset)?;
         let cube = Cube::open_to_write(info, scope).await?;
-        let (work, reasons) = self.work(info, cube.as_ref(), &given)?;
-        let snapshot = cube::written_head(info, cube.as_ref().map(Cube::id));
-        let planned = PlannedSnapshot { snapshot, work: work.clone(), reasons: reasons.clone(), ..given };
-        Ok(Planned { document: PlannedDocument::Snapshot(planned), work, reasons })
+        let work = self.work(info, cube.as_ref(), &given)?;
+        Ok(keeper::planned(info, cube.as_ref(), given, work))
     }
 
     async fn run(&self, input: Snapshot, cx: &Context) -> Outcome<Snapshot> {
         let done = async {
-            self.own(&input)?;
+            keeper::own(&self.dataset, &input.dataset)?;
             let info = cx.scope.dataset(&self.dataset)?;
             if input.id.is_none() {
                 return Ok(input.clone());
             }
             let step = self.clone();
             let id = cube::relevel(info, move |template| step.wanted(template), cx).await?;
-            if id == input.id {
-                cx.progress.tick(Tick::Note(settled(info)));
-            }
-            Ok(Snapshot { base: input.base.clone(), ..cube::written_head(info, id) })
+            Ok(keeper::rewritten(info, &input, id, settled(info), cx))
         };
         done.await.into()
     }
@@ -103,17 +95,6 @@ fn settled(info: &DatasetInfo) -> String {
 }
 
 impl Pyramid {
-    /// Refuses the state of another dataset.
-    fn own(&self, given: &Snapshot) -> Result<(), StepError> {
-        if given.dataset == self.dataset {
-            return Ok(());
-        }
-        let message =
-            format!("it makes levels of {}, and is given a state of {}", self.dataset, given.dataset);
-        Err(StepError::permanent(ErrorKind::Data, message)
-            .help(format!("let it need the step that gives {}", self.dataset)))
-    }
-
     /// The dataset as it should be stored; none where it is so.
     fn wanted(&self, stored: &Template) -> Result<Option<Template>, StepError> {
         let refused =
@@ -157,9 +138,7 @@ impl Pyramid {
         let Some(wanted) = self.wanted(template)? else {
             return Ok((Work::default(), vec![settled(info)]));
         };
-        let added = given.changes.iter().filter(|item| item.action == Action::Add);
-        let added: usize = added.map(|item| item.range.len()).sum();
-        let length = cube.map_or(0, |cube| cube.axis().len()) + added;
+        let length = keeper::length(cube, given);
         let work = Work {
             commits: 1,
             chunks: Some(wanted.level_chunks(length)),

@@ -3,16 +3,19 @@
 use std::collections::BTreeMap;
 
 use frazil_engine::{
-    context::{Context, Scope, Tick},
-    data::{Action, DatasetId, Snapshot},
+    context::{Context, Scope},
+    data::{DatasetId, Snapshot},
     dataset::{Codec, DatasetInfo, Datasets, TimeAxis},
-    plan::{Planned, PlannedDocument, PlannedSnapshot, Work},
-    step::{ErrorKind, Finding, Node, Outcome, Step, StepError, Write},
+    plan::{Planned, PlannedSnapshot, Work},
+    step::{Finding, Node, Outcome, Step, StepError, Write},
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::cube::{self, Cube, Layout, Template};
+use crate::{
+    cube::{self, Cube, Layout, Template},
+    keeper,
+};
 
 /// Brings the stored layout of a dataset to the one that its block declares, or to the one that is said
 /// here: any chunks and shards, and another level of compression. No value changes.
@@ -103,50 +106,29 @@ impl Node for Rechunk {
     type Output = Snapshot;
 
     async fn plan(&self, input: Vec<Planned>, scope: &Scope) -> Result<Planned, StepError> {
-        let given = input.into_iter().find_map(|planned| match planned.document {
-            PlannedDocument::Snapshot(snapshot) => Some(snapshot),
-            _ => None,
-        });
-        let given = given.ok_or_else(|| {
-            StepError::permanent(ErrorKind::Internal, "rechunk was planned without its Snapshot")
-        })?;
-        self.own(&given.snapshot)?;
+        let given = keeper::given(input)?;
+        keeper::own(&self.dataset, &given.snapshot.dataset)?;
         let info = scope.dataset(&self.dataset)?;
         let cube = Cube::open_to_write(info, scope).await?;
-        let (work, reasons) = self.work(info, cube.as_ref(), &given)?;
-        let snapshot = cube::written_head(info, cube.as_ref().map(Cube::id));
-        let planned = PlannedSnapshot { snapshot, work: work.clone(), reasons: reasons.clone(), ..given };
-        Ok(Planned { document: PlannedDocument::Snapshot(planned), work, reasons })
+        let work = self.work(info, cube.as_ref(), &given)?;
+        Ok(keeper::planned(info, cube.as_ref(), given, work))
     }
 
     async fn run(&self, input: Snapshot, cx: &Context) -> Outcome<Snapshot> {
         let done = async {
-            self.own(&input)?;
+            keeper::own(&self.dataset, &input.dataset)?;
             let info = cx.scope.dataset(&self.dataset)?;
             if input.id.is_none() {
                 return Ok(input.clone());
             }
             let id = cube::rechunk(info, self.layout(info), cx).await?;
-            if id == input.id {
-                cx.progress.tick(Tick::Note(in_shape(info)));
-            }
-            Ok(Snapshot { base: input.base.clone(), ..cube::written_head(info, id) })
+            Ok(keeper::rewritten(info, &input, id, in_shape(info), cx))
         };
         done.await.into()
     }
 }
 
 impl Rechunk {
-    /// Refuses the state of another dataset.
-    fn own(&self, given: &Snapshot) -> Result<(), StepError> {
-        if given.dataset == self.dataset {
-            return Ok(());
-        }
-        let message = format!("it rechunks {}, and is given a state of {}", self.dataset, given.dataset);
-        Err(StepError::permanent(ErrorKind::Data, message)
-            .help(format!("let it need the step that gives {}", self.dataset)))
-    }
-
     fn layout(&self, info: &DatasetInfo) -> Layout {
         let block = &info.block;
         let own = !self.chunks.is_empty() || !self.shards.is_empty();
@@ -168,9 +150,7 @@ impl Rechunk {
         let Some(template) = declared.as_ref().or(cube.map(Cube::template)) else {
             return Ok((Work::default(), vec![format!("{} holds nothing yet", info.id)]));
         };
-        let added = given.changes.iter().filter(|item| item.action == Action::Add);
-        let length =
-            cube.map_or(0, |cube| cube.axis().len()) + added.map(|item| item.range.len()).sum::<usize>();
+        let length = keeper::length(cube, given);
         let Some(found) = cube::rechunking(template, &self.layout(info), length)? else {
             return Ok((Work::default(), vec![in_shape(info)]));
         };

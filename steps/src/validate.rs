@@ -21,7 +21,7 @@ use serde::Deserialize;
 
 use crate::{
     cube::{self, Changes, Cube},
-    maintain::other,
+    keeper,
 };
 use count::Other;
 use judge::{Differences, Known, Selection};
@@ -125,10 +125,7 @@ impl Node for Validate {
     type Output = Snapshot;
 
     async fn plan(&self, input: Vec<Planned>, scope: &Scope) -> Result<Planned, StepError> {
-        let Some(PlannedDocument::Snapshot(given)) = input.into_iter().next().map(|planned| planned.document)
-        else {
-            return Err(StepError::permanent(ErrorKind::Internal, "validate is planned over a snapshot"));
-        };
+        let given = keeper::given(input)?;
         let info = scope.dataset(&self.dataset)?;
         let mut selected: Vec<Period> = given.changes.iter().flat_map(|item| item.range.iter()).collect();
         let mut work = Work::default();
@@ -210,9 +207,7 @@ impl Validate {
     }
 
     async fn validate(&self, input: Snapshot, cx: &Context) -> Result<Snapshot, StepError> {
-        if input.dataset != self.dataset {
-            return Err(other(&self.dataset, &input.dataset));
-        }
+        keeper::own(&self.dataset, &input.dataset)?;
         let info = cx.scope.dataset(&self.dataset)?;
         // What does not exist yet waits, and so do those who hang from it.
         let Some(id) = input.id.clone() else { return Ok(input) };
