@@ -142,11 +142,14 @@ pub(super) async fn open(info: &DatasetInfo, scope: &Scope) -> Result<Option<Rep
         if !matches!(error.kind, RepositoryErrorKind::RepositoryDoesntExist) {
             return Err(redacted(fault::store(&unreadable(info), &error.kind), scope));
         }
-        match &place {
-            // Somebody created it between our two looks.
-            Place::Local(path) if !only_begun(path) && path.join("repo").exists() => {}
-            Place::Local(path) if !only_begun(path) => return Err(headless(path)),
-            _ => return Ok(None),
+        let Place::Local(path) = &place else { return Ok(None) };
+        if only_begun(path) {
+            return Ok(None);
+        }
+        // Once, and before the entry is looked for: a creation writes the entry before anything else
+        // that is not of a creation, so what lies there without one was not created a moment ago.
+        if !path.join("repo").exists() {
+            return Err(headless(path));
         }
     }
 }

@@ -1,7 +1,11 @@
 //! What is written stands where it belongs, once.
 
-use frazil_engine::data::{Action, PeriodRange, Status};
+use frazil_engine::{
+    data::{Action, PeriodRange, Status},
+    step::StepError,
+};
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 
 use super::support::{bench, day, expected, finals, slice};
 use crate::cube::{BatchWriter, Changes, CommitNotes, Cube, Spares, Window, commit};
@@ -34,6 +38,29 @@ async fn what_cannot_be_read_is_never_empty() {
     assert!(!entry.exists());
     std::fs::write(&entry, &bytes).unwrap();
     assert_eq!(bench.contents().await, finals(1..=3));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn who_looks_while_another_creates_finds_nothing_or_a_repository() {
+    for _ in 0..40 {
+        let bench = bench(json!({}));
+        let (done, info, scope) = (CancellationToken::new(), bench.info.clone(), bench.cx.scope.clone());
+        let looks = (0..3).map(|_| {
+            let (done, info, scope) = (done.clone(), info.clone(), scope.clone());
+            tokio::spawn(async move {
+                while !done.is_cancelled() {
+                    Cube::open(&info, &scope).await.map(|_| ())?;
+                }
+                Ok::<(), StepError>(())
+            })
+        });
+        let looks: Vec<_> = looks.collect();
+        bench.write(0, Action::Add, vec![slice(day(1), Status::Final, 0.0)]).await.unwrap();
+        done.cancel();
+        for look in looks {
+            look.await.unwrap().unwrap();
+        }
+    }
 }
 
 #[tokio::test]
