@@ -17,6 +17,7 @@ mod retry;
 mod run;
 mod runs;
 mod schema;
+mod serve;
 mod show;
 mod status;
 mod supervise;
@@ -97,6 +98,9 @@ pub(crate) enum Command {
     /// Prints the JSON Schema of the files, or a part of it
     #[command(after_long_help = examples::SCHEMA)]
     Schema(schema::SchemaCommand),
+    /// Answers HTTP: datasets as Zarr and as Icechunk repositories
+    #[command(after_long_help = examples::SERVE)]
+    Serve(serve::Serve),
     #[command(hide = true)]
     Supervise(supervise::Supervise),
 }
@@ -124,6 +128,7 @@ impl Command {
             Self::Test(command) => command.run(globals),
             Self::Graph(command) => command.run(globals),
             Self::Schema(command) => command.run(globals),
+            Self::Serve(command) => command.run(globals),
             Self::Supervise(command) => command.run(),
         }
     }

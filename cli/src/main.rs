@@ -4,6 +4,7 @@ mod commands;
 mod exit;
 mod render;
 mod session;
+mod signals;
 
 use std::{path::PathBuf, process::ExitCode};
 

@@ -34,7 +34,7 @@ const PLAN_VERSION: u64 = 1;
 pub(crate) struct Session {
     pub(crate) project: Project,
     pub(crate) registry: Arc<Registry>,
-    secrets: Arc<EnvSecrets>,
+    pub(crate) secrets: Arc<EnvSecrets>,
 }
 
 /// What of a pipeline is run or planned.
@@ -134,17 +134,8 @@ impl Session {
         params: serde_json::Map<String, Value>,
         instant: DateTime<Utc>,
     ) -> Scope {
-        Scope {
-            project: Arc::clone(&self.project.config),
-            datasets: Arc::clone(&self.project.datasets),
-            pipeline: pipeline.clone(),
-            instant,
-            params: Arc::new(params),
-            secrets: Arc::<EnvSecrets>::clone(&self.secrets),
-            memory: self.project.config.memory,
-            stand_in: None,
-            backfill: None,
-        }
+        let secrets = Arc::<EnvSecrets>::clone(&self.secrets);
+        self.project.scope(pipeline, params, instant, secrets)
     }
 }
 

@@ -26,11 +26,13 @@ pub(crate) use files::{collect_tests, nearest, shown, text_of, unreadable};
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
+use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::{
+    context::{Scope, Secrets},
     data::{Duration, PipelineId},
     dataset::Datasets,
     pipeline::Pipeline,
@@ -225,6 +227,30 @@ pub struct Project {
     pub datasets: Arc<Datasets>,
     /// All pipelines, by name.
     pub pipelines: BTreeMap<PipelineId, Arc<Pipeline>>,
+}
+
+impl Project {
+    /// What work of `pipeline` at `instant` sees, with parameters that were accepted.
+    #[must_use]
+    pub fn scope(
+        &self,
+        pipeline: &PipelineId,
+        params: Map<String, Value>,
+        instant: DateTime<Utc>,
+        secrets: Arc<dyn Secrets>,
+    ) -> Scope {
+        Scope {
+            project: Arc::clone(&self.config),
+            datasets: Arc::clone(&self.datasets),
+            pipeline: pipeline.clone(),
+            instant,
+            params: Arc::new(params),
+            secrets,
+            memory: self.config.memory,
+            stand_in: None,
+            backfill: None,
+        }
+    }
 }
 
 /// How often and how soon something that failed is tried again.

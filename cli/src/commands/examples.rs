@@ -134,3 +134,14 @@ pub(super) const GRAPH: &str = "Examples:
 pub(super) const SCHEMA: &str = "Examples:
   frazil schema > pipeline.v1.json      for editors
   frazil schema steps.fetch             one step type";
+
+pub(super) const SERVE: &str = "Examples:
+  frazil serve                          on http://127.0.0.1:8080
+  frazil serve --listen 127.0.0.1:0 --format json
+                                        on a free port, which its first line tells
+
+  /zarr/DATASET/                        the dataset as a Zarr store: xarray.open_zarr(\"http://…/zarr/DATASET\")
+  /zarr/DATASET@SNAPSHOT/               one state of it, the same for ever
+  /icechunk/DATASET/                    its repository: icechunk.http_storage(\"http://…/icechunk/DATASET\")
+
+Ctrl-C lets answers that were begun end.";

@@ -1,7 +1,6 @@
 mod manner;
 mod overlap;
 mod report;
-mod signals;
 
 use std::{path::Path, sync::Arc};
 

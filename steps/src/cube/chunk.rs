@@ -27,7 +27,7 @@ thread_local! {
 }
 
 /// A chunk as it is stored.
-enum Stored {
+pub(super) enum Stored {
     /// It is not: it holds nothing but fill.
     Nothing,
     /// It came.
@@ -38,7 +38,7 @@ enum Stored {
 
 impl Stored {
     /// What `then` makes of its bytes. Blocks.
-    fn with<T>(self, then: impl FnOnce(Option<&[u8]>) -> T) -> io::Result<T> {
+    pub(super) fn with<T>(self, then: impl FnOnce(Option<&[u8]>) -> T) -> io::Result<T> {
         let (path, range) = match self {
             Self::Nothing => return Ok(then(None)),
             Self::Here(bytes) => return Ok(then(Some(&bytes))),

@@ -97,7 +97,7 @@ fn winner(both: (Put, Put)) -> Result<Option<object_store::PutResult>, object_st
     }
 }
 
-fn store(bucket: &str, info: &DatasetInfo, scope: &Scope) -> Result<Arc<AmazonS3>, StepError> {
+pub(super) fn store(bucket: &str, info: &DatasetInfo, scope: &Scope) -> Result<Arc<AmazonS3>, StepError> {
     let (options, credentials) = repo::s3(&info.location, scope)?;
     let mut builder = match &credentials {
         S3Credentials::FromEnv => AmazonS3Builder::from_env(),

@@ -18,13 +18,14 @@ use frazil_engine::{
 
 use super::{
     overlap::{self, Overlap},
-    report, signals,
+    report,
 };
 use crate::{
     Format, FormatArg,
     exit::Exit,
     render::{self, progress::Progress},
     session::{Selected, Session, runtime},
+    signals::Signals,
 };
 
 /// How runs are carried out.
@@ -68,7 +69,7 @@ impl Manner {
         let cancel = Cancel::new();
         let runtime = runtime()?;
         let exit = runtime.block_on(async {
-            let signals = signals::Signals::listen(cancel.clone())?;
+            let signals = Signals::listen(cancel.clone())?;
             let work = self.work(session, jobs, &cancel);
             let result = signals.during(work).await;
             match (result, signals.exit()) {

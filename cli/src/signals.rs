@@ -16,20 +16,20 @@ use tokio::{
 use crate::{exit::Exit, render};
 
 /// Ctrl-C and SIGTERM: the first tells the run to settle, the second ends the process.
-pub(super) struct Signals {
+pub(crate) struct Signals {
     cancel: Cancel,
     listening: Mutex<(Signal, Signal)>,
     terminated: Arc<AtomicBool>,
 }
 
 impl Signals {
-    pub(super) fn listen(cancel: Cancel) -> std::io::Result<Self> {
+    pub(crate) fn listen(cancel: Cancel) -> std::io::Result<Self> {
         let listening = Mutex::new((signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?));
         Ok(Self { cancel, listening, terminated: Arc::default() })
     }
 
     /// Does `work` while listening.
-    pub(super) async fn during<T>(&self, work: impl Future<Output = T>) -> T {
+    pub(crate) async fn during<T>(&self, work: impl Future<Output = T>) -> T {
         let mut work = pin!(work);
         let mut listening = self.listening.lock().await;
         loop {
@@ -51,7 +51,7 @@ impl Signals {
     }
 
     /// The exit code that the signal asks for.
-    pub(super) fn exit(&self) -> Option<Exit> {
+    pub(crate) fn exit(&self) -> Option<Exit> {
         self.cancel.token.is_cancelled().then(|| {
             if self.terminated.load(Ordering::Relaxed) { Exit::Terminated } else { Exit::Interrupted }
         })

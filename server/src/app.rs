@@ -1,0 +1,152 @@
+//! What all answers are made from, and which address gives which.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Json, Router,
+    extract::State,
+    http::{HeaderName, Method, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use chrono::Utc;
+use frazil_engine::{
+    context::{Scope, Secrets},
+    data::{InvalidId, PipelineId},
+    dataset::DatasetInfo,
+    project::Project,
+};
+use minijinja::{context, value::Serde};
+use serde_json::json;
+use tower_http::{
+    cors::{Any, CorsLayer},
+    limit::RequestBodyLimitLayer,
+    timeout::TimeoutLayer,
+};
+
+use crate::{
+    api::{Operation, Role, Routes},
+    pages,
+    problem::Problem,
+    raw,
+    shelves::Shelves,
+    zarr,
+};
+
+/// The most that a request may carry.
+const BODY_AT_MOST: usize = 1 << 20;
+
+/// How long an answer may take to begin.
+const ANSWER_WITHIN: Duration = Duration::from_secs(60);
+
+/// The media type of the OpenAPI document.
+const OPENAPI: &str = "application/vnd.oai.openapi+json;version=3.0";
+
+/// What is served.
+#[derive(Debug, Clone)]
+pub struct Site {
+    /// The checked project.
+    pub project: Arc<Project>,
+    /// Resolves secrets at the moment of use.
+    pub secrets: Arc<dyn Secrets>,
+}
+
+/// A site and what is kept open of it.
+#[derive(Debug)]
+pub(crate) struct App {
+    site: Site,
+    /// Stands where a run has the name of its pipeline: reading belongs to none.
+    reader: PipelineId,
+    pub(crate) shelves: Shelves,
+}
+
+impl App {
+    pub(crate) fn new(site: Site) -> Result<Self, InvalidId> {
+        Ok(Self { site, reader: "serve".parse()?, shelves: Shelves::default() })
+    }
+
+    /// A dataset by name.
+    pub(crate) fn dataset(&self, name: &str) -> Result<Arc<DatasetInfo>, Problem> {
+        let found = self.site.project.datasets.get(name).map(Arc::clone);
+        found.ok_or_else(|| Problem::not_found(format!("no dataset `{name}` here")))
+    }
+
+    /// What reading needs of a scope.
+    pub(crate) fn scope(&self) -> Scope {
+        let Site { project, secrets } = &self.site;
+        project.scope(&self.reader, serde_json::Map::new(), Utc::now(), Arc::clone(secrets))
+    }
+}
+
+/// All addresses.
+pub(crate) fn router(app: Arc<App>) -> Router {
+    // Readers in browsers come from anywhere, and nothing here is decided by a cookie.
+    let cors = CorsLayer::new()
+        .allow_origin(Any)
+        .allow_methods([Method::GET, Method::HEAD, Method::OPTIONS])
+        .allow_headers([header::RANGE, header::IF_RANGE, header::IF_NONE_MATCH, header::AUTHORIZATION])
+        .expose_headers([
+            header::CONTENT_RANGE,
+            header::CONTENT_LENGTH,
+            header::ACCEPT_RANGES,
+            header::ETAG,
+            HeaderName::from_static("frazil-snapshot"),
+        ])
+        .max_age(Duration::from_secs(86_400));
+    routes()
+        .router()
+        .fallback(async || Problem::not_found("nothing lies here"))
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, ANSWER_WITHIN))
+        .layer(RequestBodyLimitLayer::new(BODY_AT_MOST))
+        .layer(cors)
+        .with_state(app)
+}
+
+/// All that is answered.
+pub(crate) fn routes() -> Routes {
+    let landing_page = Operation::new("getLandingPage", "about", "What there is", Role::Anyone)
+        .gives_media(200, "application/json", "Datasets and links")
+        .gives_media(200, "text/html", "The same for people");
+    let live = Operation::new("getLiveness", "about", "Whether the server answers", Role::Anyone)
+        .gives_nothing(204, "It does");
+    let document = Operation::new("getApi", "about", "This document", Role::Anyone).gives_media(
+        200,
+        OPENAPI,
+        "All addresses, in OpenAPI 3.0",
+    );
+    Routes::default()
+        .get("/", landing_page, landing)
+        .get("/health/live", live, async || StatusCode::NO_CONTENT)
+        .get("/api", document, openapi)
+        .and(zarr::routes())
+        .and(raw::routes())
+}
+
+/// What is said of all addresses.
+async fn openapi() -> Response {
+    ([(header::CONTENT_TYPE, OPENAPI)], routes().document().to_string()).into_response()
+}
+
+/// What there is, for people and for programs.
+async fn landing(State(app): State<Arc<App>>, headers: axum::http::HeaderMap) -> Result<Response, Problem> {
+    let project = &app.site.project;
+    let title = project.config.title.clone().unwrap_or_else(|| project.config.id.clone());
+    let datasets: Vec<_> = project
+        .datasets
+        .iter()
+        .map(|(id, info)| {
+            let id = id.to_string();
+            json!({
+                "id": id,
+                "title": info.block.title,
+                "links": [
+                    { "rel": "data", "title": "Zarr", "href": format!("/zarr/{id}/") },
+                    { "rel": "data", "title": "Icechunk repository", "href": format!("/icechunk/{id}") },
+                ],
+            })
+        })
+        .collect();
+    if pages::wants_html(&headers) {
+        return pages::page("landing.html", context! { title, datasets => Serde(&datasets) });
+    }
+    Ok(Json(json!({ "title": title, "datasets": datasets })).into_response())
+}
