@@ -25,6 +25,7 @@ use tower_http::{
 
 use crate::{
     api::{Operation, Role, Routes},
+    live::{Current, Live},
     pages,
     problem::Problem,
     raw,
@@ -44,16 +45,17 @@ const OPENAPI: &str = "application/vnd.oai.openapi+json;version=3.0";
 /// What is served.
 #[derive(Debug, Clone)]
 pub struct Site {
-    /// The checked project.
+    /// The checked project as it stands at the start.
     pub project: Arc<Project>,
     /// Resolves secrets at the moment of use.
     pub secrets: Arc<dyn Secrets>,
 }
 
-/// A site and what is kept open of it.
+/// What all answers are made from.
 #[derive(Debug)]
 pub(crate) struct App {
-    site: Site,
+    /// The project as it stands now.
+    pub(crate) live: Arc<Live>,
     /// Stands where a run has the name of its pipeline: reading belongs to none.
     reader: PipelineId,
     pub(crate) shelves: Shelves,
@@ -61,19 +63,25 @@ pub(crate) struct App {
 
 impl App {
     pub(crate) fn new(site: Site) -> Result<Self, InvalidId> {
-        Ok(Self { site, reader: "serve".parse()?, shelves: Shelves::default() })
+        let live = Arc::new(Live::new(site.project, site.secrets));
+        Ok(Self { live, reader: "serve".parse()?, shelves: Shelves::default() })
+    }
+
+    /// The project as it stands now; what is taken stays as it is.
+    pub(crate) fn project(&self) -> Arc<Project> {
+        self.live.project()
     }
 
     /// A dataset by name.
     pub(crate) fn dataset(&self, name: &str) -> Result<Arc<DatasetInfo>, Problem> {
-        let found = self.site.project.datasets.get(name).map(Arc::clone);
+        let found = self.project().datasets.get(name).map(Arc::clone);
         found.ok_or_else(|| Problem::not_found(format!("no dataset `{name}` here")))
     }
 
     /// What reading needs of a scope.
     pub(crate) fn scope(&self) -> Scope {
-        let Site { project, secrets } = &self.site;
-        project.scope(&self.reader, serde_json::Map::new(), Utc::now(), Arc::clone(secrets))
+        let Current { project, secrets } = self.live.current();
+        project.scope(&self.reader, serde_json::Map::new(), Utc::now(), secrets)
     }
 }
 
@@ -128,7 +136,7 @@ async fn openapi() -> Response {
 
 /// What there is, for people and for programs.
 async fn landing(State(app): State<Arc<App>>, headers: axum::http::HeaderMap) -> Result<Response, Problem> {
-    let project = &app.site.project;
+    let project = app.project();
     let title = project.config.title.clone().unwrap_or_else(|| project.config.id.clone());
     let datasets: Vec<_> = project
         .datasets

@@ -3,6 +3,7 @@
 mod api;
 mod app;
 mod listen;
+mod live;
 mod pages;
 mod problem;
 mod ranged;
