@@ -65,6 +65,8 @@ mod reference;
 mod releases;
 #[path = "all/schema.rs"]
 mod schema;
+#[path = "all/serve.rs"]
+mod serve;
 #[path = "all/statics.rs"]
 mod statics;
 #[path = "all/suites.rs"]
