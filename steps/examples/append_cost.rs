@@ -1,6 +1,6 @@
 //! What appending one period costs on cubes of 30, 3,000 and 30,000 periods: processor time of
 //! this process for write and commit, by `cargo run --release -p frazil-steps --example append_cost`.
-//! Arguments: numbers of periods to lay down (default 30 3000 30000).
+//! Arguments: numbers of periods to lay down (default 30 3000 30000); FRAZIL_BATCH says in commits of how many.
 
 use std::{collections::BTreeMap, error::Error, io::Write, sync::Arc, time::Instant};
 
@@ -16,7 +16,7 @@ use frazil_engine::{
 };
 use frazil_steps::cube::{BatchWriter, CommitNotes, commit};
 
-/// Periods of a commit while the cube is laid down.
+/// Periods of a commit while the cube is laid down, where nothing else is said.
 const BATCH: i64 = 32;
 
 /// Appends that are measured.
@@ -38,8 +38,9 @@ async fn measure(size: i64) -> Done<()> {
     let folder = tempfile::tempdir()?;
     let bench = bench(folder.path())?;
     let mut at = 0;
+    let batch = std::env::var("FRAZIL_BATCH").ok().map_or(Ok(BATCH), |text| text.parse())?;
     while at < size {
-        let end = (at + BATCH).min(size);
+        let end = (at + batch).min(size);
         append(&bench, at, end).await?;
         at = end;
     }

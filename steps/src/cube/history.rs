@@ -113,39 +113,49 @@ impl CommitRecord {
         if let Some(run) = &self.run {
             properties.insert("run".to_owned(), json!(run));
         }
-        let ranges = |ranges: &[PeriodRange]| ranges.iter().map(|r| String::from(*r)).collect::<Vec<_>>();
-        let mut periods = json!({
-            "added": ranges(&self.added),
-            "revised": ranges(&self.revised),
-            "filled": ranges(&self.filled),
-        });
-        if !self.replaced.is_empty() {
-            periods["replaced"] = json!(ranges(&self.replaced));
-        }
+        // What is empty is left out: with every commit Icechunk reads and writes the properties of all
+        // commits that the repository keeps.
+        let lists = [
+            ("added", &self.added),
+            ("revised", &self.revised),
+            ("filled", &self.filled),
+            ("replaced", &self.replaced),
+        ];
+        let periods: Map<String, Value> = lists
+            .into_iter()
+            .filter(|(_, ranges)| !ranges.is_empty())
+            .map(|(name, ranges)| {
+                let ranges = ranges.iter().map(|range| String::from(*range)).collect::<Vec<_>>();
+                (name.to_owned(), json!(ranges))
+            })
+            .collect();
+        let periods = Value::Object(periods);
         properties.insert("periods".to_owned(), periods);
         properties.insert("values".to_owned(), json!(if self.same { "same" } else { "changed" }));
         if let Some(mark) = &self.mark {
             properties.insert("mark".to_owned(), json!(mark));
         }
         if let Ok(Value::Object(carried)) = serde_json::to_value(provenance) {
-            properties.extend(carried.into_iter().filter(|(_, value)| !value.is_null()));
+            let is_empty = |value: &Value| value.is_null() || value.as_object().is_some_and(Map::is_empty);
+            properties.extend(carried.into_iter().filter(|(_, value)| !is_empty(value)));
         }
         properties
     }
 
     /// What a commit says of itself; none when it was not made by frazil.
     fn read(properties: &SnapshotProperties) -> Option<Self> {
-        let periods = properties.get("periods")?;
+        let (periods, values) = (properties.get("periods")?, properties.get("values")?.as_str()?);
         let ranges = |key: &str| -> Option<Vec<PeriodRange>> {
-            periods.get(key)?.as_array()?.iter().map(|r| r.as_str()?.to_owned().try_into().ok()).collect()
+            let Some(listed) = periods.as_object()?.get(key) else { return Some(Vec::new()) };
+            listed.as_array()?.iter().map(|r| r.as_str()?.to_owned().try_into().ok()).collect()
         };
         Some(Self {
             run: properties.get("run").and_then(Value::as_str).map(str::to_owned),
             added: ranges("added")?,
             revised: ranges("revised")?,
             filled: ranges("filled")?,
-            replaced: ranges("replaced").unwrap_or_default(),
-            same: properties.get("values").and_then(Value::as_str) == Some("same"),
+            replaced: ranges("replaced")?,
+            same: values == "same",
             mark: properties.get("mark").and_then(|mark| serde_json::from_value(mark.clone()).ok()),
         })
     }
