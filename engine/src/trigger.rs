@@ -1,11 +1,15 @@
 //! When cron triggers fire, and what clock changes do to them.
 
+mod due;
+
 use chrono::{DateTime, Datelike, Days, LocalResult, NaiveDate, NaiveDateTime, TimeDelta, TimeZone, Utc};
 use chrono_tz::Tz;
 use croner::{
     Cron, Weekday,
     parser::{CronParser, Seconds},
 };
+
+pub use due::{CATCH_UP, Due, Timer};
 
 use crate::pipeline::{Dst, Trigger};
 

@@ -1,3 +1,6 @@
+mod due;
+mod zones;
+
 use proptest::prelude::*;
 
 use super::*;
