@@ -16,6 +16,7 @@ mod programs;
 mod tests;
 mod unused;
 mod waits;
+mod watched;
 
 pub use cascade::{Cascade, Selection, Stage, Unknown};
 pub(crate) use check::read;
@@ -23,6 +24,7 @@ pub(crate) use config::{absolute, bad_name, decode, is_crs, is_name};
 pub(crate) use datasets::Blocks;
 pub use files::{Checked, LoadOptions, load};
 pub(crate) use files::{collect_tests, nearest, shown, text_of, unreadable};
+pub use watched::{Reread, Watched};
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 

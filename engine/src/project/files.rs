@@ -47,27 +47,57 @@ impl Checked {
 }
 
 /// The files of one project.
-#[derive(Debug, Default)]
-struct Group {
-    project: Vec<PathBuf>,
-    pipelines: Vec<PathBuf>,
+#[derive(Debug, Clone, Default)]
+pub(super) struct Group {
+    pub(super) project: Vec<PathBuf>,
+    pub(super) pipelines: Vec<PathBuf>,
+}
+
+/// What stands in the files of projects, by their folders.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Texts {
+    pub(super) groups: BTreeMap<PathBuf, Group>,
+    /// Where a file cannot be read, what is said of that.
+    pub(super) read: BTreeMap<PathBuf, Result<String, Diagnostic>>,
+    /// Folders that cannot be read.
+    pub(super) problems: Vec<Diagnostic>,
 }
 
 /// Reads and checks files, and the whole project around each: a dataset has one writer and edges
 /// lead to a dataset that is there in the project, not only in the files that were named.
 #[must_use]
 pub fn load(options: &LoadOptions, registry: &Registry) -> Checked {
-    let mut checked = Checked::default();
-    let groups = groups(options, &mut checked.problems);
+    check_texts(&gather(options), options, registry)
+}
+
+/// Reads the files.
+pub(super) fn gather(options: &LoadOptions) -> Texts {
+    let mut texts = Texts::default();
+    texts.groups = groups(options, &mut texts.problems);
+    for path in texts.groups.values().flat_map(|group| group.project.iter().chain(&group.pipelines)) {
+        let told = |error| unreadable(&shown(path, &options.folder), &error);
+        texts.read.insert(path.clone(), text_of(path).map_err(told));
+    }
+    texts
+}
+
+/// The files that [`gather`] reads.
+pub(super) fn files_of(options: &LoadOptions) -> BTreeSet<PathBuf> {
+    let groups = groups(options, &mut Vec::new()).into_values();
+    groups.flat_map(|group| group.project.into_iter().chain(group.pipelines)).collect()
+}
+
+/// Checks what was read.
+pub(super) fn check_texts(texts: &Texts, options: &LoadOptions, registry: &Registry) -> Checked {
+    let mut checked = Checked { problems: texts.problems.clone(), ..Checked::default() };
     let memory = default_memory();
     let schemas = check::Schemas::new(registry);
-    for (root, group) in groups {
+    for (root, group) in &texts.groups {
         let mut read = |path: &Path| -> Option<usize> {
-            let name = shown(path, &options.folder);
-            match text_of(path) {
-                Ok(text) => Some(checked.sources.add(name, text)),
-                Err(error) => {
-                    checked.problems.push(unreadable(&name, &error));
+            match texts.read.get(path)? {
+                Ok(text) => Some(checked.sources.add(shown(path, &options.folder), text.clone())),
+                Err(problem) => {
+                    checked.problems.push(problem.clone());
                     None
                 }
             }
@@ -76,9 +106,8 @@ pub fn load(options: &LoadOptions, registry: &Registry) -> Checked {
         let project: Vec<usize> = group.project.iter().filter_map(|path| read(path)).collect();
         let pipelines: Vec<usize> = group.pipelines.iter().filter_map(|path| read(path)).collect();
         let whole = project.len() + pipelines.len() == files;
-        let kept = kept::read(&root);
-        let input =
-            check::Files { root: &root, memory, project: &project, pipelines: &pipelines, kept: &kept };
+        let kept = kept::read(root);
+        let input = check::Files { root, memory, project: &project, pipelines: &pipelines, kept: &kept };
         let (project, problems) = check::check(&input, &checked.sources, registry, &schemas);
         checked.problems.extend(problems);
         checked.projects.extend(project.filter(|_| whole).map(programs::resolved));

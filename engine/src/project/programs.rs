@@ -41,6 +41,12 @@ pub(super) fn resolved(mut project: Project) -> Project {
     project
 }
 
+/// All such files, as their steps name them.
+pub(super) fn all(project: &Project) -> BTreeSet<String> {
+    let nodes = project.pipelines.values().flat_map(|pipeline| &pipeline.nodes);
+    nodes.flat_map(|node| node.step.files()).collect()
+}
+
 /// The files of a writer and of the streams that it settles.
 fn files_of(pipeline: &Pipeline, writer: usize) -> BTreeSet<String> {
     let mut files = BTreeSet::new();
@@ -59,7 +65,7 @@ fn gives_slices(pipeline: &Pipeline, at: usize) -> bool {
 }
 
 /// The digest of a file, which is read piece by piece; what is no file would be waited for.
-fn content(path: &Path) -> io::Result<blake3::Hash> {
+pub(super) fn content(path: &Path) -> io::Result<blake3::Hash> {
     if !fs::metadata(path)?.is_file() {
         return Err(io::Error::other("it is no file"));
     }

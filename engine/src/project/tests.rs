@@ -1,6 +1,7 @@
 mod anything;
 mod cascade;
 mod fake;
+mod watched;
 
 use std::path::Path;
 
