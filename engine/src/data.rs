@@ -19,7 +19,7 @@ mod values;
 
 pub use backfill::{Backfill, Only};
 pub use checked::{Checked, Severity};
-pub use dimension::{Dimension, Dimensions, Label, MOST_COMBINATIONS};
+pub use dimension::{Dimension, Dimensions, LEAD_TIME, Label, MOST_COMBINATIONS};
 pub use duration::Duration;
 pub use frequency::Frequency;
 pub use id::{DatasetId, InvalidId, NodeId, PipelineId, RunId, SnapshotId};

@@ -57,6 +57,17 @@ fn millis(unit: &str) -> Option<f64> {
     })
 }
 
+/// Hours in a unit of leads; 1 where it is none that is known.
+pub(crate) fn hours(unit: &str) -> f64 {
+    let hours = |millis: f64| millis / 3_600_000.0;
+    match unit.trim() {
+        "nanoseconds" | "nanosecond" | "ns" => hours(1e-6),
+        "microseconds" | "microsecond" | "us" => hours(1e-3),
+        "weeks" | "week" => 168.0,
+        unit => millis(unit).map_or(1.0, hours),
+    }
+}
+
 /// `1978-01-01 12:00:00`, with or without time, fractions, `T`, and zone (`Z`, `UTC`, `+02:00`).
 fn epoch(text: &str) -> Option<DateTime<Utc>> {
     let text = text.trim().trim_end_matches("UTC").trim();

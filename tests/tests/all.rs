@@ -45,6 +45,8 @@ mod house;
 mod joined;
 #[path = "all/kill.rs"]
 mod kill;
+#[path = "all/leads.rs"]
+mod leads;
 #[path = "all/levels.rs"]
 mod levels;
 #[path = "all/main_job.rs"]

@@ -7,6 +7,10 @@ use serde_json::{Map, Value};
 /// Combinations that a dataset may have: each is at least a chunk of every variable and period.
 pub const MOST_COMBINATIONS: usize = 10_000;
 
+/// The dimension of forecasts: whole hours from the start of the period at which they were made to the
+/// time for which they hold.
+pub const LEAD_TIME: &str = "lead_time";
+
 /// One label of a dimension: a whole number or a text.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "Value", into = "Value")]
@@ -103,6 +107,16 @@ impl Dimensions {
         self.0.iter().find(|dimension| dimension.name == name)
     }
 
+    /// The leads of forecasts in hours, in the order in which they are stored; none of what is no forecast.
+    #[must_use]
+    pub fn leads(&self) -> Option<Vec<i64>> {
+        let number = |label: &Label| match label {
+            Label::Number(number) => Some(*number),
+            Label::Text(_) => None,
+        };
+        self.get(LEAD_TIME)?.labels.iter().map(number).collect()
+    }
+
     /// The labels of a combination, by its place in C order: the last dimension varies fastest.
     #[must_use]
     pub fn combination(&self, at: usize) -> Vec<(&str, &Label)> {
@@ -170,7 +184,7 @@ impl Dimension {
     #[must_use]
     pub fn problem(&self, horizontal: [&str; 2]) -> Option<String> {
         let name = &self.name;
-        let taken = ["time", "y", "x", "period_status", "spatial_ref", "period"];
+        let taken = ["time", "y", "x", "period_status", "valid_time", "spatial_ref", "period"];
         if taken.iter().chain(&horizontal).any(|known| known == name) {
             return Some(format!("`{name}` is taken: a dimension has a name of its own"));
         }
@@ -221,12 +235,21 @@ mod tests {
     }
 
     #[test]
+    fn whole_hours_from_the_time_of_making_are_leads() {
+        let leads = |value: Value| read(value).unwrap().leads();
+        assert_eq!(leads(json!({ "member": [0, 1], "lead_time": [0, 6, 24] })), Some(vec![0, 6, 24]));
+        assert_eq!(leads(json!({ "lead_time": ["early", "late"] })), None);
+        assert_eq!(leads(json!({ "member": [0, 1] })), None);
+    }
+
+    #[test]
     fn what_is_wrong_with_a_dimension_is_said() {
         let problem = |value: Value| read(value).unwrap().0[0].problem(["lat", "lon"]);
         assert_eq!(problem(json!({ "age": [0, 1] })), None);
         for (value, text) in [
             (json!({ "lat": [0] }), "taken"),
             (json!({ "time": [0] }), "taken"),
+            (json!({ "valid_time": [0] }), "taken"),
             (json!({ "9": [0] }), "no name"),
             (json!({ "a-b": [0] }), "no name"),
             (json!({ "age": [] }), "no labels"),

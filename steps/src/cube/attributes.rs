@@ -6,7 +6,7 @@ use frazil_engine::{
 };
 use serde_json::{Map, Value, json};
 
-use super::{crs, document, level, template::Template, time::TimeIndex};
+use super::{crs, document, forecast, level, template::Template, time::TimeIndex};
 use crate::publish_stac::place::degrees;
 
 /// Attributes of the root group.
@@ -168,10 +168,15 @@ pub(super) fn convention(name: &str, uuid: &str) -> Value {
 }
 
 /// Attributes of `time`.
-pub(super) fn time(step: Frequency) -> Value {
+pub(super) fn time(step: Frequency, grid: &Grid) -> Value {
+    // Of forecasts the time that they hold for is another: that of `valid_time`.
+    let (standard, long) = match forecast::leads(step, grid) {
+        None => ("time", "start of the period"),
+        Some(_) => ("forecast_reference_time", "start of the period in which the forecast was made"),
+    };
     json!({
-        "standard_name": "time",
-        "long_name": "start of the period",
+        "standard_name": standard,
+        "long_name": long,
         "axis": "T",
         "units": step.unit(),
         "calendar": "proleptic_gregorian",

@@ -19,7 +19,7 @@ use super::{
     codec::ChunkCodec,
     creation,
     document::{Nodes, not_a_cube},
-    fault, level, path,
+    fault, forecast, level, path,
     reference::{ChunkRecord, Object, UnitRecord},
     settle::{self, Settlement, Taken},
     template::Template,
@@ -96,7 +96,7 @@ pub(super) async fn labels(
             vector(session, nodes, &name, &values, from, what).await?;
         }
     }
-    Ok(())
+    forecast::write(session, (nodes, template), axis, (from, grows), what).await
 }
 
 /// Says in the attributes of the root from when to when the axis goes.
@@ -145,7 +145,7 @@ pub(super) fn bytes(document: &Value) -> bytes::Bytes {
 }
 
 /// Gives an array another length along `time`.
-async fn resize(
+pub(super) async fn resize(
     session: &mut Session,
     nodes: &Nodes,
     name: &str,
@@ -186,20 +186,30 @@ pub(super) async fn vector(
     let all = values.bytes();
     for chunk in from / length..values.len().div_ceil(length) {
         let part = &all[chunk * length * size..all.len().min((chunk + 1) * length * size)];
-        let mut block = part.to_vec();
-        block.extend(codec.filled(length - part.len() / size));
-        let at = ChunkIndices(vec![u32::try_from(chunk).unwrap_or(u32::MAX)]);
-        let payload = encoded(&codec, block)?;
-        let payload = match payload {
-            None => None,
-            Some(bytes) => {
-                let write = session.get_chunk_writer(&path(name)?, &at).map_err(fault::icechunk(what))?;
-                Some(write(bytes.into()).await.map_err(fault::icechunk(what))?)
-            }
-        };
-        session.set_chunk_ref(path(name)?, at, payload).await.map_err(fault::icechunk(what))?;
+        coordinate(session, &codec, (name, &[chunk]), part, what).await?;
     }
     Ok(())
+}
+
+/// Writes a chunk of a coordinate, which may end before the chunk does.
+pub(super) async fn coordinate(
+    session: &mut Session,
+    codec: &ChunkCodec,
+    (name, at): (&str, &[usize]),
+    part: &[u8],
+    what: &str,
+) -> Result<(), StepError> {
+    let mut block = part.to_vec();
+    block.extend(codec.filled(codec.numbers() - part.len() / codec.dtype.size()));
+    let at = ChunkIndices(at.iter().map(|at| u32::try_from(*at).unwrap_or(u32::MAX)).collect());
+    let payload = match encoded(codec, block)? {
+        None => None,
+        Some(bytes) => {
+            let write = session.get_chunk_writer(&path(name)?, &at).map_err(fault::icechunk(what))?;
+            Some(write(bytes.into()).await.map_err(fault::icechunk(what))?)
+        }
+    };
+    session.set_chunk_ref(path(name)?, at, payload).await.map_err(fault::icechunk(what))
 }
 
 /// A chunk of a coordinate: at most 64 KiB, not worth a thread.

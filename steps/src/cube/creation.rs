@@ -15,13 +15,14 @@ use super::{
     attributes,
     change::{self, Change},
     document::{Nodes, not_a_cube},
-    fault, labels,
+    fault,
+    forecast::{self, VALID_TIME},
+    labels,
     layout::ArrayDocument,
     level::inside,
     path,
     template::Template,
     time::{TIME_CHUNK, TimeIndex},
-    timeless,
 };
 
 /// Takes out all that stands there: the version before, in the first commit of another one.
@@ -40,7 +41,8 @@ pub(super) fn documents(info: &DatasetInfo, template: &Template, axis: &TimeInde
         // What has no place in space stands at the root too: there map clients look for it.
         let [.., time, status, reference] = coordinates(&template.grid, template);
         let extra = template.grid.extra.0.iter().map(|d| (d.name.as_str(), labels::document(d)));
-        nodes.extend([time, status, reference].into_iter().chain(extra).map(|(n, d)| (format!("/{n}"), d)));
+        let all = [time, status, reference].into_iter().chain(extra).chain(valid(&template.grid, template));
+        nodes.extend(all.map(|(name, document)| (format!("/{name}"), document)));
         scale(&template.grid, template, &template.group, &mut nodes);
         for level in &template.levels {
             scale(&level.grid, template, &level.group, &mut nodes);
@@ -49,7 +51,7 @@ pub(super) fn documents(info: &DatasetInfo, template: &Template, axis: &TimeInde
     for stored in template.arrays() {
         nodes.insert(template.path(&stored.key), ArrayDocument::variable(stored.array, stored.grid));
     }
-    if template.step.is_static() { timeless::bare(nodes) } else { nodes }
+    template.stored_documents(nodes)
 }
 
 /// The document of a group.
@@ -68,8 +70,13 @@ pub(super) fn scale(grid: &Grid, template: &Template, name: &str, nodes: &mut No
 /// What stands beside the variables of a group.
 fn beside(grid: &Grid, template: &Template, group: &str, nodes: &mut Nodes) {
     let extra = grid.extra.0.iter().map(|dimension| (dimension.name.as_str(), labels::document(dimension)));
-    let all = coordinates(grid, template).into_iter().chain(extra);
+    let all = coordinates(grid, template).into_iter().chain(extra).chain(valid(grid, template));
     nodes.extend(all.map(|(name, document)| (inside(group, name), document)));
+}
+
+/// For which time the numbers of forecasts hold.
+fn valid(grid: &Grid, template: &Template) -> Option<(&'static str, Value)> {
+    forecast::document(template.step, grid).map(|document| (VALID_TIME, document))
 }
 
 /// Makes a new cube without periods.
@@ -143,7 +150,7 @@ fn coordinates<'a>(grid: &'a Grid, template: &Template) -> [(&'a str, Value); 5]
     [
         (&grid.y.name, space(&grid.y, rows, "Y")),
         (&grid.x.name, space(&grid.x, columns, "X")),
-        ("time", time(DType::Int64, attributes::time(template.step))),
+        ("time", time(DType::Int64, attributes::time(template.step, grid))),
         ("period_status", time(DType::UInt8, attributes::period_status())),
         ("spatial_ref", reference),
     ]

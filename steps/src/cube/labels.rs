@@ -3,7 +3,7 @@
 use std::{num::NonZeroU64, sync::Arc};
 
 use frazil_engine::{
-    data::{DType, Dimension, Label, Values},
+    data::{DType, Dimension, LEAD_TIME, Label, Values},
     step::StepError,
 };
 use icechunk::{format::ChunkIndices, session::Session};
@@ -33,6 +33,10 @@ pub(super) fn document(dimension: &Dimension) -> Value {
     let mut attributes = json!({ "long_name": dimension.name });
     if MEMBERS.contains(&dimension.name.as_str()) {
         attributes["standard_name"] = json!("realization");
+    }
+    if dimension.name == LEAD_TIME && matches!(dimension.labels.first(), Some(Label::Number(_))) {
+        attributes["standard_name"] = json!("forecast_period");
+        attributes["units"] = json!("hours");
     }
     let mut document = ArrayDocument::coordinate(&dimension.name, length, length, DType::Int64, attributes);
     if matches!(dimension.labels.first(), Some(Label::Text(_))) {

@@ -8,7 +8,9 @@ use frazil_engine::{
 use serde_json::{Map, Value, json};
 
 use super::{
-    crs, document, grid,
+    crs, document,
+    forecast::{self, VALID_TIME},
+    grid,
     lengths::{Lengths, codecs},
     template::{Template, TemplateVariable},
 };
@@ -49,7 +51,13 @@ pub(super) fn declare(
             })?;
             let fill = declared.fill.or_else(|| field.and_then(|f| f.fill));
             let units = declared.units.clone().or_else(|| field.and_then(|f| f.units.clone()));
-            variable(name, &declared, dtype, fill, units, &Lengths::of(block, step, &grid)?)
+            let mut variable =
+                variable(name, &declared, dtype, fill, units, &Lengths::of(block, step, &grid)?)?;
+            if forecast::leads(step, &grid).is_some() && !declared.attributes.contains_key("coordinates") {
+                let named = format!("period_status spatial_ref {VALID_TIME}");
+                variable.attributes.insert("coordinates".to_owned(), json!(named));
+            }
+            Ok::<_, StepError>(variable)
         })
         .collect::<Result<Vec<_>, _>>()?;
     Ok(Template { group: String::new(), step, grid, variables, levels: Vec::new(), foreign_levels: None })

@@ -3,7 +3,7 @@
 mod date;
 mod glob;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, num::NonZeroUsize};
 
 use frazil_engine::{
     context::{Context, Scope},
@@ -25,6 +25,13 @@ pub(crate) struct Files {
     pub(super) glob: String,
     /// How a date stands in the path: text around `%Y`, `%m`, `%d`, `%j`, `%H`.
     pub(super) date: DatePattern,
+    /// How many files make a period, such as one for each lead of a forecast: what has fewer is waited for.
+    #[serde(default = "one")]
+    pub(super) each: NonZeroUsize,
+}
+
+const fn one() -> NonZeroUsize {
+    NonZeroUsize::MIN
 }
 
 /// A listing that tells what there is.
@@ -62,6 +69,15 @@ impl Newest {
             None => Self::None(format!("no date is found in {place}: nothing is there yet")),
         }
     }
+
+    /// The same, with what else is to be said.
+    fn but(self, more: &str) -> Self {
+        match self {
+            Self::Known(period, why) => Self::Known(period, format!("{why}; {more}")),
+            Self::None(why) => Self::None(format!("{why}; {more}")),
+            other => other,
+        }
+    }
 }
 
 /// The newest period among files.
@@ -73,7 +89,23 @@ pub(super) async fn of_files(files: &Files, step: Frequency, scope: &Scope) -> R
         StepError::permanent(ErrorKind::Network, format!("cannot look for {}: {error}", files.glob))
     })?;
     let dates = paths.iter().filter_map(|path| files.date.find(path).last());
-    Ok(Newest::of(dates.max().map(|date| Period::containing(date, step)), &files.glob))
+    let mut counts: BTreeMap<Period, usize> = BTreeMap::new();
+    for date in dates {
+        *counts.entry(Period::containing(date, step)).or_default() += 1;
+    }
+    let each = files.each.get();
+    let newest = counts.iter().rev().find(|(_, count)| **count >= each).map(|(period, _)| *period);
+    let behind = counts.iter().find(|(period, _)| newest.is_none_or(|newest| **period > newest));
+    let found = match (newest, behind) {
+        (None, Some(_)) => Newest::None(format!("no period has all of its files in {}", files.glob)),
+        _ => Newest::of(newest, &files.glob),
+    };
+    Ok(match behind {
+        Some((period, count)) => {
+            found.but(&format!("{period} has {count} of {each} files: it is waited for"))
+        }
+        None => found,
+    })
 }
 
 /// The newest period in a listing; planning does not ask.

@@ -131,6 +131,7 @@ fn variables(exec: &Exec, periods: &Periods, cx: &Context) -> Result<Vec<Wanted>
             stamp: Stamp::Start,
             block: dataset.variables.get(*name).cloned(),
             inside: inside.clone(),
+            lead: None,
             plane,
         }));
     }

@@ -146,7 +146,8 @@ impl Reading {
             let block = target.variables.get(&name).cloned();
             // What marks a missing number outside says nothing of a cube of ours.
             let block = block.map(|block| frazil_engine::dataset::Variable { nodata: None, ..block });
-            let wanted = Wanted { name, stamp: fetch.stamp, block, select, inside: Vec::new(), plane: 0 };
+            let wanted =
+                Wanted { name, stamp: fetch.stamp, block, select, inside: Vec::new(), lead: None, plane: 0 };
             inputs.push(Input { stored: stored.clone(), wanted });
         }
         let unit = usize::try_from(cube.template().write_unit()).unwrap_or(usize::MAX);

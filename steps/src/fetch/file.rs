@@ -4,6 +4,7 @@
 mod block;
 mod contents;
 mod format;
+mod gather;
 mod grid;
 mod index;
 mod layout;
@@ -36,6 +37,7 @@ use crate::{
 use block::{Block, Part};
 use contents::{Contents, block_of};
 use format::Format;
+use gather::{Blocks, UnderWay, gathered};
 use layout::Whereabouts;
 
 /// Bytes of a variable that are read ahead: some steps of it lie in one compressed chunk, which is
@@ -71,8 +73,9 @@ impl Opener for FileOpener {
         cx: &Context,
     ) -> Result<Option<Box<dyn SourceFile>>, StepError> {
         Ok(match self.whole(request, net, cx.scope.memory).await? {
-            Some(file) => Some(Box::new(file)),
             None => None,
+            Some(Some(file)) => Some(Box::new(file)),
+            Some(None) => Some(Box::new(UnderWay(request.place.clone()))),
         })
     }
 }
@@ -83,12 +86,13 @@ impl FileOpener {
         Self { helpers: Helpers::within(cx.scope.memory), scratch: Scratch::of(cx.scratch.join("files")) }
     }
 
+    /// Brings and opens a file: none where there is none, and none in it while it is on its way.
     async fn whole(
         &self,
         request: &Arc<Request>,
         net: &Net,
         memory: u64,
-    ) -> Result<Option<WholeFile>, StepError> {
+    ) -> Result<Option<Option<WholeFile>>, StepError> {
         let Some(mut brought) = self.scratch.file(net, &request.place).await? else { return Ok(None) };
         brought.path = match recognise(&request.place, &brought.path).await {
             Ok(path) => path,
@@ -97,14 +101,14 @@ impl FileOpener {
         self.load(request, brought, net, memory).await.map(Some)
     }
 
-    /// Opens a file that is here whole.
+    /// Opens a file that is here whole; none while what it holds is on its way.
     async fn load(
         &self,
         request: &Arc<Request>,
         brought: Brought,
         net: &Net,
         memory: u64,
-    ) -> Result<WholeFile, StepError> {
+    ) -> Result<Option<WholeFile>, StepError> {
         let file = request.place.to_string();
         let mut lease = self.helpers.take();
         let description = match describe(&mut lease, &brought.path, &request.place).await {
@@ -120,7 +124,7 @@ impl FileOpener {
         };
         let contents = Contents::of(&description, request, &self.helpers, memory).await?;
         let (opener, net, opens, broken) = (self.clone(), net.clone(), description.opens, false);
-        Ok(WholeFile { contents, brought, lease, opens, opener, net, broken })
+        Ok(contents.map(|contents| WholeFile { contents, brought, lease, opens, opener, net, broken }))
     }
 
     /// What came from elsewhere and cannot be read may be whole the next time.
@@ -190,30 +194,26 @@ impl SourceFile for WholeFile {
         let request = Arc::clone(&self.contents.request);
         if self.broken {
             let anew = self.opener.whole(&request, &self.net, cx.scope.memory).await?;
-            *self = anew.ok_or_else(|| {
+            *self = anew.flatten().ok_or_else(|| {
                 let message = format!("{}: it went away while it was read", request.place);
                 StepError::transient(ErrorKind::Network, message)
             })?;
         }
-        let steps = match self.contents.steps(period) {
-            Ok(steps) => steps,
-            Err(found) => return Ok(found),
-        };
-        let mut fields = Vec::new();
-        for (at, step) in steps.iter().copied().enumerate() {
-            let block = self.block(at, step).await?;
-            fields.push(self.contents.field(at, step, block).await?);
-        }
+        let found = gathered(self, period, cx).await?;
         // A helper for each of many open files would be many processes.
         if request.beside > 0 {
             self.lease.rest();
         }
-        Ok(self.contents.piece(fields, &steps))
+        Ok(found)
     }
 }
 
-impl WholeFile {
-    /// The block of variable `at` that holds `step`.
+#[async_trait]
+impl Blocks for WholeFile {
+    fn contents(&self) -> &Contents {
+        &self.contents
+    }
+
     async fn block(&mut self, at: usize, step: usize) -> Result<Arc<Block>, StepError> {
         if let Some(block) = self.contents.kept(at, step) {
             return Ok(block);
@@ -235,7 +235,9 @@ impl WholeFile {
         }
         Ok(self.contents.keep(at, Block { steps, dtype, parts }))
     }
+}
 
+impl WholeFile {
     async fn ask(&mut self, part: Ask) -> Result<Vec<u8>, StepError> {
         let file = self.contents.request.place.to_string();
         let path = question(&self.brought.path, &self.contents.request.place)?;

@@ -179,6 +179,7 @@ mod tests {
             stamp: Stamp::Start,
             block: Some(block),
             inside: Vec::new(),
+            lead: None,
             plane: 0,
         }
     }

@@ -7,7 +7,7 @@ use std::{
 
 use frazil_engine::{
     context::Scope,
-    data::{Dimensions, Label, Period, Periods},
+    data::{Dimensions, LEAD_TIME, Label, Period, Periods},
     step::{ErrorKind, StepError},
     template::{Locals, Template},
 };
@@ -88,7 +88,8 @@ impl Recipe {
                 let stamp = select.stamp.unwrap_or(fetch.stamp);
                 let url = select.url.clone();
                 let block = dataset.variables.get(&name).cloned();
-                let wanted = Wanted { name, select, stamp, block, inside: inside.clone(), plane };
+                let lead = over.get(LEAD_TIME).and_then(Value::as_i64);
+                let wanted = Wanted { name, select, stamp, block, inside: inside.clone(), lead, plane };
                 let same =
                     |group: &&mut Group| group.url == url && group.stamp == stamp && group.over == over;
                 match recipe.groups.iter_mut().rev().find(same) {

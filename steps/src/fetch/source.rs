@@ -76,6 +76,8 @@ pub(crate) struct Wanted {
     pub(crate) block: Option<Variable>,
     /// Where it is along dimensions that the file itself has, besides time, y and x.
     pub(crate) inside: Vec<(String, Label)>,
+    /// The lead of a forecast in hours, where each has a source file of its own.
+    pub(crate) lead: Option<i64>,
     /// Which combination of the dataset's further dimensions it is; 0 where there are none.
     pub(crate) plane: usize,
 }

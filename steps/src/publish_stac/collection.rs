@@ -4,7 +4,7 @@ use std::path::Path;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use frazil_engine::{
-    data::{Axis, Checked, Frequency, Snapshot},
+    data::{Axis, Checked, Frequency, LEAD_TIME, Snapshot},
     dataset::{Dataset, DatasetInfo, Display},
     step::{ErrorKind, StepError},
 };
@@ -207,6 +207,17 @@ fn variables(facts: &Facts<'_>) -> Value {
         "description": "what is known of each period: final, provisional, gap, incomplete or withdrawn",
     });
     variables.insert("period_status".to_owned(), status);
+    if let Some(leads) = grid.extra.leads() {
+        let valid = json!({
+            "variable_type": "auxiliary",
+            "type": "auxiliary",
+            "dimensions": ["time", LEAD_TIME],
+            "data_type": "int64",
+            "shape": [facts.len, leads.len()],
+            "description": "the time for which the forecast holds: its reference time and the lead",
+        });
+        variables.insert("valid_time".to_owned(), valid);
+    }
     Value::Object(variables)
 }
 

@@ -14,6 +14,7 @@ use serde_json::{Map, Value, json};
 use super::{Part, Reference, Rewrite, Stretch, Target, batch, branch};
 use crate::cube::{
     Cube, attributes, change, creation, fault,
+    forecast::VALID_TIME,
     layout::ArrayDocument,
     level::{self, inside, units_at_a_time},
     path, reference,
@@ -189,7 +190,7 @@ impl Around<'_> {
     /// Coordinates that every group has as the data have them.
     fn timeless(&self) -> impl Iterator<Item = &str> {
         let extra = self.main.template.grid.extra.0.iter().map(|dimension| dimension.name.as_str());
-        ["time", "period_status"].into_iter().chain(extra)
+        ["time", "period_status", VALID_TIME].into_iter().chain(extra)
     }
 
     /// Moves all arrays of the group of the data into that where they are wanted, by their references.

@@ -3,7 +3,7 @@
 use std::{ops::Range, sync::Arc};
 
 use frazil_engine::{
-    data::{Field, Period, Status},
+    data::{Field, LEAD_TIME, Period, Status},
     step::{ErrorKind, StepError},
 };
 use frazil_raster_protocol::Description;
@@ -33,10 +33,14 @@ pub(super) struct Contents {
     pub(super) window: Window,
     /// What was read ahead of each variable.
     pub(super) blocks: Vec<Option<Arc<Block>>>,
+    /// Whether the newest step is on its way while the last label of any further dimension lacks numbers, not
+    /// that of leads alone.
+    others: bool,
 }
 
 impl Contents {
-    /// Finds what is wanted, by what the source says of itself.
+    /// Finds what is wanted, by what the source says of itself; none while it has earlier leads of forecasts
+    /// alone.
     ///
     /// # Errors
     /// When it is not there, lies on no grid that frazil reads, or does not fit into `memory`.
@@ -45,8 +49,8 @@ impl Contents {
         request: &Arc<Request>,
         helpers: &Helpers,
         memory: u64,
-    ) -> Result<Self, StepError> {
-        let layout = Layout::of(description, request)?;
+    ) -> Result<Option<Self>, StepError> {
+        let Some(layout) = Layout::of(description, request)? else { return Ok(None) };
         let window = grid::window(&layout, request, helpers).await?;
         fits(&window, request, memory)?;
         let file = request.place.to_string();
@@ -58,7 +62,14 @@ impl Contents {
             .collect::<Result<Vec<_>, StepError>>()?;
         let blocks = layout.series.iter().map(|_| None).collect();
         let wanted = indexes.iter().map(|index| wanted(index, &request.periods)).collect();
-        Ok(Self { request: Arc::clone(request), series: layout.series, indexes, wanted, window, blocks })
+        let (request, series) = (Arc::clone(request), layout.series);
+        Ok(Some(Self { request, series, indexes, wanted, window, blocks, others: false }))
+    }
+
+    /// The same of a store, whose dimensions have all their labels before there are numbers: what its newest
+    /// step lacks of the last level or member is on its way too.
+    pub(super) fn with_other_dimensions(self) -> Self {
+        Self { others: true, ..self }
     }
 
     /// The step of `period` in each variable, or what its lack means.
@@ -109,12 +120,15 @@ impl Contents {
     pub(super) fn is_under_way(&self, steps: &[usize], fields: &[Field]) -> bool {
         let variables = &self.request.variables;
         let newest = steps.iter().zip(&self.indexes).all(|(step, index)| index.last() == Some(*step));
-        newest
-            && variables.iter().zip(fields).any(|(wanted, field)| {
-                let last =
-                    variables.iter().filter(|other| other.name == wanted.name).map(|other| other.plane).max();
-                !wanted.inside.is_empty() && last == Some(wanted.plane) && is_missing(field)
-            })
+        // A file that says no time holds one run, which is its newest.
+        let only = self.indexes.iter().all(|index| index.last().is_none());
+        variables.iter().zip(fields).any(|(wanted, field)| {
+            let led = wanted.inside.iter().any(|(name, _)| name == LEAD_TIME);
+            let counts = led && (newest || only) || self.others && newest && !wanted.inside.is_empty();
+            let last =
+                variables.iter().filter(|other| other.name == wanted.name).map(|other| other.plane).max();
+            counts && last == Some(wanted.plane) && is_missing(field)
+        })
     }
 
     /// What the source says of these steps, one per variable.

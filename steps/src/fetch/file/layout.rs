@@ -5,7 +5,7 @@ mod coordinates;
 mod dimensions;
 mod grib;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use frazil_engine::{
     data::{DType, Status},
     step::{ErrorKind, StepError},
@@ -122,17 +122,36 @@ pub(super) enum Reference {
     Untold,
 }
 
+impl Steps {
+    /// Times at which forecasts were made, of those that hold so many hours later.
+    fn before(self, hours: i64) -> Self {
+        let earlier = |instant: DateTime<Utc>| {
+            TimeDelta::try_hours(hours).and_then(|lead| instant.checked_sub_signed(lead)).unwrap_or(instant)
+        };
+        match self {
+            Self::Known(instants) => Self::Known(instants.into_iter().map(earlier).collect()),
+            other => other,
+        }
+    }
+}
+
 impl Layout {
-    /// Finds the wanted variables.
+    /// Finds the wanted variables; none in a file that has earlier leads of a forecast alone.
     ///
     /// # Errors
     /// When one is not there, is there several times, or lies on no grid that frazil reads.
-    pub(super) fn of(description: &Description, request: &Request) -> Result<Self, StepError> {
+    pub(super) fn of(description: &Description, request: &Request) -> Result<Option<Self>, StepError> {
         let found = match &description.content {
             Content::Arrays(arrays) => dimensions::layout(arrays, &request.variables),
             Content::Raster(raster) => bands::layout(raster, &description.driver, &request.variables),
         };
-        found.map_err(|wrong| wrong.of(&request.place.to_string()))
+        match found {
+            Err(wrong) if wrong.under_way => {
+                tracing::info!(place = %request.place, what = wrong.what, "the run is on its way");
+                Ok(None)
+            }
+            found => found.map(Some).map_err(|wrong| wrong.of(&request.place.to_string())),
+        }
     }
 }
 
@@ -141,16 +160,27 @@ impl Layout {
 pub(super) struct Wrong {
     what: String,
     help: Option<String>,
+    /// A later lead than the file has is wanted: it is on its way.
+    under_way: bool,
 }
 
 impl Wrong {
     fn new(what: impl Into<String>) -> Self {
-        Self { what: what.into(), help: None }
+        Self { what: what.into(), help: None, under_way: false }
     }
 
     fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
+    }
+
+    /// The lead of `hours` is not among those of the file.
+    fn lead(hours: i64, all: &[f64], of: &str) -> Self {
+        #[expect(clippy::cast_precision_loss, reason = "labels are far below 2^53")]
+        let under_way = all.iter().all(|lead| *lead < hours as f64);
+        let shown: Vec<String> = all.iter().map(f64::to_string).collect();
+        let what = format!("`{of}` has no lead of {hours} hours, only of {}", listed(&shown));
+        Self { under_way, ..Self::new(what) }
     }
 
     /// As an error of `file`.

@@ -17,6 +17,7 @@ fn request(path: &Path, from: &str, range: &str) -> Arc<Request> {
             stamp: Stamp::Start,
             block: None,
             inside: Vec::new(),
+            lead: None,
             plane: 0,
         }],
         bbox: None,
@@ -48,7 +49,7 @@ async fn a_file_of_744_messages_is_opened_once_and_its_helper_kept_for_the_next(
     let path = std::fs::canonicalize(path).unwrap();
     let (opener, net) = opener();
     let request = request(&path, "2t", "2019-03-01T00/2019-03-31T23");
-    let mut file = opener.load(&request, Brought::here(path.clone()), &net, 1 << 30).await.unwrap();
+    let mut file = opener.load(&request, Brought::here(path.clone()), &net, 1 << 30).await.unwrap().unwrap();
     let mut blocks = 0;
     for period in request.periods.clone() {
         let before = file.contents.blocks[0].as_ref().map(|block| block.steps.clone());
@@ -61,7 +62,7 @@ async fn a_file_of_744_messages_is_opened_once_and_its_helper_kept_for_the_next(
     // 744 × 33 × 49 numbers of eight bytes fit into one block: one read.
     assert_eq!((file.opens, blocks), (1, 1));
     drop(file);
-    let again = opener.load(&request, Brought::here(path.clone()), &net, 1 << 30).await.unwrap();
+    let again = opener.load(&request, Brought::here(path.clone()), &net, 1 << 30).await.unwrap().unwrap();
     assert_eq!(again.opens, 1, "the same process, in which the file is still open");
 }
 

@@ -1,6 +1,6 @@
 //! Files of bands over one grid: GeoTIFF and GRIB.
 
-use frazil_engine::data::{DType, Label};
+use frazil_engine::data::{DType, LEAD_TIME, Label};
 use frazil_raster_protocol::{Band, Raster};
 
 use super::{
@@ -93,13 +93,17 @@ fn band_series(raster: &Raster, wanted: &Wanted) -> Result<Series, Wrong> {
 }
 
 fn message_series(raster: &Raster, wanted: &Wanted) -> Result<Series, Wrong> {
-    let level = grib_level(wanted)?;
-    let found = grib::choose(&raster.bands, source_name(wanted), level, wanted.select.band)?;
+    let (level, lead) = grib_labels(wanted)?;
+    let mut found = grib::choose(&raster.bands, source_name(wanted), level, wanted.select.band)?;
+    if let Some(hours) = lead {
+        found = grib::led(&raster.bands, &found, hours, source_name(wanted))?;
+    }
     let first: &Band =
         found.first().map(|at| &raster.bands[*at]).ok_or_else(|| Wrong::new("it has no messages"))?;
     let mut instants = Vec::new();
     for at in &found {
-        instants.push(grib::valid_time(&raster.bands[*at], *at)?);
+        let (band, led) = (&raster.bands[*at], lead.is_some());
+        instants.push(if led { grib::reference_time(band, *at)? } else { grib::valid_time(band, *at)? });
     }
     let block = wanted.block.as_ref();
     let mut missing: Vec<f64> = found.iter().filter_map(|at| raster.bands[*at].nodata.map(|n| n.0)).collect();
@@ -123,13 +127,20 @@ fn message_series(raster: &Raster, wanted: &Wanted) -> Result<Series, Wrong> {
     })
 }
 
-/// The level of messages: as chosen, or the label of a dimension called `level`.
-fn grib_level(wanted: &Wanted) -> Result<Option<f64>, Wrong> {
-    match wanted.inside.as_slice() {
-        [] => Ok(wanted.select.level),
-        #[expect(clippy::cast_precision_loss, reason = "labels are far below 2^53")]
-        [(name, Label::Number(level))] if name == "level" => Ok(Some(*level as f64)),
-        [(name, _), ..] => Err(Wrong::new(format!("its messages are not told apart by `{name}`"))
-            .help("of GRIB files the dimension `level` is read, with whole numbers as labels")),
+/// The level of messages, as chosen or the label of a dimension called `level`, and their lead in hours.
+fn grib_labels(wanted: &Wanted) -> Result<(Option<f64>, Option<i64>), Wrong> {
+    let (mut level, mut lead) = (wanted.select.level, wanted.lead);
+    for (name, label) in &wanted.inside {
+        match (name.as_str(), label) {
+            #[expect(clippy::cast_precision_loss, reason = "labels are far below 2^53")]
+            ("level", Label::Number(number)) => level = Some(*number as f64),
+            (LEAD_TIME, Label::Number(hours)) => lead = Some(*hours),
+            _ => {
+                return Err(Wrong::new(format!("its messages are not told apart by `{name}`")).help(
+                    "of GRIB files the dimensions `level` and `lead_time` are read, with whole numbers as labels",
+                ));
+            }
+        }
     }
+    Ok((level, lead))
 }

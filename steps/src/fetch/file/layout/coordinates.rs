@@ -86,6 +86,12 @@ pub(in crate::fetch::file) fn is_coordinate(array: &Array) -> bool {
     kind(array) != Kind::Other
 }
 
+/// Whether a time axis says when forecasts were made, in place of the times that they hold for.
+pub(super) fn is_reference(array: &Array) -> bool {
+    text(array, "standard_name") == Some("forecast_reference_time")
+        || matches!(array.name.as_str(), "init_time" | "reference_time" | "forecast_reference_time")
+}
+
 /// Whether a horizontal coordinate is a longitude or a latitude of the globe.
 pub(super) fn is_degrees(array: &Array) -> bool {
     let standard = text(array, "standard_name").unwrap_or_default();

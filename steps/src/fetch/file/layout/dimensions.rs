@@ -1,6 +1,6 @@
 //! Files of named arrays with named dimensions: NetCDF and HDF5.
 
-use frazil_engine::data::Label;
+use frazil_engine::data::{LEAD_TIME, Label};
 use frazil_raster_protocol::{Array, Attribute, Dimension};
 
 use super::{
@@ -8,10 +8,17 @@ use super::{
     coordinates::{self, Kind},
     dtype, listed, source_name,
 };
-use crate::fetch::{
-    file::unpack::{Factor, Packing},
-    source::Wanted,
+use crate::{
+    calendar,
+    fetch::{
+        file::unpack::{Factor, Packing},
+        source::Wanted,
+    },
 };
+
+/// Names under which the leads of forecasts come.
+const LEADS: &[&str] =
+    &["step", "lead", "leadtime", "forecast_period", "forecast_hour", "prediction_timedelta"];
 
 /// Finds the wanted variables.
 pub(super) fn layout(arrays: &[Array], wanted: &[Wanted]) -> Result<Layout, Wrong> {
@@ -94,7 +101,11 @@ fn variable<'a>(
         roles[at] = Role::Time;
     }
     let steps = match time_at.and_then(|at| kinds[at].coordinate) {
-        Some(time) => coordinates::steps(time)?,
+        // A file for each lead says for which time it holds, unless it says when it was made.
+        Some(time) => match wanted.lead.filter(|_| !coordinates::is_reference(time)) {
+            Some(lead) => coordinates::steps(time)?.before(lead),
+            None => coordinates::steps(time)?,
+        },
         None => Steps::Unknown,
     };
     let time = time_at.map(|at| kinds[at].dim.name.as_str());
@@ -152,7 +163,10 @@ fn extra(kinds: &[Kinded<'_>], array: &Array, wanted: &Wanted) -> Result<Vec<Rol
         (0..kinds.len()).filter(|at| kinds[*at].kind == Kind::Other && kinds[*at].dim.len > 1).collect();
     for (name, label) in &wanted.inside {
         let at = labelled(kinds, array, name)?;
-        roles[at] = Role::At(place(&kinds[at], array, label)?);
+        roles[at] = Role::At(match label {
+            Label::Number(hours) if name == LEAD_TIME => lead(&kinds[at], array, *hours)?,
+            label => place(&kinds[at], array, label)?,
+        });
         open.retain(|other| *other != at);
     }
     if let Some(level) = wanted.select.level
@@ -195,12 +209,30 @@ fn extra(kinds: &[Kinded<'_>], array: &Array, wanted: &Wanted) -> Result<Vec<Rol
 
 /// The dimension of a file that has the name of one of the dataset.
 fn labelled(kinds: &[Kinded<'_>], array: &Array, name: &str) -> Result<usize, Wrong> {
-    let found = kinds.iter().position(|kinded| kinded.kind == Kind::Other && kinded.dim.name == name);
+    let named = |kinded: &Kinded<'_>| kinded.kind == Kind::Other && kinded.dim.name == name;
+    let leads = |kinded: &Kinded<'_>| {
+        let said = kinded.coordinate.and_then(|coordinate| coordinates::text(coordinate, "standard_name"));
+        kinded.kind == Kind::Other
+            && (said == Some("forecast_period") || LEADS.contains(&kinded.dim.name.as_str()))
+    };
+    let found = kinds.iter().position(named);
+    let found = found.or_else(|| kinds.iter().position(leads).filter(|_| name == LEAD_TIME));
     found.ok_or_else(|| {
         let dims: Vec<&str> = array.dims.iter().map(|dim| dim.name.as_str()).collect();
         Wrong::new(format!("`{}` has no dimension `{name}`, only {}", array.name, listed(&dims)))
             .help(format!("give the dimension of the dataset the name that the file has, or read a file per label: `over: {{ {name}: … }}`"))
     })
+}
+
+/// Where a lead of so many hours is on a dimension, by its coordinate.
+fn lead(kinded: &Kinded<'_>, array: &Array, hours: i64) -> Result<u64, Wrong> {
+    let Some(coordinate) = kinded.coordinate else { return place(kinded, array, &Label::Number(hours)) };
+    let unit = coordinates::text(coordinate, "units").map_or(1.0, calendar::hours);
+    let all: Vec<f64> =
+        coordinates::numbers(coordinate).unwrap_or_default().into_iter().map(|lead| lead * unit).collect();
+    #[expect(clippy::cast_precision_loss, reason = "labels are far below 2^53")]
+    let at = all.iter().position(|lead| (lead - hours as f64).abs() < 1e-3);
+    at.map(|at| at as u64).ok_or_else(|| Wrong::lead(hours, &all, &array.name))
 }
 
 /// Where a label is on a dimension, by its coordinate.

@@ -115,14 +115,40 @@ fn is_at(band: &Band, level: f64) -> bool {
     number == if pascal { level * 100.0 } else { level }
 }
 
-/// The time at which a message is valid.
+/// The time at which a message is valid; of what is counted over an interval its end.
 pub(super) fn valid_time(band: &Band, at: usize) -> Result<DateTime<Utc>, Wrong> {
-    let text = item(band, "GRIB_VALID_TIME");
-    // Some versions of GDAL write `1597017600 sec UTC`.
-    let seconds = text.split_whitespace().next().and_then(|text| text.parse().ok());
-    seconds
-        .and_then(|seconds| DateTime::from_timestamp(seconds, 0))
+    instant(band, "GRIB_VALID_TIME")
         .ok_or_else(|| Wrong::new(format!("message {} has no valid time", at + 1)))
+}
+
+/// The time at which the forecast of a message was made.
+pub(super) fn reference_time(band: &Band, at: usize) -> Result<DateTime<Utc>, Wrong> {
+    instant(band, "GRIB_REF_TIME")
+        .ok_or_else(|| Wrong::new(format!("message {} has no reference time", at + 1)))
+}
+
+fn instant(band: &Band, key: &str) -> Option<DateTime<Utc>> {
+    // Some versions of GDAL write `1597017600 sec UTC`.
+    let seconds = item(band, key).split_whitespace().next()?.parse().ok()?;
+    DateTime::from_timestamp(seconds, 0)
+}
+
+/// Those of the messages that hold so many hours after they were made.
+pub(super) fn led(bands: &[Band], found: &[usize], hours: i64, name: &str) -> Result<Vec<usize>, Wrong> {
+    let mut leads = Vec::new();
+    for at in found {
+        leads.push((valid_time(&bands[*at], *at)? - reference_time(&bands[*at], *at)?).num_minutes());
+    }
+    let kept = found.iter().zip(&leads).filter(|(_, minutes)| **minutes == hours * 60);
+    let kept: Vec<usize> = kept.map(|(at, _)| *at).collect();
+    if !kept.is_empty() {
+        return Ok(kept);
+    }
+    leads.sort_unstable();
+    leads.dedup();
+    #[expect(clippy::cast_precision_loss, reason = "leads are far shorter than 2^53 minutes")]
+    let all: Vec<f64> = leads.into_iter().map(|minutes| minutes as f64 / 60.0).collect();
+    Err(Wrong::lead(hours, &all, name))
 }
 
 /// The unit of a message, as UDUNITS writes it.
