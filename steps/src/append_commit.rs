@@ -16,7 +16,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::cube::{self, BatchWriter, CommitNotes, Cube, Layout, Pending, SourceState, Standing};
+use crate::{
+    cube::{self, BatchWriter, CommitNotes, Cube, Layout, Pending, SourceState, Standing},
+    source_state,
+};
 
 /// Settles slices in the cube of a dataset: whole chunks first, then one commit per batch.
 ///
@@ -152,7 +155,14 @@ impl Sink for AppendCommit {
             let info = cx.scope.dataset(&self.dataset)?;
             let standing = Standing::of(info, &cx.scope).await?;
             release::same(&standing, &written)?;
-            let notes = notes(info, standing.cube(), &written);
+            let mut notes = notes(info, standing.cube(), &written);
+            if written.iter().any(|written| !written.labels.is_empty()) {
+                notes.files = source_state::noted(&self.dataset, cx).await;
+                let stored = standing.cube().map(|cube| &cube.provenance().files);
+                // What was read again because its source changed is read again until a commit says so.
+                let others = stored.is_some_and(|stored| *stored != notes.files);
+                notes.always |= info.block.time.frequency().is_static() && others && !notes.files.is_empty();
+            }
             cube::commit(info, cx, written, notes).await
         };
         match done.await {
@@ -237,6 +247,7 @@ fn notes(info: &DatasetInfo, head: Option<&Cube>, written: &[Written]) -> Commit
             sources: states.into_iter().collect(),
             pending: None,
             mark: None,
+            files: BTreeMap::new(),
         };
     }
     let snapshot = states[0].1.snapshot.clone();

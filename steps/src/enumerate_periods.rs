@@ -200,7 +200,7 @@ impl EnumeratePeriods {
         let info = scope.dataset(&self.dataset)?;
         let standing = Standing::of(info, scope).await?;
         let TimeAxis::Regular(time) = &info.block.time else {
-            return still::list(info, &standing, self.only, upstream.first(), scope);
+            return still::list(info, &standing, self.only, upstream.first(), scope).await;
         };
         let cube = standing.cube();
         let axis: Vec<(Period, Status)> = cube.map_or_else(Vec::new, |c| c.axis().iter().collect());

@@ -131,10 +131,12 @@ impl Step for Fetch {
 }
 
 impl Fetch {
-    fn opener(&self, cx: &Context) -> Arc<dyn Opener> {
+    fn opener(&self, dataset: &DatasetId, cx: &Context) -> Arc<dyn Opener> {
         match self.source {
             SourceKind::Cog => Arc::new(cog::CogOpener),
-            SourceKind::Zarr | SourceKind::Icechunk => Arc::new(file::store::StoreOpener::new(self, cx)),
+            SourceKind::Zarr | SourceKind::Icechunk => {
+                Arc::new(file::store::StoreOpener::new(self, dataset, cx))
+            }
             // A dataset has no files: its slices are read elsewhere.
             SourceKind::File | SourceKind::Dataset => Arc::new(file::FileOpener::new(cx)),
         }

@@ -22,6 +22,7 @@ mod raster;
 mod rechunk;
 pub mod resample;
 mod scratch;
+mod source_state;
 #[cfg(test)]
 mod testing;
 mod transform;

@@ -21,6 +21,8 @@ pub(crate) use access::Access;
 pub use access::{Auth, Basic, S3};
 pub(crate) use place::Place;
 
+use crate::source_state::FileState;
+
 /// The most that is read whole from a server that does not honour ranges.
 const WHOLE_AT_MOST: u64 = 64 << 20;
 
@@ -115,6 +117,19 @@ impl Net {
             Place::Http(url) => self.http_size(place, url).await,
             Place::S3 { bucket, key } => self.object_size(place, bucket, key).await,
             Place::File(path) => local::size(place, path).await,
+        }
+    }
+
+    /// What tells this version of a source file from another one; `None` when there is no such file. No
+    /// bytes of it are read.
+    ///
+    /// # Errors
+    /// When that could not be found out.
+    pub(crate) async fn state(&self, place: &Place) -> Result<Option<FileState>, StepError> {
+        match &*self.asked(place)? {
+            Place::Http(url) => self.http_state(place, url).await,
+            Place::S3 { bucket, key } => self.object_state(place, bucket, key).await,
+            Place::File(path) => local::state(place, path).await,
         }
     }
 

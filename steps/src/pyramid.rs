@@ -5,7 +5,7 @@ mod settings;
 use frazil_engine::{
     context::{Context, Scope},
     data::{DatasetId, Snapshot},
-    dataset::{DatasetInfo, Datasets, TimeAxis},
+    dataset::{DatasetInfo, Datasets},
     diagnostic::codes,
     plan::{Planned, PlannedSnapshot, Work},
     step::{ErrorKind, Finding, Node, Outcome, Step, StepError, Write},
@@ -157,12 +157,6 @@ impl Pyramid {
             beside: None,
         };
         let mut found = Vec::new();
-        if info.block.time == TimeAxis::None {
-            let message = format!("`{}` has no time axis", self.dataset);
-            let help = "only datasets with one have levels";
-            let here = finding(codes::STEP_SETTINGS, "/dataset".to_owned(), message, help);
-            found.push(here.beside(&self.dataset, "/time", "no time axis"));
-        }
         let variables = &info.block.variables;
         for name in
             self.method.each.keys().filter(|name| !variables.is_empty() && !variables.contains_key(*name))

@@ -64,12 +64,13 @@ impl Step for Rechunk {
             beside: None,
         };
         let mut found = Vec::new();
-        if let Some(info) = datasets.get(&self.dataset)
-            && info.block.time == TimeAxis::None
-        {
-            let message = format!("`{}` has no time axis", self.dataset);
-            let found_here = finding("/dataset".to_owned(), message, "only datasets with one are rechunked");
-            found.push(found_here.beside(&self.dataset, "/time", "no time axis"));
+        let is_static = datasets.get(&self.dataset).is_some_and(|info| info.block.time == TimeAxis::None);
+        for (key, lengths) in [("chunks", &self.chunks), ("shards", &self.shards)] {
+            if is_static && lengths.contains_key("time") {
+                let message = format!("`{}` has no time axis", self.dataset);
+                let here = finding(format!("/{key}/time"), message, "say lengths along its other dimensions");
+                found.push(here.beside(&self.dataset, "/time", "no time axis"));
+            }
         }
         for (key, lengths) in [("chunks", &self.chunks), ("shards", &self.shards)] {
             for (name, _) in lengths.iter().filter(|(_, length)| **length == 0) {

@@ -238,6 +238,7 @@ impl<'a> Attempt<'a> {
             }
         });
         provenance.sources.extend(notes.sources.clone());
+        provenance.was_read_from(notes);
         provenance.pending.clone_from(&notes.pending);
         provenance
     }

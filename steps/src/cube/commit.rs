@@ -8,7 +8,7 @@ use frazil_engine::{
 };
 
 use super::{
-    Cube, Pending, SourceState,
+    Cube, FileState, Pending, SourceState,
     attempt::{Attempt, Done},
     kept, lock,
     mark::MarkNote,
@@ -29,6 +29,9 @@ pub struct CommitNotes {
     pub sources: BTreeMap<DatasetId, SourceState>,
     /// Work on newer source snapshots that is done in part; `sources` then keeps the older one.
     pub pending: Option<Pending>,
+    /// What files and repositories that are no datasets looked like when they were read; where none is
+    /// named, what is known is carried forward.
+    pub files: BTreeMap<String, FileState>,
     /// Commit although no value and no status changed, to record newer sources (`values: same`).
     pub always: bool,
     /// What a person said of the periods; where they come from is then carried forward as it is.

@@ -13,7 +13,8 @@ use icechunk::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::{Cube, fault, read, time::TimeIndex};
+use super::{CommitNotes, Cube, fault, read, time::TimeIndex};
+pub use crate::source_state::FileState;
 
 /// Where the numbers of a cube come from, carried forward from commit to commit.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +26,9 @@ pub struct Provenance {
     pub version: Option<String>,
     /// What was read of each source dataset.
     pub sources: BTreeMap<DatasetId, SourceState>,
+    /// What files and repositories that are no datasets looked like when they were read.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub files: BTreeMap<String, FileState>,
     /// Work on newer source snapshots that is done in part.
     pub pending: Option<Pending>,
     /// On the branch of a release: what it is, and from where it began.
@@ -167,6 +171,13 @@ impl CommitRecord {
 }
 
 impl Provenance {
+    /// Takes what files looked like, where any were looked at.
+    pub(super) fn was_read_from(&mut self, notes: &CommitNotes) {
+        if !notes.files.is_empty() {
+            self.files.clone_from(&notes.files);
+        }
+    }
+
     /// What the properties of a head say. What another program wrote says nothing.
     pub(super) fn read(properties: &SnapshotProperties) -> Self {
         let map: Map<String, Value> = properties.iter().map(|(k, v)| (k.clone(), v.clone())).collect();

@@ -225,10 +225,11 @@ impl<R: Rewrite> Work<'_, R> {
         let (mut known, mut lost) = (None, 0);
         while lost < TRIES {
             let Some(main) = kept::open(self.info, &self.cx.scope).await? else { return Ok(None) };
-            let Some(target) = self.rewrite.target(&main)? else {
+            let Some(mut target) = self.rewrite.target(&main)? else {
                 self.clear(&main).await?;
                 return Ok(Some(main.id()));
             };
+            target.arrays = main.template.stored_documents(std::mem::take(&mut target.arrays));
             if known.is_none() {
                 selftest::ensure(&self.place, self.info, &self.cx.scope).await?;
             }
@@ -304,7 +305,11 @@ impl<R: Rewrite> Work<'_, R> {
             if self.cx.cancel.is_cancelled() {
                 return Err(StepError::Cancelled);
             }
-            let references = self.rewrite.fill(main, target, &stretch, &self.what).await?;
+            let mut references = self.rewrite.fill(main, target, &stretch, &self.what).await?;
+            for reference in &mut references {
+                let at = std::mem::replace(&mut reference.at, ChunkIndices(Vec::new()));
+                reference.at = main.template.stored_place(at);
+            }
             branch.put(references, &stretch);
             let done = stretch.part * target.units() + stretch.units.end;
             self.cx.progress.tick(Tick::Periods { done: done as u64, total: total as u64 });

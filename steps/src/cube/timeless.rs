@@ -4,16 +4,19 @@
 //! cubes knows one kind of them. It is put on where documents are read, and taken off where documents
 //! and places of chunks go to the store.
 
+use std::borrow::Cow;
+
 use icechunk::format::ChunkIndices;
 use serde_json::{Value, json};
 
 use super::{
+    Cube,
     document::{self, Nodes},
     template::Template,
 };
 
 /// The dimension that static arrays have in memory alone.
-const TIME: &str = "time";
+pub(super) const TIME: &str = "time";
 
 /// Documents as they are stored, with the dimension.
 pub(super) fn dressed(nodes: &Nodes) -> Nodes {
@@ -78,7 +81,23 @@ fn trail(list: &mut Value) {
     }
 }
 
+impl Cube {
+    /// Its documents as they are known in memory.
+    pub(super) fn documents(&self) -> Cow<'_, Nodes> {
+        if self.template.step.is_static() {
+            Cow::Owned(dressed(&self.nodes))
+        } else {
+            Cow::Borrowed(&self.nodes)
+        }
+    }
+}
+
 impl Template {
+    /// Documents as the store knows them.
+    pub(super) fn stored_documents(&self, nodes: Nodes) -> Nodes {
+        if self.step.is_static() { bare(nodes) } else { nodes }
+    }
+
     /// The place of a chunk of a variable as the store knows it.
     pub(super) fn stored_place(&self, mut at: ChunkIndices) -> ChunkIndices {
         if self.step.is_static() && !at.0.is_empty() {

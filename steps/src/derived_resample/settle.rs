@@ -145,6 +145,7 @@ impl Work<'_> {
                 sources: states.into_iter().collect(),
                 pending: None,
                 mark: None,
+                files: BTreeMap::new(),
                 // Where windows were computed and none differed, only a commit keeps the next run
                 // from computing them again.
                 always: true,

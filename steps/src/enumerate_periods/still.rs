@@ -9,11 +9,14 @@ use frazil_engine::{
 };
 
 use super::release;
-use crate::cube::{Cube, Standing};
+use crate::{
+    cube::{Cube, Standing},
+    source_state,
+};
 
 /// Lists it when it is not stored yet, when its definition is another one than that of its last commit, or
 /// when it is asked for by name.
-pub(super) fn list(
+pub(super) async fn list(
     info: &DatasetInfo,
     standing: &Standing,
     only: Option<Only>,
@@ -35,7 +38,15 @@ pub(super) fn list(
         );
     }
     let cube = standing.cube();
-    let (action, reason) = decide(info, cube, only);
+    let (mut action, reason) = decide(info, cube, only);
+    let mut told: Vec<String> = reason.into_iter().collect();
+    if let Some(cube) = cube.filter(|_| action.is_none() && only.is_none()) {
+        let (changed, unknown) = source_state::compared(&cube.provenance().files, scope).await?;
+        if !changed.is_empty() {
+            action = Some(Action::Revise);
+        }
+        told.extend(changed.into_iter().map(|what| format!("{what}: it is read again")).chain(unknown));
+    }
     let range = PeriodRange::one(Period::STATIC);
     let periods = Periods {
         dataset: info.id.clone(),
@@ -47,7 +58,7 @@ pub(super) fn list(
         release: release::asked(standing, Some(range)),
     };
     let mut reasons = release::reasons(standing, Some(range));
-    reasons.extend(reason);
+    reasons.extend(told);
     Ok((periods, reasons))
 }
 

@@ -18,7 +18,10 @@ use tokio::{
 };
 
 use super::{Fetch, reader::Reader, recipe::Recipe, shop::Shop};
-use crate::net::{Net, Place};
+use crate::{
+    net::{Net, Place},
+    source_state,
+};
 
 /// How long a source file may take where the step does not say.
 const TIMEOUT: std::time::Duration = std::time::Duration::from_secs(600);
@@ -97,7 +100,8 @@ async fn run(fetch: Fetch, periods: Periods, halo: u32, cx: Context, arrivals: A
             }
         }
         let net = Net::new(fetch.access(), &cx)?;
-        let opener = fetch.opener(&cx);
+        note_states(&fetch, &recipe, &periods, &cx).await?;
+        let opener = fetch.opener(&periods.dataset, &cx);
         let openings = Semaphore::new(fetch.in_flight.get());
         let (opener, periods) = (&*opener, &periods);
         let shop = Shop { fetch: &fetch, recipe: &recipe, periods, net: &net, opener, cx: &cx, openings };
@@ -116,6 +120,21 @@ async fn run(fetch: Fetch, periods: Periods, halo: u32, cx: Context, arrivals: A
         end = end => end,
     };
     over(end, &arrivals, &cx).await;
+}
+
+/// Notes what the files of a dataset without periods look like before they are read: nothing else tells
+/// later whether they changed.
+async fn note_states(
+    fetch: &Fetch,
+    recipe: &Recipe,
+    periods: &Periods,
+    cx: &Context,
+) -> Result<(), StepError> {
+    let first = periods.items.first().map(|item| item.range.first);
+    let Some(period) = first.filter(|_| periods.step.is_static() && !fetch.is_store()) else { return Ok(()) };
+    let places = recipe.places(period, None, &cx.scope)?;
+    let states = source_state::look(&places, &cx.scope).await?;
+    source_state::note(&periods.dataset, states, cx).await
 }
 
 /// Tells whoever reads the stream why it ended, where that is an error.

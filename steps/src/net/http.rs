@@ -11,7 +11,7 @@ use reqwest::{
 use tokio::io::AsyncWriteExt;
 use url::Url;
 
-use super::{FILE_AT_MOST, LISTING_AT_MOST, Net, Part, Place, WHOLE_AT_MOST, answer::missing};
+use super::{FILE_AT_MOST, FileState, LISTING_AT_MOST, Net, Part, Place, WHOLE_AT_MOST, answer::missing};
 
 /// A client for one step. `headers`: whether requests carry headers that only their host may see;
 /// `near`: whether all go to a server on this machine, past any proxy.
@@ -176,6 +176,22 @@ impl Net {
             status if status.is_success() && !is_page(response.headers()) => Ok(says(CONTENT_LENGTH)),
             status if status.is_success() || missing(status) => Ok(None),
             StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED => Ok(None),
+            status => Err(self.refused(place, status, response.headers())),
+        }
+    }
+
+    pub(super) async fn http_state(&self, place: &Place, url: &Url) -> Result<Option<FileState>, StepError> {
+        let response = self.send(place, Method::HEAD, url, None).await?;
+        let says = |name| Some(response.headers().get(name)?.to_str().ok()?.trim().to_owned());
+        match response.status() {
+            status if status.is_success() && !is_page(response.headers()) => Ok(Some(FileState {
+                etag: says(ETAG),
+                modified: says(LAST_MODIFIED),
+                size: says(CONTENT_LENGTH).and_then(|length| length.parse().ok()),
+                snapshot: None,
+            })),
+            status if status.is_success() || missing(status) => Ok(None),
+            StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED => Ok(Some(FileState::default())),
             status => Err(self.refused(place, status, response.headers())),
         }
     }

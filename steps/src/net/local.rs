@@ -4,10 +4,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use chrono::{DateTime, Utc};
 use frazil_engine::step::{ErrorKind, StepError};
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 
 use super::{Part, Place};
+use crate::source_state::FileState;
 
 fn unreadable(place: &Place, error: &std::io::Error) -> StepError {
     StepError::permanent(ErrorKind::Network, format!("cannot read {place}: {error}"))
@@ -40,6 +42,17 @@ pub(super) async fn exists(place: &Place, path: &Path) -> Result<bool, StepError
 pub(super) async fn size(place: &Place, path: &Path) -> Result<Option<u64>, StepError> {
     match tokio::fs::metadata(path).await {
         Ok(about) => Ok(about.is_file().then_some(about.len())),
+        Err(error) if error.kind() == Io::NotFound => Ok(None),
+        Err(error) => Err(unreadable(place, &error)),
+    }
+}
+
+pub(super) async fn state(place: &Place, path: &Path) -> Result<Option<FileState>, StepError> {
+    match tokio::fs::metadata(path).await {
+        Ok(about) => {
+            let modified = about.modified().ok().map(|time| DateTime::<Utc>::from(time).to_rfc3339());
+            Ok(Some(FileState { etag: None, modified, size: Some(about.len()), snapshot: None }))
+        }
         Err(error) if error.kind() == Io::NotFound => Ok(None),
         Err(error) => Err(unreadable(place, &error)),
     }

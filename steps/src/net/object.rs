@@ -15,7 +15,7 @@ use object_store::{
 use reqwest::header::HeaderValue;
 use tokio::io::AsyncWriteExt;
 
-use super::{FILE_AT_MOST, Net, Part, Place, S3, access::render};
+use super::{FILE_AT_MOST, FileState, Net, Part, Place, S3, access::render};
 use crate::net::Auth;
 
 /// How long it may take until a connection stands.
@@ -144,6 +144,22 @@ impl Net {
     ) -> Result<Option<u64>, StepError> {
         let options = GetOptions { head: true, ..GetOptions::default() };
         Ok(self.object(place, bucket, key, options).await?.map(|found| found.meta.size))
+    }
+
+    pub(super) async fn object_state(
+        &self,
+        place: &Place,
+        bucket: &str,
+        key: &str,
+    ) -> Result<Option<FileState>, StepError> {
+        let options = GetOptions { head: true, ..GetOptions::default() };
+        let found = self.object(place, bucket, key, options).await?;
+        Ok(found.map(|found| FileState {
+            etag: found.meta.e_tag,
+            modified: Some(found.meta.last_modified.to_rfc3339()),
+            size: Some(found.meta.size),
+            snapshot: None,
+        }))
     }
 
     pub(super) async fn object_download(

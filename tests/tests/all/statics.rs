@@ -4,6 +4,7 @@ use frazil_tests::{
     geotiff::GeoTiff,
     programs::{ask_python, genuine_data},
     sandbox::Sandbox,
+    server::{Fault, Server},
 };
 use serde_json::{Value, json};
 
@@ -146,6 +147,119 @@ fn another_definition_is_read_again_in_place() {
     let before = head(&sandbox);
     sandbox.succeed(&["backfill", "dem", "--only", "all"]);
     assert_eq!(head(&sandbox), before, "equal values are no commit");
+}
+
+#[test]
+fn a_source_that_changed_under_its_url_is_read_again() {
+    let sandbox = project();
+    let server = Server::start(sandbox.path("input"), 0).unwrap();
+    sandbox.write(
+        "pipelines/elevation.yaml",
+        &PIPELINE.replace("input/dem.tif", &format!("{}/dem.tif", server.url())),
+    );
+    let reads = || server.requests().iter().filter(|request| request.method == "GET").count();
+    let done = || sandbox.run(&["plan", "--exit-code", "elevation"]).status.success();
+    sandbox.succeed(&["run", "elevation"]);
+    assert!(reads() > 0 && done());
+    server.forget();
+    sandbox.succeed(&["run", "elevation"]);
+    assert_eq!(reads(), 0, "it is looked at, and not read");
+    // Other numbers.
+    write(&sandbox, "dem", 0.5);
+    let plan = sandbox.succeed(&["plan", "elevation"]);
+    assert!(plan.contains("dem.tif is another one") && plan.contains("it is read again"), "{plan}");
+    sandbox.succeed(&["run", "elevation"]);
+    assert!(done());
+    // The same numbers, written again: one commit says so, and none follows.
+    std::fs::copy(sandbox.path("input/dem.tif"), sandbox.path("input/same.tif")).unwrap();
+    std::fs::rename(sandbox.path("input/same.tif"), sandbox.path("input/dem.tif")).unwrap();
+    assert!(!done());
+    sandbox.succeed(&["run", "elevation"]);
+    assert!(done());
+    // What is gone, or cannot be asked, is no reason to do anything; and no error.
+    server.always("/dem.tif", Fault::Status(503, None));
+    let plan = sandbox.succeed(&["plan", "elevation"]);
+    assert!(plan.contains("could not be found out") && done(), "{plan}");
+    sandbox.succeed(&["run", "elevation"]);
+    server.always("/dem.tif", Fault::Status(404, None));
+    let plan = sandbox.succeed(&["plan", "elevation"]);
+    assert!(plan.contains("is not there any more: what is stored stays") && done(), "{plan}");
+    if let Some(seen) = read(&sandbox, "dem") {
+        assert_eq!(seen["variables"]["dsm"]["values"], values(0.5));
+        let commits = seen["commits"].as_array().unwrap();
+        let messages: Vec<&str> = commits.iter().map(|c| c["message"].as_str().unwrap()).collect();
+        assert_eq!(messages[..3], ["record sources", "revise static", "add static"], "{messages:?}");
+        let files = commits[0]["properties"]["files"].as_object().unwrap();
+        assert!(files.keys().all(|name| name.ends_with("/dem.tif")) && files.len() == 1, "{files:?}");
+    }
+}
+
+#[test]
+fn a_map_gets_levels_and_other_chunks_as_any_dataset_does() {
+    let sandbox = project();
+    sandbox.succeed(&["run", "elevation"]);
+    let rewrites = |step: &str| {
+        let text = format!(
+            "frazil: 1
+id: rewrites
+steps:
+  open: {{ uses: open-dataset, with: {{ dataset: dem }} }}
+  done: {{ uses: {step}, needs: open, with: {{ dataset: dem, {{}} }} }}
+"
+        );
+        move |with: &str| text.replace("{}", with)
+    };
+    let run = |text: String| {
+        sandbox.write("pipelines/rewrites.yaml", &text);
+        let plan = sandbox.succeed(&["plan", "rewrites"]);
+        assert!(!plan.contains("as it should be"), "{plan}");
+        sandbox.succeed(&["run", "rewrites"]);
+        assert!(sandbox.run(&["plan", "--exit-code", "rewrites"]).status.success());
+        std::fs::remove_file(sandbox.path("pipelines/rewrites.yaml")).unwrap();
+    };
+    run(rewrites("rechunk")("chunks: { y: 5, x: 24 }"));
+    let Some(seen) = read(&sandbox, "dem") else { return };
+    let dsm = &seen["variables"]["dsm"];
+    assert_eq!(
+        (&dsm["chunks"], &dsm["shards"], &dsm["dims"]),
+        (&json!([5, 24]), &json!([]), &json!(["y", "x"]))
+    );
+    assert_eq!(dsm["values"], values(0.0));
+    assert_eq!(dsm["gdal"]["same"], true);
+    run(rewrites("pyramid")("levels: 2, method: max"));
+    let path = sandbox.path("cubes/dem").display().to_string();
+    let levels = |add: f32| {
+        let levels = ask_python("read_levels.py", &[&path, "dsm"]).unwrap();
+        assert_eq!(levels["groups"].as_object().unwrap().keys().collect::<Vec<_>>(), ["0", "1", "2"]);
+        let mut above: Vec<Vec<Option<f64>>> =
+            serde_json::from_value(levels["groups"]["0"]["values"].clone()).unwrap();
+        let flat: Vec<Option<f64>> = above.iter().flatten().copied().collect();
+        assert_eq!(json!(flat), values(add));
+        for group in ["1", "2"] {
+            let half: Vec<Vec<Option<f64>>> = above
+                .chunks_exact(2)
+                .map(|rows| {
+                    let of = |x: usize| {
+                        rows.iter().flat_map(|row| row[x..x + 2].to_vec()).flatten().reduce(f64::max)
+                    };
+                    (0..rows[0].len() / 2).map(|x| of(2 * x)).collect()
+                })
+                .collect();
+            assert_eq!(levels["groups"][group]["values"], json!(half), "{group}");
+            assert_eq!(levels["groups"][group]["dims"], json!(["y", "x"]));
+            above = half;
+        }
+    };
+    levels(0.0);
+    // What is read again writes its levels too.
+    write(&sandbox, "dem", 3.0);
+    sandbox.succeed(&["run", "elevation"]);
+    levels(3.0);
+    run(rewrites("rechunk")("chunks: { y: 20, x: 6 }"));
+    levels(3.0);
+    sandbox.write("pipelines/rewrites.yaml", &rewrites("rechunk")("chunks: { time: 2 }"));
+    let (said, _) = sandbox.fail(1, &["check"]);
+    assert!(said.contains("`dem` has no time axis"), "{said}");
 }
 
 #[test]

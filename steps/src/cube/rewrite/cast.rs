@@ -283,12 +283,14 @@ async fn write(window: Window, cast: Arc<Cast>, store: Arc<Cube>, what: Arc<str>
         let (cast, window, store, what, name) = (&cast, &window, &store, &what, &name);
         async move {
             let at = ChunkIndices(chunk.iter().map(|i| u32::try_from(*i).unwrap_or(u32::MAX)).collect());
+            let stored = store.template.stored_place(at.clone());
             let (codec, window) = (Arc::clone(cast), Arc::clone(window));
             let encoded = compute("encoding a chunk", move || encode(&codec, &window, &chunk)).await??;
             let payload = match encoded {
                 None => None,
                 Some(bytes) => {
-                    let write = store.session.get_chunk_writer(name, &at).map_err(fault::icechunk(what))?;
+                    let write =
+                        store.session.get_chunk_writer(name, &stored).map_err(fault::icechunk(what))?;
                     Some(write(bytes.into()).await.map_err(fault::icechunk(what))?)
                 }
             };

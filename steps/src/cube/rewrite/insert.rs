@@ -136,6 +136,7 @@ impl Rewrite for Insert<'_> {
         provenance.definition = definition.or(provenance.definition);
         provenance.version = self.info.block.version.clone().or(provenance.version);
         provenance.sources.extend(self.notes.sources.clone());
+        provenance.was_read_from(self.notes);
         provenance.pending.clone_from(&self.notes.pending);
         provenance
     }

@@ -18,6 +18,7 @@ use crate::cube::{
     level::Stored,
     template::{Template, TemplateVariable},
     time::TimeIndex,
+    timeless::TIME,
 };
 
 /// Numbers of a window, in bytes, that cells or steps are gathered up to where chunks are smaller.
@@ -43,6 +44,9 @@ pub(crate) struct Layout {
 impl Layout {
     /// The arrays that are to be stored otherwise, those of levels too.
     fn others<'a>(&self, template: &'a Template) -> Result<Vec<Other<'a>>, StepError> {
+        if template.step.is_static() && (self.chunks.contains_key(TIME) || self.shards.contains_key(TIME)) {
+            return Err(refused("it has no dimension `time`", "say lengths along its other dimensions"));
+        }
         let mut others = Vec::new();
         for stored in template.arrays() {
             let array = self.of(&stored)?;
@@ -182,9 +186,8 @@ pub(super) fn target(
     salt: String,
     (window, batch): (usize, u64),
 ) -> Result<Target<Casts>, StepError> {
-    let template = &main.template;
-    let document =
-        |stored: &Stored<'_>| main.nodes.get(&template.path(&stored.key)).cloned().unwrap_or_default();
+    let (template, nodes) = (&main.template, main.documents());
+    let document = |stored: &Stored<'_>| nodes.get(&template.path(&stored.key)).cloned().unwrap_or_default();
     let plan = casts(template, others, window, document)?;
     let unit = plan.unit;
     let mut target = Target { plan, salt, unit, arrays: BTreeMap::new(), parts: Vec::new(), axis };

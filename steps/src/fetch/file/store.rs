@@ -9,7 +9,11 @@ mod repository;
 use std::{collections::HashMap, num::NonZeroUsize, sync::Arc};
 
 use async_trait::async_trait;
-use frazil_engine::{context::Context, data::Period, step::StepError};
+use frazil_engine::{
+    context::Context,
+    data::{DatasetId, Period},
+    step::StepError,
+};
 use frazil_raster_protocol::Description;
 use tokio::sync::Mutex;
 
@@ -21,6 +25,7 @@ use super::{
     },
     block::{Block, Part},
     contents::{Contents, block_of, strides},
+    gather::{Blocks, UnderWay, gathered},
     layout::{Role, Whereabouts},
 };
 use crate::{
@@ -28,6 +33,7 @@ use crate::{
     net::{Access, Net, Place},
     raster::{Helpers, misunderstood},
     scratch::Scratch,
+    source_state::{self, FileState},
 };
 use kept::Kept;
 use remote::{Pinned, Remote};
@@ -41,6 +47,8 @@ pub(crate) fn held(memory: u64) -> u64 {
 /// Opens stores. One per run of a step.
 #[derive(Debug)]
 pub(crate) struct StoreOpener {
+    /// The dataset that is read for.
+    dataset: DatasetId,
     /// Which state of a repository is read; none of what is a Zarr store itself.
     version: Option<Version>,
     access: Access,
@@ -70,8 +78,9 @@ struct StoreFile {
 
 impl StoreOpener {
     /// For the steps of the run that `cx` belongs to.
-    pub(crate) fn new(fetch: &Fetch, cx: &Context) -> Self {
+    pub(crate) fn new(fetch: &Fetch, dataset: &DatasetId, cx: &Context) -> Self {
         Self {
+            dataset: dataset.clone(),
             version: (fetch.source == SourceKind::Icechunk).then(|| fetch.version()),
             access: fetch.access(),
             in_flight: fetch.in_flight,
@@ -129,6 +138,10 @@ impl StoreOpener {
             let opened = Snapshot::open(root, &label(place, cx), version).await;
             let Some(snapshot) = opened.map_err(|error| redacted(error, cx))? else { return Ok(None) };
             tracing::info!(snapshot = snapshot.id(), "the repository is read at this state");
+            if let Some(name) = source_state::name(place, &cx.scope) {
+                let state = FileState { snapshot: Some(snapshot.id().to_string()), ..FileState::default() };
+                source_state::note(&self.dataset, [(name, state)].into(), cx).await?;
+            }
             if matches!(place, Place::File(_)) {
                 return Ok(Some(Arc::new(snapshot)));
             }
@@ -155,6 +168,8 @@ impl Opener for StoreOpener {
     ) -> Result<Option<Box<dyn SourceFile>>, StepError> {
         let Some(opened) = self.store(request, net, cx).await? else { return Ok(None) };
         let contents = Contents::of(&opened.description, request, &self.helpers, cx.scope.memory).await?;
+        let Some(contents) = contents else { return Ok(Some(Box::new(UnderWay(request.place.clone())))) };
+        let contents = contents.with_other_dimensions();
         let variables = request.variables.len().max(1);
         let ahead = usize::try_from(held(cx.scope.memory) / 2).unwrap_or(usize::MAX) / variables;
         Ok(Some(Box::new(StoreFile { contents, opened, limits: self.limits(cx), ahead })))
@@ -180,26 +195,17 @@ impl Opener for StoreOpener {
 
 #[async_trait]
 impl SourceFile for StoreFile {
-    async fn read(&mut self, period: Period, _: &Context) -> Result<Found, StepError> {
-        let steps = match self.contents.steps(period) {
-            Ok(steps) => steps,
-            Err(found) => return Ok(found),
-        };
-        let mut fields = Vec::new();
-        for (at, step) in steps.iter().copied().enumerate() {
-            let block = self.block(at, step).await?;
-            fields.push(self.contents.field(at, step, block).await?);
-        }
-        if self.contents.is_under_way(&steps, &fields) {
-            tracing::info!(%period, "the newest run of the source is on its way: not yet");
-            return Ok(Found::After);
-        }
-        Ok(self.contents.piece(fields, &steps))
+    async fn read(&mut self, period: Period, cx: &Context) -> Result<Found, StepError> {
+        gathered(self, period, cx).await
     }
 }
 
-impl StoreFile {
-    /// The block of variable `at` that holds `step`.
+#[async_trait]
+impl Blocks for StoreFile {
+    fn contents(&self) -> &Contents {
+        &self.contents
+    }
+
     async fn block(&mut self, at: usize, step: usize) -> Result<Arc<Block>, StepError> {
         if let Some(block) = self.contents.kept(at, step) {
             return Ok(block);
