@@ -20,7 +20,7 @@ use std::{
 
 use frazil_engine::{
     context::{EnvSecrets, Pools, Scope, SystemClock},
-    event::RunStatus,
+    event::{Origin, RunStatus},
     executor::{LocalExecutor, Unwatched},
     pipeline::{Branch, Pipeline, PipelineNode, Segment, Unit},
     project::{ProjectConfig, Retry},
@@ -199,6 +199,7 @@ async fn walk(pipeline: Pipeline, folder: &Path) -> Done<usize> {
         pipeline,
         cancel: Cancel::new(),
         grace: scheduler::GRACE,
+        origin: Origin::default(),
         scratch: folder.join("scratch"),
     };
     let state = scheduler::start(&run, &services).await?;
@@ -224,6 +225,7 @@ fn scope(root: &Path) -> Done<Scope> {
         secrets: BTreeMap::new(),
         notify: Vec::new(),
         history: Default::default(),
+        serve: Default::default(),
     };
     Ok(Scope {
         project: Arc::new(project),

@@ -3,6 +3,7 @@
 //! An event is appended before it is acted on. [`RunState`] is what the events say so far; a run
 //! that died is taken up again by folding what there is and going on from there.
 
+mod origin;
 mod state;
 
 use std::collections::BTreeMap;
@@ -11,6 +12,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+pub use origin::{Cause, Key, Origin};
 pub use state::{IllegalEvent, Phase, RunState, SegmentState, Stopped, UnitState};
 
 use crate::{
@@ -49,6 +51,11 @@ pub enum Event {
     Accepted(Accepted),
     /// A process took the run's lock to work on it.
     Opened {
+        /// Its id.
+        process: u32,
+    },
+    /// Its process let go of the run before it was over, in good order: another goes on with it.
+    Left {
         /// Its id.
         process: u32,
     },
@@ -172,6 +179,9 @@ pub struct Accepted {
     /// What of the work it was asked for by name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backfill: Option<Backfill>,
+    /// Who asked for it, and how.
+    #[serde(default, skip_serializing_if = "Origin::is_usual")]
+    pub origin: Origin,
     /// What it walks, in an order that its edges allow.
     pub units: Vec<UnitHead>,
 }
@@ -233,6 +243,7 @@ impl Event {
         match self {
             Self::Accepted(_) => "accepted",
             Self::Opened { .. } => "opened",
+            Self::Left { .. } => "left",
             Self::Started { .. } => "started",
             Self::Retrying { .. } => "retrying",
             Self::Written { .. } => "written",

@@ -12,6 +12,7 @@ mod kept;
 mod opened;
 mod over;
 mod programs;
+mod serve;
 #[cfg(test)]
 mod tests;
 mod unused;
@@ -23,6 +24,7 @@ pub(crate) use check::read;
 pub(crate) use config::{absolute, bad_name, decode, is_crs, is_name};
 pub(crate) use datasets::Blocks;
 pub use files::{Checked, LoadOptions, load};
+pub use serve::{Limits, Serve};
 pub(crate) use files::{collect_tests, nearest, shown, text_of, unreadable};
 pub use watched::{Reread, Watched};
 
@@ -78,6 +80,9 @@ pub struct ProjectFile {
     pub notify: Vec<Notify>,
     /// How much run history is kept; 1,000 runs of the last 90 days where nothing is said.
     pub history: Option<Retention>,
+    /// What `frazil serve` does.
+    #[serde(default)]
+    pub serve: Serve,
 }
 
 /// A region.
@@ -218,6 +223,8 @@ pub struct ProjectConfig {
     pub notify: Vec<Notify>,
     /// How much run history is kept.
     pub history: Retention,
+    /// What `frazil serve` does.
+    pub serve: Serve,
 }
 
 /// A checked project.

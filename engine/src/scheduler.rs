@@ -7,6 +7,7 @@
 mod failpoint;
 mod graph;
 mod log;
+mod overlap;
 mod settle;
 mod walk;
 
@@ -20,12 +21,13 @@ use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 
 pub use failpoint::reached;
-pub use settle::{Settled, settle_dead};
+pub use overlap::{LOOK, ask_to_make_room, asked};
+pub use settle::{Settled, drop_queued, end_dead, settle_dead};
 
 use crate::{
     context::{Clock, Pools, Scope},
     data::{NodeId, RunId},
-    event::{Accepted, Event, IllegalEvent, RunState, UnitHead},
+    event::{Accepted, Event, IllegalEvent, Origin, RunState, UnitHead},
     executor::{Executor, Watch},
     pipeline::{Pipeline, Unit},
     registry::Registry,
@@ -55,6 +57,8 @@ pub struct Run {
     pub grace: Duration,
     /// A folder of this run alone, deleted when it ends.
     pub scratch: PathBuf,
+    /// Who asked for it, and how.
+    pub origin: Origin,
 }
 
 /// Tells a run to stop, and why.
@@ -62,7 +66,16 @@ pub struct Run {
 pub struct Cancel {
     /// Told when the run is to stop.
     pub token: CancellationToken,
-    reason: Arc<OnceLock<String>>,
+    why: Arc<OnceLock<Why>>,
+}
+
+/// Why a run is told to stop.
+#[derive(Debug)]
+enum Why {
+    /// It is not wanted any more.
+    Cancelled(String),
+    /// Its process ends, and another goes on with it.
+    Left,
 }
 
 impl Cancel {
@@ -74,14 +87,31 @@ impl Cancel {
 
     /// Tells it to stop; the first reason stands.
     pub fn cancel(&self, reason: &str) {
-        self.reason.get_or_init(|| reason.to_owned());
+        self.why.get_or_init(|| Why::Cancelled(reason.to_owned()));
         self.token.cancel();
+    }
+
+    /// Tells the process to let go of the run, unless it was told to stop before: what is whole is
+    /// kept, and [`resume`] goes on from there.
+    pub fn leave(&self) {
+        self.why.get_or_init(|| Why::Left);
+        self.token.cancel();
+    }
+
+    /// Whether another process is to go on with the run.
+    #[must_use]
+    pub fn is_left(&self) -> bool {
+        matches!(self.why.get(), Some(Why::Left))
     }
 
     /// Why it was told to stop.
     #[must_use]
     pub fn reason(&self) -> &str {
-        self.reason.get().map_or("the run was told to stop", String::as_str)
+        match self.why.get() {
+            Some(Why::Cancelled(reason)) => reason,
+            Some(Why::Left) => "its process was told to stop",
+            None => "the run was told to stop",
+        }
     }
 }
 
@@ -174,6 +204,7 @@ impl Run {
             instant: self.scope.instant,
             params: (*self.scope.params).clone(),
             backfill: self.scope.backfill.as_deref().cloned(),
+            origin: self.origin.clone(),
             units: units.collect(),
         }
     }
@@ -217,7 +248,15 @@ pub async fn start(run: &Run, services: &Services) -> Result<RunState, RunError>
     Walk::new(run, services, log)?.go().await
 }
 
-/// Takes up a run whose process died, and walks it to its end. The caller holds its lock.
+/// Accepts a run that is walked later, by [`resume`]; durable on return.
+///
+/// # Errors
+/// When its log cannot be kept.
+pub async fn accept(run: &Run, services: &Services) -> Result<(), RunError> {
+    Log::create(run, services, [Event::Accepted(run.accepted())]).await.map(drop)
+}
+
+/// Takes up a run that was accepted, or whose process died, and walks it to its end. The caller holds its lock.
 ///
 /// # Errors
 /// When it cannot be walked; tasks that fail stand in the state.

@@ -24,7 +24,7 @@ use crate::{
 #[async_trait]
 pub trait RunStore: Debug + Send + Sync {
     /// Makes a log that begins with `events`, the first of which says what was accepted; durable
-    /// on return.
+    /// on return. Where it was asked for with a key, no other run has that.
     async fn create(&self, run: &RunId, events: &[RunEvent]) -> Result<(), RunStoreError>;
 
     /// Appends to a log that holds `after` events, all or none; durable on return.
@@ -58,8 +58,32 @@ pub trait RunStore: Debug + Send + Sync {
     /// Runs, newest first.
     async fn list(&self, query: &RunQuery) -> Result<Vec<RunSummary>, RunStoreError>;
 
+    /// One run of the list.
+    async fn summary(&self, run: &RunId) -> Result<RunSummary, RunStoreError> {
+        let all = self.list(&RunQuery::default()).await?;
+        all.into_iter().find(|one| one.run == *run).ok_or_else(|| RunStoreError::NoRun(run.clone()))
+    }
+
+    /// The run that was accepted with this key; none where none was, or it was forgotten.
+    async fn keyed(&self, key: &str) -> Result<Option<RunId>, RunStoreError> {
+        for run in self.list(&RunQuery::default()).await? {
+            if key_of(&self.load(&run.run).await?) == Some(key) {
+                return Ok(Some(run.run));
+            }
+        }
+        Ok(None)
+    }
+
     /// Forgets a run.
     async fn remove(&self, run: &RunId) -> Result<(), RunStoreError>;
+}
+
+/// The key with which the run of a log was asked for.
+pub(crate) fn key_of(events: &[RunEvent]) -> Option<&str> {
+    match &events.first()?.event {
+        Event::Accepted(accepted) => accepted.origin.key.as_ref().map(|key| key.name.as_str()),
+        _ => None,
+    }
 }
 
 /// What the units that these events end well did.
@@ -78,6 +102,8 @@ pub struct RunQuery {
     pub pipeline: Option<PipelineId>,
     /// Only those that are not finished.
     pub unfinished: bool,
+    /// Only those that a process took to work on.
+    pub opened: bool,
     /// At most so many.
     pub limit: Option<usize>,
 }
@@ -95,6 +121,16 @@ pub struct RunSummary {
     pub accepted: DateTime<Utc>,
     /// How it ended and when; none while it is not finished.
     pub finished: Option<(RunStatus, DateTime<Utc>)>,
+    /// How many events its log holds.
+    pub events: usize,
+}
+
+impl RunSummary {
+    /// Whether it is accepted and no process took it yet: it waits for its turn.
+    #[must_use]
+    pub const fn is_queued(&self) -> bool {
+        self.finished.is_none() && self.events == 1
+    }
 }
 
 /// Why a log could not be kept or read.
@@ -107,6 +143,9 @@ pub enum RunStoreError {
     /// A run of this name is there already.
     #[error("run `{0}` is there already")]
     Exists(RunId),
+    /// Another run was accepted with the same key.
+    #[error("run `{0}` was asked for with the same key")]
+    Asked(RunId),
     /// Somebody else appended: two processes work on one run.
     #[error(
         "the log of run `{run}` holds {found} events where {expected} were known: another process works on it"

@@ -14,6 +14,7 @@ use frazil_engine::{
     data::{InvalidId, PipelineId},
     dataset::DatasetInfo,
     project::Project,
+    registry::Registry,
 };
 use minijinja::{context, value::Serde};
 use serde_json::json;
@@ -29,6 +30,7 @@ use crate::{
     pages,
     problem::Problem,
     raw,
+    runner::Runner,
     shelves::Shelves,
     zarr,
 };
@@ -49,6 +51,8 @@ pub struct Site {
     pub project: Arc<Project>,
     /// Resolves secrets at the moment of use.
     pub secrets: Arc<dyn Secrets>,
+    /// Step types by name.
+    pub registry: Arc<Registry>,
 }
 
 /// What all answers are made from.
@@ -59,12 +63,14 @@ pub(crate) struct App {
     /// Stands where a run has the name of its pipeline: reading belongs to none.
     reader: PipelineId,
     pub(crate) shelves: Shelves,
+    /// Runs pipelines.
+    #[expect(dead_code, reason = "who starts runs takes this away")]
+    pub(crate) runner: Runner,
 }
 
 impl App {
-    pub(crate) fn new(site: Site) -> Result<Self, InvalidId> {
-        let live = Arc::new(Live::new(site.project, site.secrets));
-        Ok(Self { live, reader: "serve".parse()?, shelves: Shelves::default() })
+    pub(crate) fn new(live: Arc<Live>, runner: Runner) -> Result<Self, InvalidId> {
+        Ok(Self { live, reader: "serve".parse()?, shelves: Shelves::default(), runner })
     }
 
     /// The project as it stands now; what is taken stays as it is.

@@ -1,4 +1,4 @@
-//! HTTP: datasets of a project for those who read them.
+//! HTTP: datasets of a project for those who read them, and runs of its pipelines.
 
 mod api;
 mod app;
@@ -8,20 +8,31 @@ mod pages;
 mod problem;
 mod ranged;
 mod raw;
+#[expect(dead_code, reason = "who starts runs comes one after the other: the last one takes this away")]
+mod runner;
 mod shelves;
 mod zarr;
 
 use std::{io, sync::Arc};
 
 pub use app::Site;
+use runner::Runner;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-/// Answers on `listener` until `stop`, then lets what was begun end.
+/// Answers on `listener` and runs pipelines until `stop`, then lets what was begun end or settle.
 ///
 /// # Errors
-/// When the socket fails as a whole.
+/// When the run history cannot be opened, or the socket fails as a whole.
 pub async fn serve(site: Site, listener: TcpListener, stop: CancellationToken) -> io::Result<()> {
-    let app = app::App::new(site).map_err(io::Error::other)?;
-    listen::listen(listener, app::router(Arc::new(app)), stop).await
+    let live = Arc::new(live::Live::new(site.project, site.secrets));
+    let runner = Runner::open(Arc::clone(&live), site.registry).await.map_err(io::Error::other)?;
+    let app = app::App::new(live, runner.clone()).map_err(io::Error::other)?;
+    let listening = async {
+        let ended = listen::listen(listener, app::router(Arc::new(app)), stop.clone()).await;
+        stop.cancel();
+        ended
+    };
+    let (ended, ()) = tokio::join!(listening, runner.work(stop.clone()));
+    ended
 }

@@ -139,6 +139,7 @@ fn bench(root: &std::path::Path) -> Done<(DatasetInfo, Context)> {
         secrets: BTreeMap::new(),
         notify: Vec::new(),
         history: Default::default(),
+        serve: Default::default(),
     };
     let scope = Scope {
         project: Arc::new(project),

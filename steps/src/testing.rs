@@ -43,6 +43,7 @@ pub(crate) fn context(root: &Path, datasets: Datasets) -> Context {
         secrets: Default::default(),
         notify: Vec::new(),
         history: Default::default(),
+        serve: Default::default(),
     };
     let scope = Scope {
         project: Arc::new(project),

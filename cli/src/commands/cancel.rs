@@ -1,13 +1,15 @@
 use clap::Args;
 use frazil_engine::{
     context::{Clock, SystemClock},
+    data::RunId,
+    event::RunStatus,
     lock::{FileLock, ask_to_stop, run_lock},
+    scheduler::{LOOK, drop_queued},
     step::{ErrorKind, StepError},
-    store::{RunQuery, RunStore, RunSummary},
+    store::{RunQuery, RunStore, RunSummary, SqliteStore},
 };
 use serde_json::json;
 
-use super::run::LOOK;
 use crate::{
     Format, FormatArg, Globals,
     exit::Exit,
@@ -42,6 +44,13 @@ impl Cancel {
                 return Err(refused(format!("run {id} is {} already", status.name())).into());
             }
             let lock = run_lock(session.state(), &id);
+            if run.is_queued() {
+                let store = SqliteStore::open(session.state()).await.map_err(StepError::from)?;
+                let status = RunStatus::Cancelled;
+                if drop_queued(&id, &store, &SystemClock, status, &self.reason).await? {
+                    return self.tell(&id, status.name());
+                }
+            }
             if !FileLock::is_held(&lock)? {
                 let error = refused(format!("the process of run {id} is gone"));
                 return Err(error.help("the next run of its pipeline settles what it had written").into());
@@ -55,14 +64,18 @@ impl Cancel {
             }
             let status = found(&session, &self.run).await?.finished;
             let status = status.map_or("dead", |(status, _)| status.name());
-            render::out(&match self.format.format {
-                Format::Human => format!("{id}: {status}\n"),
-                Format::Json => {
-                    format!("{}\n", json!({ "frazil": 1, "type": "run", "run": id, "status": status }))
-                }
-            })?;
-            anyhow::Ok(Exit::Done)
+            self.tell(&id, status)
         })
+    }
+
+    fn tell(&self, run: &RunId, status: &str) -> anyhow::Result<Exit> {
+        render::out(&match self.format.format {
+            Format::Human => format!("{run}: {status}\n"),
+            Format::Json => {
+                format!("{}\n", json!({ "frazil": 1, "type": "run", "run": run, "status": status }))
+            }
+        })?;
+        Ok(Exit::Done)
     }
 }
 

@@ -5,11 +5,11 @@ use frazil_engine::{
     context::{Clock, SystemClock},
     event::{Event, RunEvent},
     lock::{FileLock, run_lock},
+    scheduler::LOOK,
     step::StepError,
     store::{RunStore, RunStoreError},
 };
 
-use super::run::LOOK;
 use crate::{
     Format, FormatArg, Globals,
     exit::Exit,
@@ -38,7 +38,7 @@ impl Logs {
             let none = || no_run(run.as_str());
             let store = history(&session).await?.ok_or_else(none)?;
             let lock = run_lock(session.state(), &run);
-            let mut seen = 0;
+            let (mut seen, mut served) = (0, false);
             loop {
                 // Looked at first: what a process wrote before it let go of the lock is read then.
                 let at_work = FileLock::is_held(&lock)?;
@@ -47,12 +47,16 @@ impl Logs {
                     loaded => loaded.map_err(StepError::from)?,
                 };
                 seen += events.len();
+                served |= events.iter().any(|event| {
+                    matches!(&event.event, Event::Accepted(accepted) if accepted.origin.cause.is_served())
+                });
                 events.iter().try_for_each(|event| self.print(run.as_str(), event))?;
                 let finished = |event: &RunEvent| matches!(event.event, Event::Finished { .. });
                 if !self.follow || events.last().is_some_and(finished) {
                     return Ok(Exit::Done);
                 }
-                if !at_work {
+                // A server begins what waits, and goes on with what it had begun.
+                if !at_work && !served {
                     render::note(&format!(
                         "the process of run {run} is gone: the next run of its pipeline settles what it had written\n"
                     ))?;

@@ -17,7 +17,6 @@ use crate::{
 };
 
 pub(super) use manner::{Job, Manner};
-pub(super) use overlap::LOOK;
 
 /// Runs pipelines, or what a plan lists.
 #[derive(Debug, Args)]

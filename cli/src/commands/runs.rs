@@ -34,7 +34,7 @@ impl Runs {
         let unknown = |name: &str| session.unknown("pipeline", name);
         let pipeline: Option<PipelineId> =
             self.pipeline.as_deref().map(|name| name.parse().map_err(|_| unknown(name))).transpose()?;
-        let query = RunQuery { pipeline, unfinished: false, limit: Some(self.limit) };
+        let query = RunQuery { pipeline, limit: Some(self.limit), ..RunQuery::default() };
         let is_json = self.format.format == Format::Json;
         let runs: Vec<(RunSummary, Vec<Checked>)> = runtime()?.block_on(async {
             let Some(store) = history(&session).await? else { return anyhow::Ok(Vec::new()) };
@@ -83,8 +83,12 @@ async fn checks(store: &SqliteStore, run: &RunId) -> Result<Vec<Checked>, StepEr
     Ok(found.flatten().filter(|check| !check.passed).collect())
 }
 
-/// A run that is not finished is running as long as its process holds its lock.
+/// A run that no process took yet is queued; one that is not finished is running as long as its process
+/// holds its lock.
 pub(crate) fn status(run: &RunSummary, session: &Session) -> Result<&'static str, StepError> {
+    if run.is_queued() {
+        return Ok("queued");
+    }
     let Some((status, _)) = run.finished else {
         let path = run_lock(session.state(), &run.run);
         return Ok(if FileLock::is_held(&path)? { "running" } else { "dead" });

@@ -89,12 +89,17 @@ fn periods(unit: &UnitState) -> Vec<String> {
 fn human(state: &RunState) -> String {
     let mut text = String::new();
     if let (Some(accepted), Some(since)) = (&state.accepted, state.since) {
-        let status = state.finished.map_or("not finished", |(status, _)| status.name());
+        let status = match state.finished {
+            Some((status, _)) => status.name(),
+            None if state.opened == 0 => "queued",
+            None => "not finished",
+        };
         text.push_str(&format!(
             "{}: {status}, accepted {}\n",
             accepted.pipeline,
             since.format("%Y-%m-%d %H:%M:%S")
         ));
+        text.extend(state.cancelling.iter().map(|why| format!("{why}\n")));
     }
     let mut rows = vec![["step", "state", "attempts", "periods", "snapshot"].map(str::to_owned).to_vec()];
     let mut notes = String::new();

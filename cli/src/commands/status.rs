@@ -157,7 +157,7 @@ async fn newest_runs(session: &Session) -> anyhow::Result<BTreeMap<PipelineId, (
     let mut newest = BTreeMap::new();
     let Some(store) = history(session).await? else { return Ok(newest) };
     for id in session.project.pipelines.keys() {
-        let query = RunQuery { pipeline: Some(id.clone()), unfinished: false, limit: Some(1) };
+        let query = RunQuery { pipeline: Some(id.clone()), limit: Some(1), ..RunQuery::default() };
         for run in store.list(&query).await.map_err(StepError::from)? {
             let word = runs::status(&run, session)?;
             newest.insert(id.clone(), (run, word));

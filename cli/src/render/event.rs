@@ -86,6 +86,7 @@ pub(crate) fn told(event: &Event) -> String {
             )
         }
         Event::Opened { process } => format!("process {process} works on it"),
+        Event::Left { process } => format!("process {process} lets go of it for another"),
         Event::Started { unit, .. } => format!("{unit} starts"),
         Event::Written { unit, written } => {
             let periods = PeriodRange::collect(written.labels.iter().map(|label| label.period.first));

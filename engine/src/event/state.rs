@@ -18,6 +18,8 @@ pub struct RunState {
     pub since: Option<DateTime<Utc>>,
     /// How many processes worked on it.
     pub opened: u32,
+    /// How many of those let go of it in good order.
+    pub left: u32,
     /// Its units, by name.
     pub units: BTreeMap<NodeId, UnitState>,
     /// Why it was told to stop, where it was.
@@ -142,6 +144,7 @@ impl RunState {
             (Event::Accepted(_), true) => return Err("the run is accepted already".to_owned()),
             (_, false) => return Err("the run is not accepted yet".to_owned()),
             (Event::Opened { .. }, true) => self.opened += 1,
+            (Event::Left { .. }, true) => self.left += 1,
             (Event::Cancelling { reason }, true) => {
                 self.cancelling.get_or_insert_with(|| reason.clone());
             }
@@ -224,6 +227,7 @@ impl RunState {
             }
             Event::Accepted(_)
             | Event::Opened { .. }
+            | Event::Left { .. }
             | Event::Relisted { .. }
             | Event::Cancelling { .. }
             | Event::Finished { .. } => return Err("it is about no unit".to_owned()),
@@ -237,6 +241,12 @@ impl RunState {
         self.units
             .values()
             .any(|unit| unit.phase == Phase::Done && !matches!(unit.error, None | Some(StepError::Cancelled)))
+    }
+
+    /// How often its process died while it worked on the run, one that may be at work left out.
+    #[must_use]
+    pub const fn deaths(&self) -> u32 {
+        self.opened.saturating_sub(self.left)
     }
 
     /// Whether every unit is over.

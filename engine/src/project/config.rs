@@ -87,6 +87,7 @@ pub(super) fn config(node: Option<&Node>, defaults: &Defaults, out: &mut Vec<Dia
         secrets: file.secrets,
         notify: file.notify,
         history: file.history.unwrap_or_default(),
+        serve: file.serve,
     }
 }
 

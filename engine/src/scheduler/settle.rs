@@ -4,15 +4,15 @@ use serde_json::Map;
 
 use super::{Cancel, Run, RunError, Services, log::Log};
 use crate::{
-    context::Scope,
+    context::{Clock, Scope},
     data::{NodeId, RunId},
-    event::{Event, Phase, RunStatus},
+    event::{Event, Origin, Phase, RunEvent, RunStatus},
     executor::{RunContext, TaskNode, Unwatched, bind},
     lock::{self, FileLock},
     pipeline::{Pipeline, Unit},
     registry::{AnySink, Role},
     step::{StepError, Written},
-    store::{RunQuery, RunSummary},
+    store::{RunQuery, RunStore, RunStoreError, RunSummary},
 };
 
 /// A dead run that was settled.
@@ -38,7 +38,7 @@ pub async fn settle_dead(
     services: &Services,
     cancel: &Cancel,
 ) -> Result<Vec<Settled>, StepError> {
-    let query = RunQuery { pipeline: Some(pipeline.id.clone()), unfinished: true, limit: None };
+    let query = RunQuery { pipeline: Some(pipeline.id.clone()), unfinished: true, opened: true, limit: None };
     let mut dead = services.store.list(&query).await?;
     // What was written first is committed first.
     dead.reverse();
@@ -47,6 +47,10 @@ pub async fn settle_dead(
     let services = &Services { watch: Arc::new(Unwatched), ..services.clone() };
     for RunSummary { run, instant, .. } in dead {
         let Some(lock) = FileLock::try_take(&lock::run_lock(state, &run))? else { continue };
+        let first = services.store.load_after(&run, 0).await?.into_iter().next();
+        if matches!(first.map(|first| first.event), Some(Event::Accepted(it)) if it.origin.cause.is_served()) {
+            continue;
+        }
         let scope = Scope { instant, params: Arc::new(Map::new()), ..scope.clone() };
         let run = Run {
             id: run.clone(),
@@ -56,9 +60,10 @@ pub async fn settle_dead(
             cancel: cancel.clone(),
             grace: super::GRACE,
             scratch: lock::scratch(state, &run),
+            origin: Origin::default(),
         };
         let id = run.id.clone();
-        let result = settle(run, services).await?;
+        let result = settle(run, services, &Ending::died()).await?;
         lock::forget_stop(state, &id);
         lock.remove();
         settled.extend(result);
@@ -66,7 +71,58 @@ pub async fn settle_dead(
     Ok(settled)
 }
 
-async fn settle(mut run: Run, services: &Services) -> Result<Option<Settled>, StepError> {
+/// How a run that nobody goes on with is noted.
+#[derive(Debug)]
+struct Ending<'a> {
+    why: Option<&'a str>,
+    status: RunStatus,
+}
+
+impl Ending<'_> {
+    const fn died() -> Self {
+        Self { why: None, status: RunStatus::Interrupted }
+    }
+}
+
+/// Ends a run whose process died: commits what it had written, as its pipeline is now, and notes why
+/// nobody goes on with it. The caller holds its lock and that of its pipeline.
+///
+/// # Errors
+/// When its log cannot be read or written, or [`StepError::Cancelled`].
+pub async fn end_dead(
+    run: Run,
+    services: &Services,
+    status: RunStatus,
+    why: &str,
+) -> Result<Option<Settled>, StepError> {
+    settle(run, services, &Ending { why: Some(why), status }).await
+}
+
+/// Ends a run that waits for its turn; durable on return. False where it does not wait any more.
+///
+/// # Errors
+/// When its log cannot be written.
+pub async fn drop_queued(
+    run: &RunId,
+    store: &dyn RunStore,
+    clock: &dyn Clock,
+    status: RunStatus,
+    why: &str,
+) -> Result<bool, StepError> {
+    let events = [Event::Cancelling { reason: why.to_owned() }, Event::Finished { status }];
+    // Where anything follows the acceptance, it does not wait any more.
+    match store.append(run, 1, &events.map(|event| RunEvent::new(clock.now(), event))).await {
+        Ok(()) => Ok(true),
+        Err(RunStoreError::Moved { .. }) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn settle(
+    mut run: Run,
+    services: &Services,
+    ending: &Ending<'_>,
+) -> Result<Option<Settled>, StepError> {
     let mut log = Log::load(&run, services).await?;
     if log.state().finished.is_some() {
         return Ok(None);
@@ -98,7 +154,10 @@ async fn settle(mut run: Run, services: &Services) -> Result<Option<Settled>, St
             }
         }
     }
-    note(&mut log, Event::Finished { status: RunStatus::Interrupted }).await?;
+    if let Some(why) = ending.why {
+        note(&mut log, Event::Cancelling { reason: why.to_owned() }).await?;
+    }
+    note(&mut log, Event::Finished { status: ending.status }).await?;
     if let Err(error) = std::fs::remove_dir_all(&run.scratch)
         && error.kind() != std::io::ErrorKind::NotFound
     {

@@ -144,8 +144,8 @@ impl<'a> Walk<'a> {
 
     async fn walk(&mut self) -> Result<(), RunError> {
         let mut grace: Option<Pin<Box<dyn Future<Output = ()> + Send>>> = None;
-        if self.log.state().cancelling.is_some() {
-            self.run.cancel.token.cancel();
+        if let Some(reason) = &self.log.state().cancelling {
+            self.run.cancel.cancel(reason);
         }
         loop {
             let starts = self.decide()?;
@@ -163,7 +163,7 @@ impl<'a> Walk<'a> {
                     let clock = Arc::clone(&self.services.clock);
                     let time = self.run.grace;
                     grace = Some(Box::pin(async move { clock.sleep(time).await }));
-                    if self.log.state().cancelling.is_none() {
+                    if self.log.state().cancelling.is_none() && !self.run.cancel.is_left() {
                         self.log.note(Event::Cancelling { reason: self.run.cancel.reason().to_owned() })?;
                     }
                 }
@@ -268,6 +268,11 @@ impl<'a> Walk<'a> {
         let Some((at, since)) = self.running.remove(&id) else { return Ok(()) };
         let unit = self.graph.id(at).clone();
         let error = end.outcome.error.map(StepError::exhausted);
+        // Whoever goes on with the run finds the unit as after a death: at work.
+        let unfinished = error.as_ref().is_some_and(|e| *e == StepError::Cancelled || e.is_moved());
+        if unfinished && self.run.cancel.is_left() {
+            return Ok(());
+        }
         if let Some(error) = error.as_ref().filter(|error| error.is_moved())
             && self.relist(at, error)?
         {
@@ -312,6 +317,9 @@ impl<'a> Walk<'a> {
         self.cx.kill.cancel();
         self.tasks.shutdown().await;
         self.hear()?;
+        if self.run.cancel.is_left() {
+            return Ok(());
+        }
         let units: Vec<NodeId> = self.running.drain().map(|(_, (at, _))| self.graph.id(at).clone()).collect();
         for unit in units {
             let error = Some(StepError::Cancelled);
@@ -328,6 +336,10 @@ impl<'a> Walk<'a> {
         let told = self.run.cancel.token.is_cancelled();
         let left: Vec<NodeId> =
             state.units.iter().filter(|(_, unit)| !unit.is_over()).map(|(id, _)| id.clone()).collect();
+        if self.run.cancel.is_left() && !left.is_empty() {
+            self.log.note(Event::Left { process: std::process::id() })?;
+            return self.log.flush().await;
+        }
         let status = if told && (cancelled || !left.is_empty()) {
             RunStatus::Cancelled
         } else if state.failed() || cancelled || !left.is_empty() {

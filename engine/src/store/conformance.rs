@@ -6,7 +6,7 @@ use serde_json::Map;
 use super::{Retention, RunQuery, RunStore, RunStoreError, prune};
 use crate::{
     data::{Duration, NodeId, RunId, Spent},
-    event::{Accepted, Event, RunEvent, RunStatus, UnitHead},
+    event::{Accepted, Event, Origin, RunEvent, RunStatus, UnitHead},
     step::StepError,
 };
 
@@ -54,6 +54,7 @@ fn accepted(pipeline: &str, seconds: i64) -> Result<RunEvent, String> {
         instant: at(seconds),
         params: Map::new(),
         backfill: None,
+        origin: Origin::default(),
         units: vec![UnitHead { unit: unit()?, nodes: vec![(unit()?, "fake".to_owned())] }],
     };
     Ok(RunEvent::new(at(seconds), Event::Accepted(accepted)))

@@ -5,7 +5,7 @@ use std::{
 
 use async_trait::async_trait;
 
-use super::{RunQuery, RunStore, RunStoreError, RunSummary};
+use super::{RunQuery, RunStore, RunStoreError, RunSummary, key_of};
 use crate::{
     data::RunId,
     event::{Event, RunEvent},
@@ -42,6 +42,7 @@ fn summary(run: &RunId, events: &[RunEvent]) -> Option<RunSummary> {
         instant: accepted.instant,
         accepted: first.at,
         finished,
+        events: events.len(),
     })
 }
 
@@ -53,6 +54,11 @@ impl RunStore for MemoryStore {
             return Err(RunStoreError::Exists(run.clone()));
         }
         summary(run, events).ok_or(RunStoreError::NotAccepted)?;
+        if let Some(key) = key_of(events)
+            && let Some((other, _)) = runs.iter().find(|(_, events)| key_of(events) == Some(key))
+        {
+            return Err(RunStoreError::Asked(other.clone()));
+        }
         runs.insert(run.clone(), events.to_vec());
         Ok(())
     }
@@ -78,6 +84,7 @@ impl RunStore for MemoryStore {
             .filter_map(|(run, events)| summary(run, events))
             .filter(|run| query.pipeline.as_ref().is_none_or(|id| *id == run.pipeline))
             .filter(|run| !query.unfinished || run.finished.is_none())
+            .filter(|run| !query.opened || run.events > 1)
             .collect();
         found.sort_by(|a, b| (b.accepted, &b.run).cmp(&(a.accepted, &a.run)));
         found.truncate(query.limit.unwrap_or(usize::MAX));

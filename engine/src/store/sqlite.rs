@@ -144,6 +144,16 @@ impl RunStore for SqliteStore {
         self.read(move |connection| tables::list(connection, &query)).await
     }
 
+    async fn summary(&self, run: &RunId) -> Result<RunSummary, RunStoreError> {
+        let run = run.clone();
+        self.read(move |connection| tables::one(connection, &run)).await
+    }
+
+    async fn keyed(&self, key: &str) -> Result<Option<RunId>, RunStoreError> {
+        let key = key.to_owned();
+        self.read(move |connection| tables::keyed(connection, &key)).await
+    }
+
     async fn remove(&self, run: &RunId) -> Result<(), RunStoreError> {
         self.submit(Change::Remove { run: run.clone() }).await
     }

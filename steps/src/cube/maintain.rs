@@ -227,10 +227,11 @@ async fn recorded(info: &DatasetInfo, scope: &Scope) -> Result<Vec<(DatasetId, S
 }
 
 /// When the oldest run of this state folder was accepted that is not over: also one whose process died
-/// and that nobody settled yet, as what it had written is still to be committed.
+/// and that nobody settled yet, as what it had written is still to be committed. One that waits for
+/// its turn has written nothing.
 async fn running(scope: &Scope) -> Result<Option<DateTime<Utc>>, StepError> {
     let Some(store) = SqliteStore::open_to_read(&scope.project.state).await? else { return Ok(None) };
-    let query = RunQuery { unfinished: true, ..RunQuery::default() };
+    let query = RunQuery { unfinished: true, opened: true, ..RunQuery::default() };
     Ok(store.list(&query).await?.into_iter().map(|run| run.accepted).min())
 }
 

@@ -23,7 +23,7 @@ pub(super) async fn failed(
     scope: &Scope,
 ) -> anyhow::Result<Vec<String>> {
     let mut found: BTreeSet<Period> = BTreeSet::new();
-    let query = RunQuery { pipeline: Some(one.pipeline.id.clone()), unfinished: false, limit: None };
+    let query = RunQuery { pipeline: Some(one.pipeline.id.clone()), ..RunQuery::default() };
     let mut states = Vec::new();
     for run in store.list(&query).await.map_err(StepError::from)? {
         states.push(RunState::fold(&store.load(&run.run).await.map_err(StepError::from)?)?);

@@ -7,7 +7,7 @@ use clap::Args;
 use frazil_engine::{
     context::{Pools, Scope, SystemClock},
     data::{DatasetId, RunId},
-    event::RunState,
+    event::{Origin, RunState},
     executor::{LocalExecutor, Watch},
     lock::{FileLock, forget_stop, run_lock, scratch},
     plan::{self, Foreseen, PipelinePlan},
@@ -156,6 +156,7 @@ impl Manner {
             units: job.selected.units,
             cancel: cancel.clone(),
             grace: Duration::from_secs(self.grace),
+            origin: Origin::default(),
             scratch: scratch(session.state(), &id),
         };
         progress.begin(&run);

@@ -1,25 +1,21 @@
 //! Runs of one pipeline come one after the other: what becomes of one that finds another at work.
 
-use std::{convert::Infallible, time::Duration};
+use std::convert::Infallible;
 
 use chrono::{DateTime, Utc};
 use clap::ValueEnum;
 use frazil_engine::{
     context::{Clock, SystemClock},
     data::{PipelineId, RunId},
-    lock::{FileLock, ask_to_stop, asked_to_stop, pipeline_lock, run_lock},
-    scheduler::Cancel,
+    lock::{FileLock, pipeline_lock},
+    scheduler::{Cancel, LOOK, ask_to_make_room, asked},
     step::{ErrorKind, StepError},
-    store::{RunQuery, RunStore},
 };
 
 use crate::{
     render,
     session::{Session, history},
 };
-
-/// How often a run looks whether it is asked to stop, and who waits for it whether it has.
-pub(crate) const LOOK: Duration = Duration::from_millis(200);
 
 /// What becomes of a run that finds another of its pipeline at work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -83,29 +79,16 @@ impl Overlap {
 
 /// Asks the runs of a pipeline that are at work since before `began` to stop.
 async fn replace(session: &Session, id: &PipelineId, began: DateTime<Utc>) -> anyhow::Result<()> {
-    let query = RunQuery { pipeline: Some(id.clone()), unfinished: true, limit: None };
     let Some(store) = history(session).await? else { return Ok(()) };
-    for run in store.list(&query).await.map_err(StepError::from)? {
-        let state = session.state();
-        if run.accepted < began
-            && asked_to_stop(state, &run.run).is_none()
-            && FileLock::is_held(&run_lock(state, &run.run))?
-        {
-            ask_to_stop(state, &run.run, "replaced by another run")?;
-        }
-    }
-    Ok(())
+    Ok(ask_to_make_room(session.state(), &store, id, began, "replaced by another run").await?)
 }
 
 /// Tells a run to stop as soon as another process asks for it.
 pub(super) async fn listen(session: &Session, run: &RunId, cancel: &Cancel) -> Infallible {
-    loop {
-        SystemClock.sleep(LOOK).await;
-        if let Some(reason) = asked_to_stop(session.state(), run)
-            && !cancel.token.is_cancelled()
-        {
-            drop(render::note(&format!("{reason}: keeping what is whole\n")));
-            cancel.cancel(&reason);
-        }
+    let reason = asked(session.state(), run, &SystemClock).await;
+    if !cancel.token.is_cancelled() {
+        drop(render::note(&format!("{reason}: keeping what is whole\n")));
+        cancel.cancel(&reason);
     }
+    std::future::pending().await
 }

@@ -7,7 +7,7 @@ use frazil_engine::{
     context::{Context, ManualClock, Pools, Progress, Scope, Secret, Secrets},
     data::{DatasetId, SnapshotId},
     dataset::{DatasetInfo, Datasets, Location},
-    event::RunState,
+    event::{Origin, RunState},
     executor::{LocalExecutor, Unwatched},
     project::{Project, ProjectConfig, Retry},
     registry::Registry,
@@ -94,6 +94,7 @@ pub(super) async fn run(
                 units: stage.units.clone(),
                 cancel: Cancel::new(),
                 grace: scheduler::GRACE,
+                origin: Origin::default(),
             };
             states.push(scheduler::start(&one, &services).await.map_err(StepError::from)?);
         }

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use super::fake::*;
 use crate::{
     context::{EnvSecrets, ManualClock, Pools, Scope},
+    event::Origin,
     executor::{LocalExecutor, Unwatched},
     pipeline::{Branch, Pipeline, PipelineNode, Segment, Unit},
     project::{Jitter, ProjectConfig, Retry},
@@ -100,6 +101,7 @@ pub(super) fn scope() -> Scope {
         secrets: BTreeMap::new(),
         notify: Vec::new(),
         history: Default::default(),
+        serve: Default::default(),
     };
     Scope {
         project: Arc::new(project),
@@ -122,6 +124,7 @@ pub(super) fn run(pipeline: &Arc<Pipeline>, id: &str) -> Run {
         units: (0..pipeline.units.len()).collect(),
         cancel: Cancel::new(),
         grace: GRACE,
+        origin: Origin::default(),
         scratch: std::env::temp_dir().join(format!("frazil-test-{}-{id}", std::process::id())),
     }
 }

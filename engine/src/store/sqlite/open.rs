@@ -17,7 +17,7 @@ const PAUSE: Duration = Duration::from_millis(5);
 
 /// What brings the tables from one version to the next, from none on. The version stands in
 /// `user_version`. What was released is never changed: a new version is a new text at the end.
-pub(super) const MIGRATIONS: [&str; 3] = [
+pub(super) const MIGRATIONS: [&str; 4] = [
     "
     CREATE TABLE runs (
         run TEXT PRIMARY KEY,
@@ -51,6 +51,14 @@ pub(super) const MIGRATIONS: [&str; 3] = [
         millis INTEGER NOT NULL,
         PRIMARY KEY (run, node)
     ) WITHOUT ROWID;
+    ",
+    // Who asks again with a key is told of the run that it has.
+    "
+    CREATE TABLE keys (
+        key TEXT PRIMARY KEY,
+        run TEXT NOT NULL REFERENCES runs (run) ON DELETE CASCADE
+    ) WITHOUT ROWID;
+    CREATE INDEX keys_by_run ON keys (run);
     ",
 ];
 

@@ -6,7 +6,7 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, params};
 use crate::{
     data::{NodeId, PipelineId, RunId, Spent},
     event::{Event, RunEvent, RunStatus, VERSION},
-    store::{RunQuery, RunStoreError, RunSummary},
+    store::{RunQuery, RunStoreError, RunSummary, key_of},
 };
 
 pub(super) const FILE: &str = "runs.sqlite";
@@ -51,6 +51,7 @@ pub(super) struct Head {
     instant: DateTime<Utc>,
     accepted: DateTime<Utc>,
     finished: Option<(RunStatus, DateTime<Utc>)>,
+    key: Option<String>,
 }
 
 impl Head {
@@ -62,6 +63,7 @@ impl Head {
             instant: accepted.instant,
             accepted: first.at,
             finished: finish(events),
+            key: key_of(events).map(str::to_owned),
         })
     }
 }
@@ -100,7 +102,26 @@ pub(super) fn create(
     if inserted == 0 {
         return Err(Failed::Known(RunStoreError::Exists(run.clone())));
     }
+    if let Some(key) = &head.key {
+        if let Some(other) = keyed(connection, key)? {
+            return Err(Failed::Known(RunStoreError::Asked(other)));
+        }
+        connection
+            .prepare_cached("INSERT INTO keys (key, run) VALUES (?1, ?2)")?
+            .execute(params![key, run.as_str()])?;
+    }
     append(connection, run, 0, lines, None)
+}
+
+/// The run that was accepted with a key; none in a history of a version that noted none.
+pub(super) fn keyed(connection: &Connection, key: &str) -> Result<Option<RunId>, Failed> {
+    if !connection.prepare_cached("SELECT 1 FROM sqlite_schema WHERE name = 'keys'")?.exists([])? {
+        return Ok(None);
+    }
+    let mut select = connection.prepare_cached("SELECT run FROM keys WHERE key = ?1")?;
+    let run: Option<String> = select.query_row([key], |row| row.get(0)).optional()?;
+    let bad = |error: crate::data::InvalidId| Failed::Text(error.to_string());
+    run.map(|run| run.parse().map_err(bad)).transpose()
 }
 
 pub(super) fn append(
@@ -230,19 +251,32 @@ fn version(line: &str) -> Option<i64> {
 }
 
 pub(super) fn list(connection: &Connection, query: &RunQuery) -> Result<Vec<RunSummary>, Failed> {
-    let mut select = connection.prepare_cached(
-        "SELECT run, pipeline, instant, accepted, status, finished FROM runs
-         WHERE (?1 IS NULL OR pipeline = ?1) AND (NOT ?2 OR status IS NULL)
-         ORDER BY accepted DESC, run DESC LIMIT ?3",
-    )?;
+    // Spelled out, so that the index of those that are not finished is found.
+    let unfinished = if query.unfinished { "AND status IS NULL" } else { "" };
+    let opened = if query.opened { "AND events > 1" } else { "" };
+    let mut select = connection.prepare_cached(&format!(
+        "SELECT run, pipeline, instant, accepted, status, finished, events FROM runs
+         WHERE (?1 IS NULL OR pipeline = ?1) {unfinished} {opened}
+         ORDER BY accepted DESC, run DESC LIMIT ?2",
+    ))?;
     let limit = query.limit.map_or(-1, |limit| i64::try_from(limit).unwrap_or(i64::MAX));
     let pipeline = query.pipeline.as_ref().map(PipelineId::as_str);
-    let mut rows = select.query(params![pipeline, query.unfinished, limit])?;
+    let mut rows = select.query(params![pipeline, limit])?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
         found.push(summary(row)?);
     }
     Ok(found)
+}
+
+/// One run of the list.
+pub(super) fn one(connection: &Connection, run: &RunId) -> Result<RunSummary, Failed> {
+    let mut select = connection.prepare_cached(
+        "SELECT run, pipeline, instant, accepted, status, finished, events FROM runs WHERE run = ?1",
+    )?;
+    let mut rows = select.query([run.as_str()])?;
+    let row = rows.next()?.ok_or_else(|| Failed::Known(RunStoreError::NoRun(run.clone())))?;
+    summary(row)
 }
 
 fn summary(row: &Row<'_>) -> Result<RunSummary, Failed> {
@@ -264,6 +298,7 @@ fn summary(row: &Row<'_>) -> Result<RunSummary, Failed> {
         instant: unstamp(&row.get::<_, String>(2)?)?,
         accepted: unstamp(&row.get::<_, String>(3)?)?,
         finished,
+        events: usize::try_from(row.get::<_, i64>(6)?).unwrap_or_default(),
     })
 }
 

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::Path};
 use chrono::{DateTime, Utc};
 use frazil_engine::{
     data::{Action, Duration, Period, RunId, Slice, Status, Values},
-    event::{Accepted, Event, RunEvent},
+    event::{Accepted, Event, Origin, RunEvent},
     store::{RunStore, SqliteStore},
 };
 use serde_json::json;
@@ -143,10 +143,12 @@ async fn what_a_running_run_has_written_is_there_when_it_commits() {
         instant: Utc::now(),
         params: Default::default(),
         backfill: None,
+        origin: Origin::default(),
         units: Vec::new(),
     };
     let run: RunId = "r9".parse().unwrap();
-    store.create(&run, &[RunEvent::new(Utc::now(), Event::Accepted(accepted))]).await.unwrap();
+    let events = [Event::Accepted(accepted), Event::Opened { process: 1 }];
+    store.create(&run, &events.map(|event| RunEvent::new(Utc::now(), event))).await.unwrap();
     let found = bench.cube().await.unwrap().id();
     let written = bench.write(0, Action::Add, vec![noise(6)]).await.unwrap();
     let other = bench.write(0, Action::Revise, vec![noise(5)]).await.unwrap();

@@ -161,6 +161,7 @@ fn context(root: &Path, clock: &Arc<ManualClock>, block: Value) -> Context {
         secrets: secrets.clone(),
         notify: Vec::new(),
         history: Default::default(),
+        serve: Default::default(),
     };
     let id: DatasetId = "rain".parse().unwrap();
     let dataset = DatasetInfo {

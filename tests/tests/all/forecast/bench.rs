@@ -12,7 +12,7 @@ use frazil_engine::{
     context::{Context, EnvSecrets, ManualClock, Pools, Progress, Scope},
     data::{Action, DatasetId, Frequency, PeriodRange, PipelineId, Status},
     dataset::GridBlock,
-    event::{Event, RunEvent, RunState},
+    event::{Event, Origin, RunEvent, RunState},
     executor::{LocalExecutor, Unwatched, Watch},
     plan::{self, Foreseen, NodePlan, PlannedDocument},
     project::{Cascade, LoadOptions, Project, Retry, Selection, Stage, load},
@@ -288,6 +288,7 @@ impl Bench {
             units: stage.units.clone(),
             cancel,
             grace: scheduler::GRACE,
+            origin: Origin::default(),
         };
         let state = scheduler::start(&run, &services).await.unwrap();
         (state, store.load(&id).await.unwrap())

@@ -203,6 +203,7 @@ fn context(bench: &Bench, scratch: &Path) -> Context {
         secrets: BTreeMap::new(),
         notify: Vec::new(),
         history: Default::default(),
+        serve: Default::default(),
     };
     let now = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
     Context {

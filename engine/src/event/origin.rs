@@ -1,0 +1,126 @@
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::data::{DatasetId, SnapshotId};
+
+/// Who asked for a run, and how.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Origin {
+    /// What it was started by.
+    #[serde(default)]
+    pub cause: Cause,
+    /// By what the one who asked knows it, so that asking again starts nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Key>,
+    /// The trace that it belongs to, as the W3C header `traceparent`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<String>,
+}
+
+/// What a run was started by. What is not by the command line is a server's: it alone goes on with it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Cause {
+    /// A command; also every run of the time before causes were noted.
+    #[default]
+    CommandLine,
+    /// A line of cron.
+    Cron {
+        /// The line, with its zone where it has one.
+        line: String,
+        /// The instant that the line names, before any jitter.
+        scheduled: DateTime<Utc>,
+    },
+    /// A commit to a dataset.
+    Dataset {
+        /// The dataset.
+        dataset: DatasetId,
+        /// The commit.
+        snapshot: SnapshotId,
+    },
+    /// A request over HTTP.
+    Http {
+        /// The name of the token that it was made with, never the token; none where none is asked for.
+        who: Option<String>,
+    },
+    /// A signed webhook.
+    Webhook {
+        /// The name of the secret that it was signed with, never the secret.
+        who: String,
+    },
+}
+
+/// By what the one who asked for a run knows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Key {
+    /// The key; whose it is stands in it too, so that nobody meets the keys of others.
+    pub name: String,
+    /// A digest of all that was asked for with it.
+    pub digest: String,
+}
+
+impl Origin {
+    /// A run that a server started.
+    #[must_use]
+    pub const fn of(cause: Cause) -> Self {
+        Self { cause, key: None, traceparent: None }
+    }
+
+    pub(super) fn is_usual(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl Cause {
+    /// The word that people read.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::CommandLine => "command-line",
+            Self::Cron { .. } => "cron",
+            Self::Dataset { .. } => "dataset",
+            Self::Http { .. } => "http",
+            Self::Webhook { .. } => "webhook",
+        }
+    }
+
+    /// Whether a server goes on with the run when its process died. Others are settled by the next run.
+    #[must_use]
+    pub const fn is_served(&self) -> bool {
+        !matches!(self, Self::CommandLine)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_command_asked_for_is_written_as_it_always_was() {
+        assert!(Origin::default().is_usual());
+        assert_eq!(serde_json::from_str::<Origin>("{}").unwrap(), Origin::default());
+        assert!(!Origin::default().cause.is_served());
+    }
+
+    #[test]
+    fn causes_are_read_as_they_are_written() {
+        let at = DateTime::UNIX_EPOCH;
+        for (cause, name) in [
+            (Cause::CommandLine, "command-line"),
+            (Cause::Cron { line: "0 6 * * *".to_owned(), scheduled: at }, "cron"),
+            (
+                Cause::Dataset { dataset: "rain".parse().unwrap(), snapshot: SnapshotId("S".to_owned()) },
+                "dataset",
+            ),
+            (Cause::Http { who: None }, "http"),
+            (Cause::Webhook { who: "forge".to_owned() }, "webhook"),
+        ] {
+            let text = serde_json::to_string(&cause).unwrap();
+            assert!(text.contains(name), "{text}");
+            assert_eq!(cause.name(), name);
+            assert_eq!(serde_json::from_str::<Cause>(&text).unwrap(), cause);
+        }
+    }
+}
