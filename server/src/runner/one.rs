@@ -43,10 +43,14 @@ struct Turn {
 
 /// Carries out a run. It is at work from its turn on, so that a request to stop always finds it.
 pub(super) async fn carry_out(inner: Arc<Inner>, waiting: Waiting, stop: CancellationToken) -> Became {
+    if stop.is_cancelled() {
+        return Became::Left;
+    }
     let id = waiting.run.clone();
     let cancel = Cancel::new();
     inner.at_work().insert(id.clone(), cancel.clone());
     inner.board.begin(&id);
+    // It may have been told between the two.
     if stop.is_cancelled() {
         cancel.leave();
     }

@@ -3,3 +3,5 @@
 
 #[path = "serve/landing.rs"]
 mod landing;
+#[path = "serve/restarts.rs"]
+mod restarts;

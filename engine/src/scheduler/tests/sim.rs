@@ -157,6 +157,42 @@ fn random_graphs_that_are_stopped_do_a_part_and_the_next_run_the_rest() {
     simulate(10_000..11_000, true);
 }
 
+/// Processes that stop let go of a run, some of them die of it, and others go on with it.
+#[test]
+fn a_run_that_is_left_again_and_again_comes_to_what_it_must() {
+    let state = tempfile::tempdir().unwrap();
+    let mut left = 0;
+    for seed in 20_000..20_600 {
+        let context = format!("seed {seed}");
+        let mut random = StdRng::seed_from_u64(seed);
+        let mut sim = Sim::new(Sketch::random(&mut random), seed, state.path());
+        let mut doing = Doing::Start;
+        for life in 0.. {
+            let death = (life < 5 && random.random_bool(0.2)).then(|| random.random_range(0..100));
+            let stop = (life < 5).then(|| random.random_range(0..60));
+            let grace = if random.random_bool(0.5) { GRACE } else { random.random_range(0..300) };
+            lock(&sim.world).reborn(death);
+            lock(&sim.world).leaves = true;
+            if let Life::Ended(end) = sim.live(doing, stop, grace) {
+                if end.finished.is_some() {
+                    in_order(&sim, &context);
+                    as_it_must(&sim, &end, &context);
+                    break;
+                }
+                assert_eq!(end.cancelling, None, "{context}");
+                left += end.left;
+            }
+            judge(&sim, &context);
+            let known = futures::executor::block_on(sim.store.load(&sim.run_id())).is_ok();
+            doing = if known { Doing::Resume } else { Doing::Start };
+        }
+        judge(&sim, &context);
+        lock(&sim.world).leaves = false;
+        the_next_run_does_the_rest(&mut sim, &context);
+    }
+    assert!(left > 500, "{left}");
+}
+
 /// After every event and before and after every effect: taken up again, and settled by another run.
 #[test]
 fn who_dies_anywhere_loses_doubles_and_sticks_nothing() {

@@ -28,6 +28,8 @@ pub(super) struct World {
     pub(super) died: CancellationToken,
     /// Points until the run is told to stop.
     pub(super) stop: Option<(usize, Cancel)>,
+    /// Whether its process then lets go of it for another.
+    pub(super) leaves: bool,
     /// Segments whose start is durable.
     started: BTreeSet<String>,
     /// What was done against the rules.
@@ -105,6 +107,7 @@ impl World {
             death: None,
             died: CancellationToken::new(),
             stop: None,
+            leaves: false,
             started: BTreeSet::new(),
             wrong: Vec::new(),
         };
@@ -210,6 +213,7 @@ pub(super) async fn point(world: &Shared) {
         if let Some((left, cancel)) = &mut world.stop {
             match left.checked_sub(1) {
                 Some(less) => *left = less,
+                None if world.leaves => cancel.leave(),
                 None => cancel.cancel("the test says so"),
             }
         }
