@@ -24,8 +24,8 @@ pub(crate) use check::read;
 pub(crate) use config::{absolute, bad_name, decode, is_crs, is_name};
 pub(crate) use datasets::Blocks;
 pub use files::{Checked, LoadOptions, load};
-pub use serve::{Limits, Serve};
 pub(crate) use files::{collect_tests, nearest, shown, text_of, unreadable};
+pub use serve::{Limits, Serve};
 pub use watched::{Reread, Watched};
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};

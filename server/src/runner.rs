@@ -152,7 +152,12 @@ impl Runner {
             Err(error) => return Err(Refusal::Failed(error.into())),
         }
         let replaced = (asked.overlap == Overlap::Replace).then(|| place.others());
-        place.fill(Waiting { run: id.clone(), pipeline: asked.pipeline.clone(), begun: false, version: Some(current) });
+        place.fill(Waiting {
+            run: id.clone(),
+            pipeline: asked.pipeline.clone(),
+            begun: false,
+            version: Some(current),
+        });
         inner.wake.notify_one();
         if let Some(others) = replaced {
             inner.make_room(&id, &asked.pipeline, began, others).await?;

@@ -38,11 +38,8 @@ impl Serve {
             return Err(Usage(message).into());
         }
         let session = Session::open(globals)?;
-        let site = Site {
-            project: Arc::new(session.project),
-            secrets: session.secrets,
-            registry: session.registry,
-        };
+        let site =
+            Site { project: Arc::new(session.project), secrets: session.secrets, registry: session.registry };
         let cancel = Cancel::new();
         runtime()?.block_on(async {
             let listener = TcpListener::bind(self.listen).await;

@@ -48,7 +48,8 @@ pub async fn settle_dead(
     for RunSummary { run, instant, .. } in dead {
         let Some(lock) = FileLock::try_take(&lock::run_lock(state, &run))? else { continue };
         let first = services.store.load_after(&run, 0).await?.into_iter().next();
-        if matches!(first.map(|first| first.event), Some(Event::Accepted(it)) if it.origin.cause.is_served()) {
+        if matches!(first.map(|first| first.event), Some(Event::Accepted(it)) if it.origin.cause.is_served())
+        {
             continue;
         }
         let scope = Scope { instant, params: Arc::new(Map::new()), ..scope.clone() };

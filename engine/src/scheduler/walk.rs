@@ -303,7 +303,9 @@ impl<'a> Walk<'a> {
         let unit = self.graph.id(at).clone();
         let before = self.log.state().units.get(&unit).map_or(0, |unit| unit.segment.relisted);
         // What another process left undone is listed anew as well, and is nobody's fault.
-        if before >= RELISTINGS + self.log.state().opened.saturating_sub(1) || self.run.cancel.token.is_cancelled() {
+        if before >= RELISTINGS + self.log.state().opened.saturating_sub(1)
+            || self.run.cancel.token.is_cancelled()
+        {
             return Ok(false);
         }
         let (lists_id, error) = (self.graph.id(lists).clone(), error.clone());

@@ -8,9 +8,7 @@ use frazil_engine::{
     event::{Accepted, Event, RunEvent, RunState, RunStatus},
     lock::{FileLock, forget_stop, pipeline_lock, run_lock, scratch},
     pipeline::Pipeline,
-    scheduler::{
-        Cancel, GRACE, Run, RunError, asked, drop_queued, end_dead, resume, settle_dead,
-    },
+    scheduler::{Cancel, GRACE, Run, RunError, asked, drop_queued, end_dead, resume, settle_dead},
     step::{ErrorKind, StepError},
     store::RunStoreError,
 };
@@ -140,7 +138,8 @@ async fn locked_turn(
         return turn.give_up(RunStatus::Interrupted, &why).await;
     }
     if turn.state.deaths() >= DEATHS {
-        let why = format!("the server died {DEATHS} times while it worked on this run: it is not tried again");
+        let why =
+            format!("the server died {DEATHS} times while it worked on this run: it is not tried again");
         return turn.give_up(RunStatus::Failed, &why).await;
     }
     turn.walk().await
@@ -172,7 +171,9 @@ impl Turn {
                 tracing::error!(run = %run.id, ?units, "nothing is left to run, and not all is over");
                 Ok(Became::Over)
             }
-            Err(error @ RunError::Scratch { .. }) => self.give_up(RunStatus::Failed, &error.to_string()).await,
+            Err(error @ RunError::Scratch { .. }) => {
+                self.give_up(RunStatus::Failed, &error.to_string()).await
+            }
             Err(error) => Err(error.into()),
         }
     }

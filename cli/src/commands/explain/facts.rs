@@ -125,7 +125,12 @@ impl Facts {
     async fn failure(&mut self, session: &Session) -> anyhow::Result<()> {
         let Some((pipeline, node)) = &self.writer else { return Ok(()) };
         let Some(store) = history(session).await? else { return Ok(()) };
-        let query = RunQuery { pipeline: Some(pipeline.id.clone()), opened: true, limit: Some(1), ..RunQuery::default() };
+        let query = RunQuery {
+            pipeline: Some(pipeline.id.clone()),
+            opened: true,
+            limit: Some(1),
+            ..RunQuery::default()
+        };
         for run in store.list(&query).await.map_err(StepError::from)? {
             let state = RunState::fold(&store.load(&run.run).await.map_err(StepError::from)?)?;
             let error = state.units.get(&node.id).and_then(|unit| unit.error.clone());

@@ -162,7 +162,8 @@ async fn whatever_dies_under_load_nothing_is_lost_doubled_or_stuck() {
     stage.let_go(10_000);
     for _ in 0..30 {
         let server = stage.server().await;
-        let asking = (0..random.random_range(1..6)).map(|n| server.runner.submit(asked(["p", "q", "r"][n % 3])));
+        let asking =
+            (0..random.random_range(1..6)).map(|n| server.runner.submit(asked(["p", "q", "r"][n % 3])));
         let answers = futures::future::join_all(asking).await;
         answered.extend(answers.into_iter().map(Result::unwrap));
         for _ in 0..random.random_range(0..60) {
