@@ -350,6 +350,10 @@ impl<'a> Walk<'a> {
         } else {
             RunStatus::Successful
         };
+        // Told before anything was at work that could hear it.
+        if status == RunStatus::Cancelled && self.log.state().cancelling.is_none() {
+            self.log.note(Event::Cancelling { reason: self.run.cancel.reason().to_owned() })?;
+        }
         self.log.note(Event::Finished { status })?;
         self.log.flush().await?;
         if status != RunStatus::Cancelled && !left.is_empty() { Err(RunError::Stuck(left)) } else { Ok(()) }

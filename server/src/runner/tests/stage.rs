@@ -189,7 +189,7 @@ impl Stage {
     fn config(&self, root: &Path) -> ProjectConfig {
         let limits =
             Limits { queue: self.queue.try_into().unwrap(), runs: Some(self.runs.try_into().unwrap()) };
-        ProjectConfig {
+        let mut config = ProjectConfig {
             root: root.to_owned(),
             id: "test".to_owned(),
             title: None,
@@ -204,8 +204,10 @@ impl Stage {
             secrets: BTreeMap::new(),
             notify: Vec::new(),
             history: Default::default(),
-            serve: Serve { limits, ..Serve::default() },
-        }
+            serve: Serve::default(),
+        };
+        config.serve.limits = limits;
+        config
     }
 
     fn pipeline(&self, id: &str) -> Pipeline {
