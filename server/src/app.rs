@@ -101,6 +101,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .expose_headers([
             header::CONTENT_RANGE,
             header::CONTENT_LENGTH,
+            header::CONTENT_LOCATION,
             header::ACCEPT_RANGES,
             header::ETAG,
             HeaderName::from_static("frazil-snapshot"),

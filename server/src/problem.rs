@@ -32,6 +32,12 @@ impl Problem {
         Self::of(StatusCode::NOT_FOUND, "not found", detail)
     }
 
+    /// There was something of that name, and it is not kept. A reader of Zarr takes what is not found for
+    /// missing data: this it takes for an error.
+    pub(crate) fn gone(detail: impl Into<String>) -> Self {
+        Self::of(StatusCode::GONE, "gone", detail)
+    }
+
     /// The ranges that were asked for lie outside.
     pub(crate) fn unsatisfiable(length: u64) -> Self {
         let detail = format!("no such range: there are {length} bytes");

@@ -19,51 +19,77 @@ const SNAPSHOTS: usize = 64;
 /// Repositories that are kept.
 const REPOSITORIES: usize = 256;
 
+/// A repository: the dataset, and where it lies, which a changed project may say otherwise.
+type Place = (DatasetId, String);
+
 /// What is open.
 #[derive(Debug, Default)]
 pub(crate) struct Shelves {
-    repositories: Latest<DatasetId, Shelf>,
-    snapshots: Latest<(DatasetId, SnapshotId), Arc<Keys>>,
+    repositories: Latest<Place, Shelf>,
+    snapshots: Latest<(Place, SnapshotId), Arc<Keys>>,
+}
+
+fn place(info: &DatasetInfo) -> Place {
+    (info.id.clone(), info.location.url.clone())
 }
 
 impl Shelves {
-    /// The keys of a snapshot, or of the head where none is named; none where there is nothing.
+    /// What everyone reads by now; none where there is nothing.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub(crate) async fn head(
+        &self,
+        info: &DatasetInfo,
+        scope: &Scope,
+    ) -> Result<Option<SnapshotId>, StepError> {
+        match self.shelf(info, scope).await? {
+            Some(shelf) => shelf.head(info, scope).await,
+            None => Ok(None),
+        }
+    }
+
+    /// The keys of a snapshot; none where there is none of that name.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub(crate) async fn keys(
         &self,
         info: &DatasetInfo,
-        named: Option<&SnapshotId>,
+        snapshot: &SnapshotId,
         scope: &Scope,
     ) -> Result<Option<Arc<Keys>>, StepError> {
+        let name = (place(info), snapshot.clone());
         // What stands in a snapshot never changes.
-        if let Some(keys) = named.and_then(|id| self.snapshots.get(&(info.id.clone(), id.clone()))) {
-            return Ok(Some(keys));
-        }
-        let Some(shelf) = self.shelf(info, scope).await? else { return Ok(None) };
-        let id = match named {
-            Some(id) => id.clone(),
-            None => match shelf.head(info, scope).await? {
-                Some(head) => head,
-                None => return Ok(None),
-            },
-        };
-        let name = (info.id.clone(), id);
         if let Some(keys) = self.snapshots.get(&name) {
             return Ok(Some(keys));
         }
-        let Some(keys) = shelf.keys(&name.1, info, scope).await?.map(Arc::new) else { return Ok(None) };
+        let Some(shelf) = self.shelf(info, scope).await? else { return Ok(None) };
+        let Some(keys) = shelf.keys(snapshot, info, scope).await?.map(Arc::new) else { return Ok(None) };
         self.snapshots.put(name, Arc::clone(&keys), SNAPSHOTS);
         Ok(Some(keys))
     }
 
+    /// Whether a state that was shown lately has a chunk under a key.
+    pub(crate) fn showed_chunk(&self, info: &DatasetInfo, key: &str) -> bool {
+        let place = place(info);
+        self.snapshots.any(|(of, _), keys| *of == place && keys.has_place(key))
+    }
+
+    /// Lets go of what is open of a dataset: something of it could not be read, and may lie elsewhere.
+    pub(crate) fn forget(&self, info: &DatasetInfo) {
+        let place = place(info);
+        self.repositories.forget(|known| *known == place);
+        self.snapshots.forget(|(of, _)| *of == place);
+    }
+
     async fn shelf(&self, info: &DatasetInfo, scope: &Scope) -> Result<Option<Shelf>, StepError> {
-        if let Some(shelf) = self.repositories.get(&info.id) {
+        let place = place(info);
+        if let Some(shelf) = self.repositories.get(&place) {
             return Ok(Some(shelf));
         }
         let Some(shelf) = Shelf::open(info, scope).await? else { return Ok(None) };
-        self.repositories.put(info.id.clone(), shelf.clone(), REPOSITORIES);
+        self.repositories.put(place, shelf.clone(), REPOSITORIES);
         Ok(Some(shelf))
     }
 }
@@ -87,6 +113,15 @@ impl<K: PartialEq, V: Clone> Latest<K, V> {
         let value = found.1.clone();
         kept.push_back(found);
         Some(value)
+    }
+
+    fn any(&self, of: impl Fn(&K, &V) -> bool) -> bool {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.iter().any(|(key, value)| of(key, value))
+    }
+
+    fn forget(&self, of: impl Fn(&K) -> bool) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|(key, _)| !of(key));
     }
 
     fn put(&self, key: K, value: V, most: usize) {

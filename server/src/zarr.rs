@@ -1,16 +1,16 @@
 //! Datasets as Zarr stores: `/zarr/{dataset}/…` is what everyone reads by now,
 //! `/zarr/{dataset}@{snapshot}/…` one state for ever.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 use axum::{
     extract::{Path, State},
-    http::{HeaderMap, HeaderName, HeaderValue, Method},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, header},
     response::{IntoResponse, Redirect, Response},
 };
 use bytes::Bytes;
-use frazil_engine::{data::SnapshotId, dataset::DatasetInfo};
-use frazil_steps::cube::{Entry, Keys, Member};
+use frazil_engine::{data::SnapshotId, dataset::DatasetInfo, step::StepError};
+use frazil_steps::cube::{Entry, Keys, Member, can_be_snapshot};
 use minijinja::context;
 
 use crate::{
@@ -29,7 +29,8 @@ pub(crate) fn routes() -> Routes {
     let of = |id, summary| {
         Operation::new(id, "data", summary, Role::Viewer)
             .segment("dataset", "A dataset, or `dataset@snapshot` for one state for ever")
-            .refuses(404, "No such dataset, snapshot or key")
+            .refuses(404, "No such dataset or key")
+            .refuses(410, "The snapshot is not kept, or the dataset is laid out otherwise since")
             .refuses(502, "The store cannot be read")
     };
     let group = of("getZarrRoot", "The members of the root group").gives_media(200, "text/html", "Members");
@@ -82,41 +83,35 @@ async fn entry(
     headers: &HeaderMap,
 ) -> Result<Response, Problem> {
     let (name, snapshot) = match named.split_once('@') {
-        Some((name, snapshot)) => (name, Some(SnapshotId(snapshot.to_owned()))),
+        Some((name, snapshot)) => (name, Some(snapshot)),
         None => (named, None),
     };
     let info = app.dataset(name)?;
-    let keys = app.shelves.keys(&info, snapshot.as_ref(), &app.scope()).await;
-    let keys = keys.map_err(|error| Problem::of_store(name, &error))?.ok_or_else(|| match &snapshot {
-        Some(snapshot) => Problem::not_found(format!("`{name}` has no snapshot {snapshot}")),
-        None => Problem::not_found(format!("`{name}` holds nothing yet")),
-    })?;
-    let found = keys.find(key).await.map_err(|error| Problem::of_store(name, &error))?;
-    let is_fixed = snapshot.is_some();
+    let unreadable = |error| {
+        app.shelves.forget(&info);
+        Problem::of_store(name, &error)
+    };
+    let keys = keys(app, &info, snapshot).await.map_err(unreadable)??;
+    let found = keys.find(key).await.map_err(unreadable)?;
+    let about = |media, length, tag| About {
+        what: name.to_owned(),
+        media,
+        length,
+        tag,
+        is_fixed: snapshot.is_some(),
+    };
     let mut response = match found {
         Some(Entry::Document(document)) => {
             let tag = Some(keys.snapshot().0.clone());
-            let about = About {
-                what: name.to_owned(),
-                media: "application/json",
-                length: document.len() as u64,
-                tag,
-                is_fixed,
-            };
-            let part = move |range: std::ops::Range<u64>| {
+            let about = about("application/json", document.len() as u64, tag);
+            let part = move |range: Range<u64>| {
                 let part = slice(&document, &range);
                 async move { Ok(part) }
             };
             answer(about, method, headers, part).await
         }
         Some(Entry::Chunk(chunk)) => {
-            let about = About {
-                what: name.to_owned(),
-                media: "application/octet-stream",
-                length: chunk.length,
-                tag: chunk.tag.clone(),
-                is_fixed,
-            };
+            let about = about("application/octet-stream", chunk.length, chunk.tag.clone());
             let (of, chunk) = (Arc::clone(&keys), Arc::new(chunk));
             let part = move |range| {
                 let (keys, chunk) = (Arc::clone(&of), Arc::clone(&chunk));
@@ -124,18 +119,75 @@ async fn entry(
             };
             answer(about, method, headers, part).await
         }
+        // Links to members are relative to an address with a slash.
+        Some(Entry::Group(_)) if !key.is_empty() && !key.ends_with('/') => {
+            Redirect::permanent(&format!("/zarr/{named}/{key}/")).into_response()
+        }
         Some(Entry::Group(members)) => group(&info, &keys, key, &members)?,
         // An address of an array without a key: what it is stands in its document.
-        Some(Entry::Array) => Redirect::temporary(&format!("/zarr/{named}/{key}/zarr.json")).into_response(),
-        None => return Err(Problem::not_found(format!("`{name}` has no key `{key}`"))),
+        Some(Entry::Array) => {
+            let array = key.trim_end_matches('/');
+            Redirect::temporary(&format!("/zarr/{named}/{array}/zarr.json")).into_response()
+        }
+        None => return Err(missing(app, &info, &keys, key, snapshot.is_some())),
     };
-    if let Ok(value) = HeaderValue::from_str(&keys.snapshot().0) {
-        response.headers_mut().insert(SNAPSHOT, value);
-    }
+    told(&mut response, name, key, &keys);
     Ok(response)
 }
 
-fn slice(document: &Bytes, range: &std::ops::Range<u64>) -> Bytes {
+/// The state that is asked for: one by its name, or what everyone reads.
+async fn keys(
+    app: &App,
+    info: &DatasetInfo,
+    named: Option<&str>,
+) -> Result<Result<Arc<Keys>, Problem>, StepError> {
+    let scope = app.scope();
+    let id = match named {
+        Some(named) if !can_be_snapshot(named) => {
+            return Ok(Err(Problem::not_found(format!("`{named}` is no name of a snapshot"))));
+        }
+        Some(named) => SnapshotId(named.to_owned()),
+        None => match app.shelves.head(info, &scope).await? {
+            Some(head) => head,
+            None => {
+                let what = if info.location.read_only {
+                    "lies elsewhere as Zarr, and is not served here"
+                } else {
+                    "holds nothing yet"
+                };
+                return Ok(Err(Problem::not_found(format!("`{}` {what}", info.id))));
+            }
+        },
+    };
+    let keys = app.shelves.keys(info, &id, &scope).await?;
+    // Whoever opened it here would take a chunk that is not found for missing data.
+    let gone = || Problem::gone(format!("`{}` has no snapshot {id}, or it is not kept any more", info.id));
+    Ok(keys.ok_or_else(gone))
+}
+
+/// What is said of a key under which there is nothing.
+fn missing(app: &App, info: &DatasetInfo, keys: &Keys, key: &str, is_fixed: bool) -> Problem {
+    if !is_fixed && !keys.has_place(key) && app.shelves.showed_chunk(info, key) {
+        return Problem::gone(format!(
+            "`{}` is laid out otherwise since it was opened: open it again, or read `{}@SNAPSHOT`",
+            info.id, info.id
+        ));
+    }
+    Problem::not_found(format!("`{}` has no key `{key}`", info.id))
+}
+
+/// Says of which state an answer is, and where that state stays.
+fn told(response: &mut Response, name: &str, key: &str, keys: &Keys) {
+    let snapshot = &keys.snapshot().0;
+    let place = format!("/zarr/{name}@{snapshot}/{key}");
+    for (header, value) in [(SNAPSHOT, snapshot), (header::CONTENT_LOCATION, &place)] {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            response.headers_mut().insert(header, value);
+        }
+    }
+}
+
+fn slice(document: &Bytes, range: &Range<u64>) -> Bytes {
     let end = |n: u64| usize::try_from(n).unwrap_or(usize::MAX).min(document.len());
     document.slice(end(range.start)..end(range.end))
 }
@@ -144,7 +196,7 @@ fn group(info: &DatasetInfo, keys: &Keys, group: &str, members: &[Member]) -> Re
     let group = group.trim_matches('/');
     let names: Vec<String> = members
         .iter()
-        .map(|member| if member.is_group { format!("{}/", member.name) } else { member.name.clone() })
+        .map(|member| format!("{}/", member.name))
         .collect();
     pages::page(
         "group.html",

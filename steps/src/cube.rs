@@ -45,6 +45,7 @@ mod review;
 mod rewrite;
 mod selftest;
 mod settle;
+mod shelf;
 mod spares;
 mod sweep;
 mod template;
@@ -73,7 +74,7 @@ pub(crate) use crs::{name as crs_name, same as same_crs};
 pub(crate) use document::regular;
 pub(crate) use grid::grid_difference;
 pub use history::{Changes, Commit, CommitMark, FileState, Pending, Provenance, ReleaseState, SourceState};
-pub use keys::{Entry, Keys, Member, Shelf, StoredChunk};
+pub use keys::{Entry, Keys, Member, StoredChunk};
 pub(crate) use layout::{declared_peak, declared_unit};
 pub use level::Level;
 pub use maintain::{foresee, sweep};
@@ -93,6 +94,7 @@ pub(crate) use rewrite::{
     Layout, differences as layout_differences, foreseen as rechunking, peak as rewriting_peak, rechunk,
     relevel,
 };
+pub use shelf::{Shelf, can_be_snapshot};
 pub use spares::Spares;
 pub use sweep::{Gone, Objects, Sweep};
 pub use template::{Template, TemplateVariable};

@@ -5,7 +5,7 @@ use std::{
     fs::File,
     io::{self, Read, Seek, SeekFrom},
     ops::Range,
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use bytes::Bytes;
@@ -44,22 +44,30 @@ impl Stored {
             Self::Here(bytes) => return Ok(then(Some(&bytes))),
             Self::File(path, range) => (path, range),
         };
-        let mut file = File::open(path)?;
-        if range.start > 0 {
-            file.seek(SeekFrom::Start(range.start))?;
-        }
-        let length = range.end.saturating_sub(range.start);
         FILE.with_borrow_mut(|bytes| {
             bytes.clear();
-            bytes.reserve_exact(usize::try_from(length).unwrap_or_default());
-            file.take(length).read_to_end(bytes)?;
-            if bytes.len() as u64 == length {
-                Ok(then(Some(bytes)))
-            } else {
-                Err(io::ErrorKind::UnexpectedEof.into())
-            }
+            read_part(&path, &range, bytes)?;
+            Ok(then(Some(bytes)))
         })
     }
+}
+
+/// A part of a file. Blocks.
+pub(super) fn part(path: &Path, range: &Range<u64>) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    read_part(path, range, &mut bytes)?;
+    Ok(bytes)
+}
+
+fn read_part(path: &Path, range: &Range<u64>, bytes: &mut Vec<u8>) -> io::Result<()> {
+    let mut file = File::open(path)?;
+    if range.start > 0 {
+        file.seek(SeekFrom::Start(range.start))?;
+    }
+    let length = range.end.saturating_sub(range.start);
+    bytes.reserve_exact(usize::try_from(length).unwrap_or_default());
+    file.take(length).read_to_end(bytes)?;
+    if bytes.len() as u64 == length { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
 }
 
 impl Cube {

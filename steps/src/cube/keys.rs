@@ -1,27 +1,26 @@
 //! A snapshot as the keys of a Zarr store: `zarr.json` documents and chunks, as clients ask for them.
 
-use std::{collections::BTreeMap, ops::Range, path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, ops::Range, path::PathBuf};
 
 use bytes::Bytes;
-use frazil_engine::{context::Scope, data::SnapshotId, dataset::DatasetInfo, step::StepError};
+use frazil_engine::{
+    data::SnapshotId,
+    step::{ErrorKind, StepError},
+};
 use icechunk::{
-    Repository,
     format::{
         ByteRange, ChunkIndices,
         manifest::{ChunkPayload, ChunkRef},
     },
-    repository::VersionInfo,
     session::Session,
 };
 use serde_json::{Map, Value, json};
 
 use super::{
-    chunk::Stored,
+    chunk,
     document::{Nodes, not_a_cube},
-    fault, path, read,
-    repo::{self, Place},
+    fault, path,
 };
-use crate::compute::compute;
 
 /// The keys of one snapshot. Cheap to ask for documents: they are made once.
 #[derive(Debug)]
@@ -31,6 +30,7 @@ pub struct Keys {
     documents: BTreeMap<String, Node>,
     /// The folder of a local repository.
     folder: Option<PathBuf>,
+    /// What is said where it cannot be read.
     what: String,
 }
 
@@ -77,71 +77,18 @@ pub struct StoredChunk {
     pub tag: Option<String>,
 }
 
-/// A repository that is asked for snapshots again and again.
-#[derive(Debug, Clone)]
-pub struct Shelf {
-    repository: Arc<Repository>,
-    folder: Option<PathBuf>,
-}
-
-impl Shelf {
-    /// Opens the repository of a dataset; none where there is provably none. Looking creates nothing.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub async fn open(info: &DatasetInfo, scope: &Scope) -> Result<Option<Self>, StepError> {
-        let Some(repository) = repo::open(info, scope).await? else { return Ok(None) };
-        let folder = match Place::of(&info.location)? {
-            Place::Local(folder) => Some(folder),
-            Place::S3 { .. } | Place::Http(_) => None,
-        };
-        Ok(Some(Self { repository: Arc::new(repository), folder }))
-    }
-
-    /// What everyone reads; none while there is only the initial snapshot.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub async fn head(&self, info: &DatasetInfo, scope: &Scope) -> Result<Option<SnapshotId>, StepError> {
-        Ok(repo::head(&self.repository, info, scope).await?.map(|id| SnapshotId(id.to_string())))
-    }
-
-    /// The keys of a snapshot; none where the repository has no such snapshot.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub async fn keys(
-        &self,
-        id: &SnapshotId,
-        info: &DatasetInfo,
-        scope: &Scope,
-    ) -> Result<Option<Keys>, StepError> {
-        let opened = self.load(id, info).await;
-        opened.map_err(|error| repo::redacted(error, scope))
-    }
-
-    async fn load(&self, id: &SnapshotId, info: &DatasetInfo) -> Result<Option<Keys>, StepError> {
-        let what = repo::unreadable(info);
-        let Ok(version) = icechunk::format::SnapshotId::try_from(id.0.as_str()) else { return Ok(None) };
-        // A name that was made up is told from one that cannot be read by the list of all.
-        if let Err(error) = self.repository.lookup_snapshot(&version).await {
-            return match error.kind {
-                icechunk::repository::RepositoryErrorKind::SnapshotNotFound { .. } => Ok(None),
-                kind => Err(fault::store(&what, &kind)),
-            };
-        }
-        let session = self
-            .repository
-            .readonly_session(&VersionInfo::SnapshotId(version))
-            .await
-            .map_err(fault::icechunk(&what))?;
-        let nodes = read::nodes(&session, &what).await?;
-        let documents = documents(&nodes);
-        Ok(Some(Keys { session, id: id.clone(), documents, folder: self.folder.clone(), what }))
-    }
-}
-
 impl Keys {
+    /// The keys of an open snapshot.
+    pub(super) fn new(
+        session: Session,
+        id: SnapshotId,
+        nodes: &Nodes,
+        folder: Option<PathBuf>,
+        what: String,
+    ) -> Self {
+        Self { session, id, documents: documents(nodes), folder, what }
+    }
+
     /// The snapshot.
     #[must_use]
     pub const fn snapshot(&self) -> &SnapshotId {
@@ -153,8 +100,9 @@ impl Keys {
     /// # Errors
     /// When the store cannot be read.
     pub async fn find(&self, key: &str) -> Result<Option<Entry>, StepError> {
-        let key = key.trim_matches('/');
-        if let Some(node) = self.documents.get(key) {
+        // Groups and arrays are asked for with a slash at their end and without.
+        if let Some(node) = self.documents.get(key.strip_suffix('/').unwrap_or(key)) {
+            let key = key.strip_suffix('/').unwrap_or(key);
             return Ok(Some(if node.chunks.is_some() {
                 Entry::Array
             } else {
@@ -169,6 +117,12 @@ impl Keys {
         let payload = self.session.get_chunk_ref(&path(&format!("/{node}"))?, &at).await;
         let payload = payload.map_err(fault::icechunk(&self.what))?;
         payload.map(|payload| self.chunk(node, at, payload)).transpose().map(|chunk| chunk.map(Entry::Chunk))
+    }
+
+    /// Whether a key is that of a chunk of an array, stored or not.
+    #[must_use]
+    pub fn has_place(&self, key: &str) -> bool {
+        self.place(key).is_some()
     }
 
     /// The array and the place of a chunk, by the default encoding of chunk keys.
@@ -212,12 +166,15 @@ impl Keys {
         match (&chunk.payload, &self.folder) {
             (ChunkPayload::Inline(bytes), _) => Ok(within(bytes)),
             (ChunkPayload::Ref(ChunkRef { id, offset, .. }), Some(folder)) => {
+                let path = folder.join("chunks").join(id.to_string());
                 let from = offset.saturating_add(range.start)..offset.saturating_add(range.end);
-                let stored = Stored::File(folder.join("chunks").join(id.to_string()), from);
-                let read = move || stored.with(|bytes| Bytes::copy_from_slice(bytes.unwrap_or_default()));
-                let bytes = compute("reading a chunk", read).await?;
-                bytes
-                    .map_err(|error| not_a_cube(format!("{}: a chunk of {}: {error}", self.what, chunk.node)))
+                // It waits for a disk and computes nothing: not on the threads that decode.
+                let read = tokio::task::spawn_blocking(move || chunk::part(&path, &from)).await;
+                let bytes = read.map_err(|_| StepError::Cancelled)?;
+                bytes.map(Bytes::from).map_err(|error| {
+                    let message = format!("{}: a chunk of {}: {error}", self.what, chunk.node);
+                    StepError::permanent(ErrorKind::Store, message)
+                })
             }
             _ => self.fetched(chunk, range).await,
         }
