@@ -5,6 +5,7 @@ mod cascade;
 mod check;
 mod config;
 mod datasets;
+mod drawing;
 mod files;
 mod graph;
 mod judge;
@@ -23,6 +24,7 @@ pub use cascade::{Cascade, Selection, Stage, Unknown};
 pub(crate) use check::read;
 pub(crate) use config::{absolute, bad_name, decode, is_crs, is_name};
 pub(crate) use datasets::Blocks;
+pub use drawing::{Derived, Drawing, Edge, Part};
 pub use files::{Checked, LoadOptions, load};
 pub(crate) use files::{collect_tests, nearest, shown, text_of, unreadable};
 pub use serve::{Limits, Serve};
@@ -37,9 +39,10 @@ use serde_json::{Map, Value};
 
 use crate::{
     context::{Scope, Secrets},
-    data::{Duration, PipelineId},
+    data::{DatasetId, Duration, PipelineId},
     dataset::Datasets,
-    pipeline::Pipeline,
+    pipeline::{Pipeline, PipelineNode},
+    step::Write,
     store::Retention,
 };
 
@@ -239,6 +242,17 @@ pub struct Project {
 }
 
 impl Project {
+    /// The step that makes the values of a dataset, with its pipeline; of what is made elsewhere the first
+    /// that keeps something of it, such as its levels.
+    #[must_use]
+    pub fn writer(&self, dataset: &DatasetId) -> Option<(&Arc<Pipeline>, &PipelineNode)> {
+        let steps = || self.pipelines.values().flat_map(|one| one.nodes.iter().map(move |node| (one, node)));
+        let makes =
+            |node: &PipelineNode| matches!(node.step.writes(), Some(Write::Values(id)) if id == *dataset);
+        let keeps = |node: &PipelineNode| node.step.writes().is_some_and(|write| write.dataset() == dataset);
+        steps().find(|(_, node)| makes(node)).or_else(|| steps().find(|(_, node)| keeps(node)))
+    }
+
     /// What work of `pipeline` at `instant` sees, with parameters that were accepted.
     #[must_use]
     pub fn scope(

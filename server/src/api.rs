@@ -72,7 +72,6 @@ impl Operation {
     }
 
     /// A part of the query, with its schema.
-    #[expect(dead_code, reason = "nothing asks for parts yet")]
     pub(crate) fn query(self, name: &'static str, schema: Value, description: &'static str) -> Self {
         self.parameter("query", name, schema, description)
     }

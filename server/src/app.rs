@@ -13,8 +13,11 @@ use frazil_engine::{
     context::{Scope, Secrets},
     data::{InvalidId, PipelineId},
     dataset::DatasetInfo,
+    lock::{FileLock, run_lock},
     project::Project,
     registry::Registry,
+    step::StepError,
+    store::RunSummary,
 };
 use minijinja::{context, value::Serde};
 use serde_json::json;
@@ -26,12 +29,16 @@ use tower_http::{
 
 use crate::{
     api::{Operation, Role, Routes},
+    datasets, graph,
     live::{Current, Live},
     pages,
     problem::Problem,
     raw,
     runner::Runner,
     shelves::Shelves,
+    stac,
+    standing::{NewestRuns, newest_runs},
+    visitor::{Visitor, origin},
     zarr,
 };
 
@@ -64,7 +71,6 @@ pub(crate) struct App {
     reader: PipelineId,
     pub(crate) shelves: Shelves,
     /// Runs pipelines.
-    #[expect(dead_code, reason = "who starts runs takes this away")]
     pub(crate) runner: Runner,
 }
 
@@ -82,6 +88,33 @@ impl App {
     pub(crate) fn dataset(&self, name: &str) -> Result<Arc<DatasetInfo>, Problem> {
         let found = self.project().datasets.get(name).map(Arc::clone);
         found.ok_or_else(|| Problem::not_found(format!("no dataset `{name}` here")))
+    }
+
+    /// The datasets that may be read.
+    pub(crate) fn readable(&self) -> Vec<Arc<DatasetInfo>> {
+        self.project().datasets.values().map(Arc::clone).collect()
+    }
+
+    /// The newest run of each pipeline.
+    pub(crate) async fn newest_runs(&self) -> Result<NewestRuns, StepError> {
+        let project = self.project();
+        let word = |run: &RunSummary| {
+            if run.is_queued() {
+                return Ok("queued");
+            }
+            let Some((status, _)) = run.finished else {
+                let held = FileLock::is_held(&run_lock(&project.config.state, &run.run))?;
+                return Ok(if held { "running" } else { "dead" });
+            };
+            Ok(status.name())
+        };
+        newest_runs(&project, self.runner.store().as_ref(), word).await
+    }
+
+    /// The address of this server as whoever asks knows it, without a slash at its end.
+    #[expect(clippy::unused_self, reason = "the project may say an address of its own")]
+    pub(crate) fn base(&self, headers: &axum::http::HeaderMap) -> String {
+        origin(headers)
     }
 
     /// What reading needs of a scope.
@@ -110,6 +143,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
     routes()
         .router()
         .fallback(async || Problem::not_found("nothing lies here"))
+        .layer(axum::middleware::from_fn(pages::dress))
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, ANSWER_WITHIN))
         .layer(RequestBodyLimitLayer::new(BODY_AT_MOST))
         .layer(cors)
@@ -134,6 +168,9 @@ pub(crate) fn routes() -> Routes {
         .get("/api", document, openapi)
         .and(zarr::routes())
         .and(raw::routes())
+        .and(stac::routes())
+        .and(datasets::routes())
+        .and(graph::routes())
 }
 
 /// What is said of all addresses.
@@ -142,7 +179,7 @@ async fn openapi() -> Response {
 }
 
 /// What there is, for people and for programs.
-async fn landing(State(app): State<Arc<App>>, headers: axum::http::HeaderMap) -> Result<Response, Problem> {
+async fn landing(State(app): State<Arc<App>>, visitor: Visitor) -> Result<Response, Problem> {
     let project = app.project();
     let title = project.config.title.clone().unwrap_or_else(|| project.config.id.clone());
     let datasets: Vec<_> = project
@@ -160,7 +197,7 @@ async fn landing(State(app): State<Arc<App>>, headers: axum::http::HeaderMap) ->
             })
         })
         .collect();
-    if pages::wants_html(&headers) {
+    if visitor.html {
         return pages::page("landing.html", context! { title, datasets => Serde(&datasets) });
     }
     Ok(Json(json!({ "title": title, "datasets": datasets })).into_response())

@@ -2,6 +2,8 @@
 
 mod api;
 mod app;
+mod datasets;
+mod graph;
 mod listen;
 mod live;
 mod pages;
@@ -11,6 +13,9 @@ mod raw;
 #[expect(dead_code, reason = "who starts runs comes one after the other: the last one takes this away")]
 mod runner;
 mod shelves;
+mod stac;
+pub mod standing;
+mod visitor;
 mod zarr;
 
 use std::{io, sync::Arc};

@@ -1,22 +1,48 @@
-//! Pages for people.
+//! Pages for people: each resource that has JSON has a page.
 
 use std::sync::LazyLock;
 
 use axum::{
-    http::{HeaderMap, StatusCode, header},
+    body::to_bytes,
+    extract::Request,
+    http::{Method, StatusCode, Uri, header},
+    middleware::Next,
     response::{Html, IntoResponse, Response},
 };
-use minijinja::{Environment, Value};
+use minijinja::{Environment, Value, context, value::Serde};
 
-use crate::problem::Problem;
+use crate::{problem::Problem, visitor::wants_html};
+
+/// The longest JSON that is made a page of.
+const DOCUMENT_AT_MOST: usize = 8 << 20;
+
+/// Resources that are written as JSON alone: how their paths begin, how many segments they have, and
+/// their pages.
+const DRESSED: [(&str, usize, &str); 4] = [
+    ("processes", 1, "processes.html"),
+    ("processes", 2, "process.html"),
+    ("jobs", 1, "jobs.html"),
+    ("jobs", 2, "job.html"),
+];
 
 /// Names that end in `.html` are escaped.
 static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let mut templates = Environment::new();
     for (name, text) in [
         ("base.html", include_str!("../templates/base.html")),
+        ("collection.html", include_str!("../templates/collection.html")),
+        ("collections.html", include_str!("../templates/collections.html")),
+        ("dataset.html", include_str!("../templates/dataset.html")),
+        ("datasets.html", include_str!("../templates/datasets.html")),
         ("group.html", include_str!("../templates/group.html")),
+        ("job.html", include_str!("../templates/job.html")),
+        ("jobs.html", include_str!("../templates/jobs.html")),
         ("landing.html", include_str!("../templates/landing.html")),
+        ("problem.html", include_str!("../templates/problem.html")),
+        ("process.html", include_str!("../templates/process.html")),
+        ("processes.html", include_str!("../templates/processes.html")),
+        ("snapshots.html", include_str!("../templates/snapshots.html")),
+        ("stac.html", include_str!("../templates/stac.html")),
     ] {
         if let Err(error) = templates.add_template(name, text) {
             tracing::error!(name, %error, "a page cannot be read");
@@ -37,12 +63,86 @@ pub(crate) fn page(name: &str, of: Value) -> Result<Response, Problem> {
     }
 }
 
-/// Whether whoever asks would rather have a page than JSON: browsers name `text/html`, programs do not.
-pub(crate) fn wants_html(headers: &HeaderMap) -> bool {
-    let accepts = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let place = |media: &str| accepts.find(media);
-    match (place("text/html"), place("application/json")) {
-        (Some(html), Some(json)) => html < json,
-        (html, _) => html.is_some(),
+/// Makes pages of JSON for who wants them: of resources that are written as JSON alone, and of problems.
+pub(crate) async fn dress(mut request: Request, next: Next) -> Response {
+    let name = page_of(request.uri().path());
+    let html = wants_html(request.uri().query(), request.headers());
+    if name.is_some() {
+        // How it is written is said by us alone: what is behind need not know the parameter.
+        *request.uri_mut() = without_form(request.uri());
+    }
+    let is_get = request.method() == Method::GET;
+    let response = next.run(request).await;
+    if !html || !is_get {
+        return response;
+    }
+    let media = response.headers().get(header::CONTENT_TYPE).and_then(|media| media.to_str().ok());
+    let name = match (media.unwrap_or_default(), name) {
+        ("application/json", Some(name)) if response.status() == StatusCode::OK => name,
+        ("application/problem+json", _) => "problem.html",
+        _ => return response,
+    };
+    dressed(name, response).await.unwrap_or_else(IntoResponse::into_response)
+}
+
+async fn dressed(name: &str, response: Response) -> Result<Response, Problem> {
+    let (mut parts, body) = response.into_parts();
+    let unreadable = || Problem::internal("the page cannot be made: what it shows is too long");
+    let bytes = to_bytes(body, DOCUMENT_AT_MOST).await.map_err(|_| unreadable())?;
+    let document: serde_json::Value = serde_json::from_slice(&bytes).map_err(|_| unreadable())?;
+    let page = page(name, context! { document => Serde(&document) })?;
+    parts.headers.remove(header::CONTENT_LENGTH);
+    parts.headers.extend(page.headers().clone());
+    Ok(Response::from_parts(parts, page.into_body()))
+}
+
+fn page_of(path: &str) -> Option<&'static str> {
+    let mut segments = path.trim_matches('/').split('/');
+    let first = segments.next()?;
+    let count = 1 + segments.count();
+    let found = DRESSED.iter().find(|(begins, segments, _)| *begins == first && *segments == count);
+    found.map(|(.., name)| *name)
+}
+
+/// An address without `f=…`.
+fn without_form(uri: &Uri) -> Uri {
+    let Some(query) = uri.query() else { return uri.clone() };
+    let kept: Vec<&str> = query.split('&').filter(|pair| !pair.starts_with("f=")).collect();
+    let query = if kept.is_empty() { String::new() } else { format!("?{}", kept.join("&")) };
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = format!("{}{query}", uri.path()).parse().ok().or(parts.path_and_query);
+    Uri::from_parts(parts).unwrap_or_else(|_| uri.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn templates_are_all_there() {
+        assert_eq!(TEMPLATES.templates().count(), 14);
+    }
+
+    #[test]
+    fn pages_are_of_resources_and_not_of_what_lies_below() {
+        assert_eq!(page_of("/jobs"), Some("jobs.html"));
+        assert_eq!(page_of("/jobs/a"), Some("job.html"));
+        assert_eq!((page_of("/jobs/a/events"), page_of("/"), page_of("/zarr/jobs")), (None, None, None));
+    }
+
+    #[test]
+    fn the_form_is_taken_out_of_an_address() {
+        let of = |uri: &str| without_form(&uri.parse().unwrap()).to_string();
+        assert_eq!(of("/jobs?f=html"), "/jobs");
+        assert_eq!(of("/jobs?limit=3&f=html&from=2"), "/jobs?limit=3&from=2");
+        assert_eq!(of("/jobs"), "/jobs");
+    }
+
+    #[test]
+    fn what_a_page_shows_is_escaped() {
+        let document = serde_json::json!({ "title": "<b>", "detail": "<script>" });
+        let found = TEMPLATES.get_template("problem.html").unwrap();
+        let text = found.render(context! { document => Serde(&document) }).unwrap();
+        assert!(text.contains("&lt;script&gt;") && !text.contains("<b>"), "{text}");
     }
 }

@@ -32,6 +32,11 @@ impl Problem {
         Self::of(StatusCode::NOT_FOUND, "not found", detail)
     }
 
+    /// What was asked for cannot be meant.
+    pub(crate) fn bad_request(detail: impl Into<String>) -> Self {
+        Self::of(StatusCode::BAD_REQUEST, "bad request", detail)
+    }
+
     /// There was something of that name, and it is not kept. A reader of Zarr takes what is not found for
     /// missing data: this it takes for an error.
     pub(crate) fn gone(detail: impl Into<String>) -> Self {

@@ -11,10 +11,13 @@ use frazil_engine::{
     dataset::DatasetInfo,
     step::StepError,
 };
-use frazil_steps::cube::{Keys, Shelf};
+use frazil_steps::cube::{Cube, Keys, Objects, RawObjects, Shelf};
 
 /// Snapshots that are kept: each holds the metadata of its arrays and the manifests that were read.
 const SNAPSHOTS: usize = 64;
+
+/// Cubes that are kept: each holds its axis and its grid.
+const CUBES: usize = 64;
 
 /// Repositories that are kept.
 const REPOSITORIES: usize = 256;
@@ -27,6 +30,8 @@ type Place = (DatasetId, String);
 pub(crate) struct Shelves {
     repositories: Latest<Place, Shelf>,
     snapshots: Latest<(Place, SnapshotId), Arc<Keys>>,
+    cubes: Latest<(Place, SnapshotId), Arc<Cube>>,
+    sizes: Latest<(Place, SnapshotId), Option<Objects>>,
 }
 
 fn place(info: &DatasetInfo) -> Place {
@@ -70,6 +75,51 @@ impl Shelves {
         Ok(Some(keys))
     }
 
+    /// What everyone reads by now, as a cube; none where there is nothing.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or holds something that is no cube of this dataset.
+    pub(crate) async fn cube(
+        &self,
+        info: &DatasetInfo,
+        scope: &Scope,
+    ) -> Result<Option<Arc<Cube>>, StepError> {
+        let Some(head) = self.head(info, scope).await? else {
+            // A Zarr store made elsewhere has no head to be asked for.
+            let elsewhere = info.location.read_only;
+            return if elsewhere { Ok(Cube::open(info, scope).await?.map(Arc::new)) } else { Ok(None) };
+        };
+        let name = (place(info), head);
+        if let Some(cube) = self.cubes.get(&name) {
+            return Ok(Some(cube));
+        }
+        let cube = Arc::new(Cube::open_at(info, scope, &name.1).await?);
+        self.cubes.put(name, Arc::clone(&cube), CUBES);
+        Ok(Some(cube))
+    }
+
+    /// What the repository took when `head` was its head; none where nobody counts.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub(crate) async fn stored(
+        &self,
+        info: &DatasetInfo,
+        head: &SnapshotId,
+        scope: &Scope,
+    ) -> Result<Option<Objects>, StepError> {
+        if info.location.read_only {
+            return Ok(None);
+        }
+        let name = (place(info), head.clone());
+        if let Some(size) = self.sizes.get(&name) {
+            return Ok(size);
+        }
+        let size = RawObjects::of(info, scope)?.stored().await?;
+        self.sizes.put(name, size, CUBES);
+        Ok(size)
+    }
+
     /// Whether a state that was shown lately has a chunk under a key.
     pub(crate) fn showed_chunk(&self, info: &DatasetInfo, key: &str) -> bool {
         let place = place(info);
@@ -81,6 +131,7 @@ impl Shelves {
         let place = place(info);
         self.repositories.forget(|known| *known == place);
         self.snapshots.forget(|(of, _)| *of == place);
+        self.cubes.forget(|(of, _)| *of == place);
     }
 
     async fn shelf(&self, info: &DatasetInfo, scope: &Scope) -> Result<Option<Shelf>, StepError> {

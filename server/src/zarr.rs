@@ -194,10 +194,7 @@ fn slice(document: &Bytes, range: &Range<u64>) -> Bytes {
 
 fn group(info: &DatasetInfo, keys: &Keys, group: &str, members: &[Member]) -> Result<Response, Problem> {
     let group = group.trim_matches('/');
-    let names: Vec<String> = members
-        .iter()
-        .map(|member| format!("{}/", member.name))
-        .collect();
+    let names: Vec<String> = members.iter().map(|member| format!("{}/", segment(&member.name))).collect();
     pages::page(
         "group.html",
         context! {
@@ -208,4 +205,12 @@ fn group(info: &DatasetInfo, keys: &Keys, group: &str, members: &[Member]) -> Re
             members => names,
         },
     )
+}
+
+/// A name as a segment of a path. Nothing of it means anything in a page, where links stand as they
+/// are: programs that list a group by them undo no escapes.
+fn segment(name: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
+    let one = |byte: u8| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+    name.bytes().map(one).collect()
 }

@@ -13,7 +13,7 @@ use std::path::Path;
 use frazil_engine::{
     context::{Context, Scope, Tick},
     data::{DatasetId, Snapshot, SnapshotId, Status},
-    dataset::{DatasetInfo, Display},
+    dataset::{DatasetInfo, Datasets, Display},
     plan::{Planned, PlannedDocument, Work},
     step::{ErrorKind, Node, Outcome, Step, StepError},
 };
@@ -25,6 +25,7 @@ use crate::{
     cube::{Cube, Window},
     validate::remembered::{self, Passed},
 };
+pub use collection::Hrefs;
 use collection::{Facts, collection, drawn};
 use files::{About, Published};
 use thumbnail::Picture;
@@ -104,28 +105,58 @@ async fn describe(
 ) -> Result<Option<Published>, StepError> {
     let info = scope.dataset(&snapshot.dataset)?;
     let cube = Cube::open_at(info, scope, id).await?;
-    let (Some(first), Some(last)) = (cube.axis().first(), cube.axis().last()) else { return Ok(None) };
-    let display = display_of(info, scope);
-    let drawn = display.and_then(|d| Some((d, drawn(d, cube.template())?.name.clone())));
-    let thumbnail = match &drawn {
-        Some((display, variable)) => picture(&cube, display, variable).await?,
+    if cube.axis().is_empty() {
+        return Ok(None);
+    }
+    let thumbnail = match display_of(info, &scope.datasets) {
+        Some(display) => match drawn(display, cube.template()) {
+            Some(variable) => picture(&cube, display, &variable.name).await?,
+            None => None,
+        },
         None => None,
     };
     let name = info.id.to_string();
     let folder = files::folder(&absolute(&scope.project.catalog), &name);
-    let validated = validation(&snapshot.dataset, id, scope).await?;
+    let there = files::relative(&folder, &snapshot.repository);
+    let hrefs = Hrefs {
+        root: "../../catalog.json".to_owned(),
+        parent: "../../catalog.json".to_owned(),
+        own: "./collection.json".to_owned(),
+        zarr: there.clone(),
+        current: None,
+        icechunk: there,
+        thumbnail: thumbnail.is_some().then(|| "./thumbnail.png".to_owned()),
+    };
+    let collection = collection_of(&cube, snapshot, scope, &hrefs).await?;
+    Ok(collection.map(|collection| Published { id: name, collection, thumbnail }))
+}
+
+/// A state of a dataset as a STAC 1.1.0 collection, with what checks found of it; none when its axis is
+/// empty.
+///
+/// # Errors
+/// When nobody can tell where its grid lies, or when the state folder cannot be read.
+pub async fn collection_of(
+    cube: &Cube,
+    snapshot: &Snapshot,
+    scope: &Scope,
+    hrefs: &Hrefs,
+) -> Result<Option<serde_json::Value>, StepError> {
+    let info = scope.dataset(&snapshot.dataset)?;
+    let (Some(first), Some(last)) = (cube.axis().first(), cube.axis().last()) else { return Ok(None) };
+    let drawn = display_of(info, &scope.datasets)
+        .and_then(|display| Some((display, drawn(display, cube.template())?.name.clone())));
     let facts = Facts {
-        validated,
+        validated: validation(&info.id, &cube.id(), scope).await?,
         info,
         snapshot,
         template: cube.template(),
         len: cube.axis().len(),
         interval: (!first.frequency().is_static()).then(|| (first.start(), last.end())),
         display: drawn,
-        has_thumbnail: thumbnail.is_some(),
-        folder: &folder,
+        hrefs,
     };
-    Ok(Some(Published { id: name, collection: collection(&facts)?, thumbnail }))
+    collection(&facts).map(Some)
 }
 
 /// What checks said of the state that is published.
@@ -136,14 +167,14 @@ async fn validation(dataset: &DatasetId, id: &SnapshotId, scope: &Scope) -> Resu
 }
 
 /// How a dataset is drawn: as it says, or as the first dataset that it is derived from does.
-fn display_of<'a>(info: &'a DatasetInfo, scope: &'a Scope) -> Option<&'a Display> {
+fn display_of<'a>(info: &'a DatasetInfo, datasets: &'a Datasets) -> Option<&'a Display> {
     let mut info = info;
     // A chain of sources is as long as there are datasets, unless somebody made a circle.
-    for _ in 0..=scope.datasets.len() {
+    for _ in 0..=datasets.len() {
         if info.block.display.is_some() {
             return info.block.display.as_ref();
         }
-        info = scope.datasets.get(info.sources.first()?)?;
+        info = datasets.get(info.sources.first()?)?;
     }
     None
 }

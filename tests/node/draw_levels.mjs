@@ -59,7 +59,7 @@ tab.on("console", (message) => said.push(message.text()));
 tab.on("pageerror", (error) => said.push(String(error)));
 await tab.route("**/*", (route) => {
   const { pathname } = new URL(route.request().url());
-  if (pathname === "/map.html") return route.fulfill({ contentType: "text/html", body: page });
+  if (pathname.endsWith("/map.html")) return route.fulfill({ contentType: "text/html", body: page });
   if (pathname.startsWith("/modules/")) {
     // Bundlers let imports leave out `.js`.
     const named = path.join(modules, pathname.slice("/modules/".length));

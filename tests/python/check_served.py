@@ -3,7 +3,7 @@
 check_served.py URL CUBES DATASET…
 
 Each is opened with xarray over fsspec and over obstore at `/zarr/DATASET` and at its snapshot, with zarr-python without
-consolidated metadata, and with Icechunk's own reader at `/icechunk/DATASET`. Prints what was found and what is wrong.
+consolidated metadata, and with Icechunk's own reader at `/icechunk/DATASET`; GDAL reads a level of `snow`. Prints what was found and what is wrong.
 """
 
 import json
@@ -14,6 +14,7 @@ import warnings
 import icechunk
 import numpy
 import obstore.store
+import rasterio
 import xarray
 import zarr
 
@@ -76,6 +77,10 @@ def main(url, cubes, *names):
     tail = bytes(obstore.get(store, "dem/dsm/c/0/0", options={"range": {"suffix": 12}}).bytes())
     expect("a suffix by obstore", tail == whole[-12:])
     expect("the length by obstore", obstore.head(store, "dem/dsm/c/0/0")["size"] == len(whole))
+    with rasterio.open(f'ZARR:"/vsicurl/{url}/zarr/snow":/1/snow:0') as band:
+        local = icechunk.Repository.open(icechunk.local_filesystem_storage(f"{cubes}/snow")).readonly_session("main").store
+        values = zarr.open_group(local, mode="r")["1/snow"][0]
+        expect("a level by GDAL", same(band.read(1), values) and band.crs.to_epsg() == 4326)
     found["wrong"] = wrong
     json.dump(found, sys.stdout)
 

@@ -205,7 +205,6 @@ impl Answer {
     ///
     /// # Panics
     /// When it is another.
-    #[must_use]
     pub fn expect(self, status: u16) -> Self {
         assert_eq!(self.status, status, "{}", self.text());
         self

@@ -100,6 +100,9 @@ impl Keys {
     /// # Errors
     /// When the store cannot be read.
     pub async fn find(&self, key: &str) -> Result<Option<Entry>, StepError> {
+        if key.starts_with('/') {
+            return Ok(None);
+        }
         // Groups and arrays are asked for with a slash at their end and without.
         if let Some(node) = self.documents.get(key.strip_suffix('/').unwrap_or(key)) {
             let key = key.strip_suffix('/').unwrap_or(key);

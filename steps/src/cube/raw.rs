@@ -8,6 +8,7 @@ use frazil_engine::{
     dataset::DatasetInfo,
     step::{ErrorKind, StepError},
 };
+use futures::TryStreamExt;
 use object_store::{
     Error, ObjectStore, ObjectStoreExt, local::LocalFileSystem, path::Path, prefix::PrefixStore,
 };
@@ -16,6 +17,7 @@ use super::{
     fault,
     repo::{self, Place},
     selftest,
+    sweep::Objects,
 };
 
 /// What an Icechunk repository consists of (specification versions 1 and 2); nothing else is shown.
@@ -26,6 +28,7 @@ const PARTS: [&str; 8] =
 #[derive(Debug, Clone)]
 pub struct RawObjects {
     store: Arc<dyn ObjectStore>,
+    is_local: bool,
     what: String,
 }
 
@@ -48,7 +51,9 @@ impl RawObjects {
     /// When its place is of no kind that can be served, or has no folder.
     pub fn of(info: &DatasetInfo, scope: &Scope) -> Result<Self, StepError> {
         let what = repo::unreadable(info);
-        let store: Arc<dyn ObjectStore> = match Place::of(&info.location)? {
+        let place = Place::of(&info.location)?;
+        let is_local = matches!(place, Place::Local(_));
+        let store: Arc<dyn ObjectStore> = match place {
             Place::Local(folder) => Arc::new(
                 LocalFileSystem::new_with_prefix(folder).map_err(|error| fault::store(&what, &error))?,
             ),
@@ -61,7 +66,7 @@ impl RawObjects {
                 return Err(StepError::permanent(ErrorKind::Store, message));
             }
         };
-        Ok(Self { store, what })
+        Ok(Self { store, is_local, what })
     }
 
     /// An object by its path in the repository; none where there is none, or where the path is none
@@ -72,6 +77,9 @@ impl RawObjects {
     pub async fn find(&self, path: &str) -> Result<Option<RawObject>, StepError> {
         // `parse` refuses `..` and empty parts.
         let Ok(path) = Path::parse(path) else { return Ok(None) };
+        if path.as_ref().bytes().any(|byte| !byte.is_ascii_graphic() || byte == b'\\') {
+            return Ok(None);
+        }
         let Some(part) = path.parts().next() else { return Ok(None) };
         if !PARTS.contains(&part.as_ref()) {
             return Ok(None);
@@ -82,6 +90,22 @@ impl RawObjects {
             Err(Error::NotFound { .. }) => Ok(None),
             Err(error) => Err(fault::store(&self.what, &error)),
         }
+    }
+
+    /// How many objects there are, and their bytes; none for a bucket, where it would be counted by
+    /// thousands of requests.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn stored(&self) -> Result<Option<Objects>, StepError> {
+        if !self.is_local {
+            return Ok(None);
+        }
+        let add = |sum: Objects, meta: object_store::ObjectMeta| async move {
+            Ok(Objects { count: sum.count + 1, bytes: sum.bytes + meta.size })
+        };
+        let counted = self.store.list(None).try_fold(Objects::default(), add).await;
+        counted.map(Some).map_err(|error| fault::store(&self.what, &error))
     }
 
     /// Bytes of an object; `range` lies within its length.

@@ -9,8 +9,9 @@ use std::{
 use frazil_engine::{context::Scope, data::SnapshotId, dataset::DatasetInfo, step::StepError};
 use icechunk::{
     Repository,
-    format::{SnapshotId as Id, format_constants::SpecVersionBin},
+    format::{IcechunkFormatErrorKind, SnapshotId as Id, format_constants::SpecVersionBin},
     repository::{RepositoryErrorKind, VersionInfo},
+    storage::StorageErrorKind,
 };
 
 use super::{
@@ -83,8 +84,7 @@ impl Shelf {
             return Ok(head.clone());
         }
         let head = repo::head(&self.repository, info, scope).await?.map(|id| SnapshotId(id.to_string()));
-        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) =
-            Some(Seen { sign, head: head.clone() });
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(Seen { sign, head: head.clone() });
         Ok(head)
     }
 
@@ -120,7 +120,9 @@ impl Shelf {
         // A name that was made up is told from one that cannot be read by the list of all.
         if let Err(error) = self.repository.lookup_snapshot(&version).await {
             return match error.kind {
-                RepositoryErrorKind::SnapshotNotFound { .. } => Ok(None),
+                RepositoryErrorKind::SnapshotNotFound { .. }
+                | RepositoryErrorKind::FormatError(IcechunkFormatErrorKind::SnapshotIdNotFound { .. })
+                | RepositoryErrorKind::StorageError(StorageErrorKind::ObjectNotFound) => Ok(None),
                 kind => Err(fault::store(&what, &kind)),
             };
         }

@@ -1,7 +1,5 @@
 //! A dataset as a STAC 1.1.0 collection.
 
-use std::path::Path;
-
 use chrono::{DateTime, SecondsFormat, Utc};
 use frazil_engine::{
     data::{Axis, Checked, Frequency, LEAD_TIME, Snapshot},
@@ -10,10 +8,7 @@ use frazil_engine::{
 };
 use serde_json::{Map, Value, json};
 
-use super::{
-    files::relative,
-    place::{degrees, epsg, span, tidy},
-};
+use super::place::{degrees, epsg, span, tidy};
 use crate::{
     cube::{Template, TemplateVariable},
     validate::remembered::Passed,
@@ -38,11 +33,29 @@ pub(super) struct Facts<'a> {
     pub(super) interval: Option<(DateTime<Utc>, DateTime<Utc>)>,
     /// How it is drawn, and which variable.
     pub(super) display: Option<(&'a Display, String)>,
-    pub(super) has_thumbnail: bool,
     /// What checks said of it.
     pub(super) validated: Vec<Passed>,
-    /// The folder of the collection.
-    pub(super) folder: &'a Path,
+    pub(super) hrefs: &'a Hrefs,
+}
+
+/// Where a collection leads to: relative in a folder, absolute over HTTP.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hrefs {
+    /// The catalog.
+    pub root: String,
+    /// What lists the collection.
+    pub parent: String,
+    /// The collection itself.
+    pub own: String,
+    /// Its data as Zarr: an Icechunk repository, or, where `current` is known, Zarr over HTTP of this state
+    /// for ever.
+    pub zarr: String,
+    /// The same over HTTP of what everyone reads by then.
+    pub current: Option<String>,
+    /// Its repository.
+    pub icechunk: String,
+    /// A picture of it.
+    pub thumbnail: Option<String>,
 }
 
 /// The collection.
@@ -74,7 +87,7 @@ pub(super) fn collection(facts: &Facts<'_>) -> Result<Value, StepError> {
         "description": block.description.as_ref().unwrap_or(&block.title),
         "license": block.license.as_deref().unwrap_or("other"),
         "extent": { "spatial": { "bbox": [bbox] }, "temporal": { "interval": [temporal] } },
-        "links": links(block),
+        "links": links(block, facts.hrefs),
     });
     let mut put = |key: &str, value: Value| collection[key] = value;
     if !block.keywords.is_empty() {
@@ -119,13 +132,10 @@ fn validation(passed: &Passed) -> Value {
     })
 }
 
-fn links(block: &Dataset) -> Vec<Value> {
-    let json = "application/json";
-    let mut links = vec![
-        json!({ "rel": "root", "href": "../../catalog.json", "type": json }),
-        json!({ "rel": "parent", "href": "../../catalog.json", "type": json }),
-        json!({ "rel": "self", "href": "./collection.json", "type": json }),
-    ];
+fn links(block: &Dataset, hrefs: &Hrefs) -> Vec<Value> {
+    let own = [("root", &hrefs.root), ("parent", &hrefs.parent), ("self", &hrefs.own)];
+    let own = own.map(|(rel, href)| json!({ "rel": rel, "href": href, "type": "application/json" }));
+    let mut links = own.to_vec();
     links.extend(block.links.iter().map(plain));
     links
 }
@@ -238,38 +248,49 @@ fn render(display: &Display, variable: &str, template: &Template) -> Value {
 }
 
 fn assets(facts: &Facts<'_>) -> Value {
-    let template = facts.template;
-    let href = relative(facts.folder, &facts.snapshot.repository);
+    let (template, hrefs) = (facts.template, facts.hrefs);
     let is_multiscale = !template.group.is_empty();
+    let is_served = hrefs.current.is_some();
     let profile = if is_multiscale { "; profile=multiscales" } else { "" };
-    let mut open = json!({ "engine": "zarr", "zarr_format": 3, "consolidated": false });
+    let mut open = json!({ "engine": "zarr", "zarr_format": 3, "consolidated": is_served });
     if is_multiscale {
         open["group"] = json!(template.group);
     }
-    let mut zarr = json!({
-        "href": href,
-        "type": format!("application/vnd.zarr; version=3{profile}"),
-        "title": "Zarr group, in the store of an Icechunk session",
-        "roles": ["data"],
-        "zarr:node_type": "group",
-        "zarr:zarr_format": 3,
-        "xarray:open_kwargs": open,
-    });
-    for (key, value) in projection(template) {
-        zarr[key] = value;
+    let zarr = |href: &str, title: &str| {
+        let mut zarr = json!({
+            "href": href,
+            "type": format!("application/vnd.zarr; version=3{profile}"),
+            "title": title,
+            "roles": ["data"],
+            "zarr:node_type": "group",
+            "zarr:zarr_format": 3,
+            "xarray:open_kwargs": open,
+        });
+        for (key, value) in projection(template) {
+            zarr[key] = value;
+        }
+        zarr
+    };
+    let title = if is_served {
+        "Zarr group of this state, for ever"
+    } else {
+        "Zarr group, in the store of an Icechunk session"
+    };
+    let mut assets = json!({ "zarr": zarr(&hrefs.zarr, title) });
+    if let Some(current) = &hrefs.current {
+        assets["zarr-current"] = zarr(current, "Zarr group of what everyone reads by then");
     }
-    let icechunk = json!({
-        "href": href,
+    assets["icechunk"] = json!({
+        "href": hrefs.icechunk,
         "type": "application/vnd.zarr+icechunk",
         "title": "Icechunk repository",
         "roles": ["data"],
         "icechunk:branch": facts.snapshot.branch,
         "icechunk:snapshot_id": facts.snapshot.id,
     });
-    let mut assets = json!({ "zarr": zarr, "icechunk": icechunk });
-    if facts.has_thumbnail {
+    if let Some(thumbnail) = &hrefs.thumbnail {
         assets["thumbnail"] = json!({
-            "href": "./thumbnail.png",
+            "href": thumbnail,
             "type": "image/png",
             "title": shown(facts),
             "roles": ["thumbnail"],

@@ -16,7 +16,8 @@ pub(super) fn span(axis: &Axis) -> Option<[f64; 2]> {
 /// West, south, east, north of a grid in degrees of WGS 84, from the edges of its cells.
 ///
 /// Known are longitudes and latitudes, and UTM: anything else takes a projection library.
-pub(crate) fn degrees(grid: &Grid) -> Option<[f64; 4]> {
+#[must_use]
+pub fn degrees(grid: &Grid) -> Option<[f64; 4]> {
     let ([west, east], [south, north]) = (span(&grid.x)?, span(&grid.y)?);
     if is_geographic(&grid.crs) {
         // Grids of cell centres at the poles and the date line overhang by half a cell.

@@ -5,6 +5,7 @@ use std::process::Command;
 use frazil_tests::{
     programs::{ask_python, python, root, succeeded},
     rainfall::Rainfall,
+    serving::Serving,
 };
 
 /// What a program of `examples/clients` prints; `None` without a Python.
@@ -54,4 +55,17 @@ fn a_cube_is_found_opened_and_drawn() {
     let number = |at: usize| u32::from_be_bytes(picture[at..at + 4].try_into().unwrap());
     assert_eq!((number(16), number(20)), (800, 600));
     assert!(picture.len() > 10_000, "a picture of one colour: {} bytes", picture.len());
+}
+
+#[test]
+fn a_served_dataset_is_found_and_read() {
+    let rainfall = Rainfall::of_days(3);
+    rainfall.sandbox.succeed(&["run", "rainfall", "-p", "end=2024-01-03"]);
+    let serving = Serving::start(&rainfall.sandbox);
+    let Some(read) = client("over_http.py", &[&serving.url, "rain_daily"]) else { return };
+    assert!(read.starts_with(&format!("Daily rainfall, from {}/zarr/rain_daily@", serving.url)), "{read}");
+    let daily = rainfall.cube("rain_daily").display().to_string();
+    let opened = client("open_zarr.py", &[&daily, "precip"]).unwrap();
+    let mean = read.split("mean ").nth(1).unwrap().trim_end();
+    assert!(opened.contains(&format!("mean {mean}")), "{read} {opened}");
 }

@@ -1,7 +1,15 @@
 //! `frazil serve`: what it answers over HTTP. Each file starts servers of its own with
 //! `frazil_tests::serving::Serving`.
 
+#[path = "serve/datasets.rs"]
+mod datasets;
 #[path = "serve/landing.rs"]
 mod landing;
 #[path = "serve/restarts.rs"]
 mod restarts;
+#[path = "serve/stac.rs"]
+mod stac;
+#[path = "serve/stand.rs"]
+mod stand;
+#[path = "serve/zarr.rs"]
+mod zarr;

@@ -61,7 +61,8 @@ impl Facts {
         params: &Params,
         instant: DateTime<Utc>,
     ) -> anyhow::Result<Self> {
-        let writer = writer(session, &info.id);
+        let writer = session.project.writer(&info.id);
+        let writer = writer.map(|(pipeline, node)| (Arc::clone(pipeline), node.clone()));
         let scope = match &writer {
             Some((pipeline, _)) => session.scope(pipeline, &params.of(pipeline, &[])?, instant)?,
             None => {
@@ -304,15 +305,6 @@ impl Source {
             "changed-since": self.changed,
         })
     }
-}
-
-/// The step that writes a dataset.
-fn writer(session: &Session, dataset: &DatasetId) -> Option<(Arc<Pipeline>, PipelineNode)> {
-    session.project.pipelines.values().find_map(|pipeline| {
-        let writes =
-            |node: &&PipelineNode| node.step.writes().is_some_and(|write| write.dataset() == dataset);
-        Some((Arc::clone(pipeline), pipeline.nodes.iter().find(writes)?.clone()))
-    })
 }
 
 /// By which run a commit was made, and from what.

@@ -1,4 +1,6 @@
-use super::{Drawing, Part, line, told};
+use frazil_engine::project::{Drawing, Part};
+
+use super::{line, told};
 
 /// Steps in a cluster for each pipeline, datasets between them, triggers beside.
 pub(super) fn steps(drawing: &Drawing<'_>) -> String {

@@ -1,4 +1,6 @@
-use super::{Drawing, line, told};
+use frazil_engine::project::Drawing;
+
+use super::{line, told};
 
 /// Steps in a box for each pipeline, datasets between them, triggers beside.
 pub(super) fn steps(drawing: &Drawing<'_>) -> String {

@@ -62,7 +62,8 @@ fn each_level_says_what_it_holds_and_pages_lead_to_it() {
     }
     let page = serving.get("/zarr/snow/1/").expect(200);
     assert!(page.header("content-type").unwrap().starts_with("text/html"));
-    let links: Vec<String> = page.text().split("href=\"").skip(1).map(|rest| rest[..rest.find('"').unwrap()].to_owned()).collect();
+    let links: Vec<String> =
+        page.text().split("href=\"").skip(1).map(|rest| rest[..rest.find('"').unwrap()].to_owned()).collect();
     assert_eq!(links, ["../", "zarr.json", "period_status/", "snow/", "spatial_ref/", "time/", "x/", "y/"]);
 }
 
@@ -127,7 +128,8 @@ fn browsers_may_read_from_anywhere_also_what_is_not_there() {
     }
     let outside = serving.ask("GET", "/zarr/dem/dsm/c/0/0", &[origin, ("Range", "bytes=999999-")], b"");
     assert_eq!(outside.expect(416).header("access-control-allow-origin"), Some("*"));
-    let headers = [origin, ("Access-Control-Request-Method", "GET"), ("Access-Control-Request-Headers", "range")];
+    let headers =
+        [origin, ("Access-Control-Request-Method", "GET"), ("Access-Control-Request-Headers", "range")];
     let asked = serving.ask("OPTIONS", "/zarr/dem/dsm/c/0/0", &headers, b"").expect(200);
     assert!(asked.header("access-control-allow-headers").unwrap().contains("range"));
 }
@@ -188,15 +190,43 @@ fn what_was_never_written_is_missing_and_no_path_leaves_a_store() {
     stand.sandbox.write("cubes/secret.txt", "not for you");
     stand.sandbox.write("cubes/dem/secret.txt", "not for you");
     for key in [
-        "dsm/c/2/0", "dsm/c/0", "dsm/c/0/0/0", "dsm/c/00/0", "dsm/c/+0/0", "dsm/c/-1/0", "dsm/c//0", "dsm/c", "c/0/0",
-        "dsm/c/99999999999999999999/0", "nothing/zarr.json", "dsm/zarr.json/", "/zarr.json", ".zgroup", "dsm//c/0/0",
-        "../secret.txt", "..%2fsecret.txt", "%2e%2e/secret.txt", "%2e%2e%2fsecret.txt", "..%252fsecret.txt", "%00", "dsm%00/zarr.json",
-        "dsm/..%2fzarr.json", "secret.txt", "..\\secret.txt", "%c0%ae%c0%ae/secret.txt", "chunks/", "repo",
+        "dsm/c/2/0",
+        "dsm/c/0",
+        "dsm/c/0/0/0",
+        "dsm/c/00/0",
+        "dsm/c/+0/0",
+        "dsm/c/-1/0",
+        "dsm/c//0",
+        "dsm/c",
+        "c/0/0",
+        "dsm/c/99999999999999999999/0",
+        "nothing/zarr.json",
+        "dsm/zarr.json/",
+        "/zarr.json",
+        ".zgroup",
+        "dsm//c/0/0",
+        "../secret.txt",
+        "..%2fsecret.txt",
+        "%2e%2e/secret.txt",
+        "%2e%2e%2fsecret.txt",
+        "..%252fsecret.txt",
+        "%00",
+        "dsm%00/zarr.json",
+        "dsm/..%2fzarr.json",
+        "secret.txt",
+        "..\\secret.txt",
+        "%c0%ae%c0%ae/secret.txt",
+        "chunks/",
+        "repo",
     ] {
         for place in ["/zarr/dem/", "/icechunk/dem/", "/icechunk/dem/chunks/", "/icechunk/dem/refs/"] {
             let found = serving.get(&format!("{place}{key}"));
             let is_entry = place == "/icechunk/dem/" && key == "repo";
-            assert!(found.status == if is_entry { 200 } else { 404 } || found.status == 400, "{place}{key}: {}", found.status);
+            assert!(
+                found.status == if is_entry { 200 } else { 404 } || found.status == 400,
+                "{place}{key}: {}",
+                found.status
+            );
             assert!(!found.text().contains("not for you"), "{place}{key}");
         }
     }
@@ -231,11 +261,54 @@ fn objects_of_repositories_say_whether_they_change() {
 fn a_store_that_cannot_be_read_is_not_an_empty_one() {
     let stand = Stand::made();
     let serving = stand.serve();
-    serving.get("/zarr/pop/pop/c/0/0/0/0/0").expect(200);
-    let chunks = stand.sandbox.path("cubes/pop/chunks");
-    std::fs::rename(&chunks, stand.sandbox.path("cubes/pop/elsewhere")).unwrap();
-    let found = serving.get("/zarr/pop/pop/c/0/0/0/0/0").expect(502);
+    serving.get("/zarr/dem/dsm/c/0/0").expect(200);
+    let chunks = stand.sandbox.path("cubes/dem/chunks");
+    std::fs::rename(&chunks, stand.sandbox.path("cubes/dem/elsewhere")).unwrap();
+    let found = serving.get("/zarr/dem/dsm/c/0/0").expect(502);
     assert!(!found.text().contains("cubes"), "no place of this machine: {}", found.text());
-    std::fs::rename(stand.sandbox.path("cubes/pop/elsewhere"), chunks).unwrap();
-    serving.get("/zarr/pop/pop/c/0/0/0/0/0").expect(200);
+    std::fs::rename(stand.sandbox.path("cubes/dem/elsewhere"), chunks).unwrap();
+    serving.get("/zarr/dem/dsm/c/0/0").expect(200);
+}
+
+#[test]
+fn what_is_audited_is_not_shown_before_it_is_accepted() {
+    let stand = Stand::new();
+    let pipeline = std::fs::read_to_string(stand.sandbox.path("pipelines/dem.yaml")).unwrap();
+    let audited = pipeline.replace("time: none", "time: none\n    audit: true");
+    stand.sandbox.write("pipelines/dem.yaml", &audited);
+    let publish = "frazil: 1\nid: publish\nsteps:\n  seen: { uses: open-dataset, with: { dataset: dem } }\n  out: { uses: promote, needs: seen, with: { dataset: dem } }\n";
+    stand.sandbox.write("pipelines/publish.yaml", publish);
+    stand.sandbox.succeed(&["run", "elevation"]);
+    let serving = stand.serve();
+    serving.get("/zarr/dem/zarr.json").expect(404);
+    serving.get("/stac/collections/dem").expect(404);
+    assert_eq!(serving.get("/datasets/dem").expect(200).json()["state"], "nothing yet");
+    stand.sandbox.succeed(&["audit", "dem", "--accept"]);
+    serving.get("/zarr/dem/zarr.json").expect(200);
+    serving.get("/stac/collections/dem").expect(200);
+}
+
+#[test]
+fn a_browser_draws_what_is_served() {
+    let (Some(modules), Some(browser)) = (programs::node_modules(), programs::browser()) else { return };
+    let stand = Stand::new();
+    for n in 1..=3u8 {
+        let value = move |_: usize, c: usize| f32::from(n) + if c < 18 { 5.0 } else { 20.0 };
+        stand.raster(&format!("202401{n:02}"), (41, 36), value);
+    }
+    stand.run("2024-01-03");
+    stand.sandbox.succeed(&["run", "maps"]);
+    let serving = stand.serve();
+    let mut node = Command::new("node");
+    node.env("FRAZIL_CHROMIUM", browser)
+        .arg(programs::root().join("tests/node/draw_levels.mjs"))
+        .arg(modules);
+    node.args([&format!("{}/zarr/snow", serving.url), "snow", "19725", "[[2.5, -6.5], [12.5, -8.5]]"]);
+    let seen = programs::succeeded("draw_levels.mjs", &node.output().unwrap());
+    let seen: Value = serde_json::from_str(&seen).unwrap();
+    assert_eq!(seen["state"]["error"], Value::Null, "{seen}");
+    for (at, value) in [(0, 8.0), (1, 23.0)] {
+        let found = seen["colours"][at][0].as_f64().unwrap();
+        assert!((found - f64::round(value / 30.0 * 255.0)).abs() <= 1.0, "{seen}");
+    }
 }

@@ -1,0 +1,218 @@
+//! Datasets as a console shows them: what they are, how they stand, what was done with them.
+
+mod commits;
+mod periods;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use axum::{
+    Json,
+    extract::{Path, State},
+    response::{IntoResponse, Response},
+};
+use chrono::Utc;
+use frazil_engine::{
+    dataset::{DatasetInfo, TimeAxis},
+    project::Cascade,
+    step::StepError,
+};
+use frazil_steps::{
+    bbox_of,
+    cube::{Cube, Template},
+};
+use futures::{StreamExt, stream};
+use minijinja::{context, value::Serde};
+use serde_json::{Value, json};
+
+use crate::{
+    api::{Operation, Role, Routes},
+    app::App,
+    pages,
+    problem::Problem,
+    standing::{Standing, Stored},
+    visitor::Visitor,
+};
+
+/// Stores that are looked at at a time for one answer.
+const AT_A_TIME: usize = 8;
+
+/// Addresses of datasets.
+pub(crate) fn routes() -> Routes {
+    let list = Operation::new("getDatasets", "datasets", "All datasets, and how they stand", Role::Anyone)
+        .gives_media(200, "application/json", "Datasets")
+        .gives_media(200, "text/html", "The same for people");
+    let one = of("getDataset", "A dataset: variables, grid, time, how it stands")
+        .gives_media(200, "application/json", "The dataset")
+        .gives_media(200, "text/html", "The same for people");
+    Routes::default()
+        .get("/datasets", list, datasets)
+        .get("/datasets/{dataset}", one, dataset)
+        .get("/datasets/{dataset}/periods", periods::operation(), periods::periods)
+        .get("/datasets/{dataset}/snapshots", commits::operation(), commits::snapshots)
+}
+
+fn of(id: &'static str, summary: &'static str) -> Operation {
+    Operation::new(id, "datasets", summary, Role::Viewer)
+        .segment("dataset", "A dataset")
+        .refuses(404, "No such dataset")
+        .refuses(502, "The store cannot be read")
+}
+
+/// All datasets, each in a few words. One that cannot be read says so.
+async fn datasets(State(app): State<Arc<App>>, visitor: Visitor) -> Result<Response, Problem> {
+    let (project, scope, now) = (app.project(), app.scope(), Utc::now());
+    let runs = app.newest_runs().await.map_err(|error| Problem::of_store("runs", &error))?;
+    let one = async |info: Arc<DatasetInfo>| {
+        let found = app.shelves.cube(&info, &scope).await;
+        let stored = found.as_ref().map(|cube| Stored::of(&info, cube.as_deref()));
+        let stored = stored.map_err(StepError::clone);
+        if let Err(error) = &stored {
+            tracing::error!(dataset = %info.id, %error, "a store cannot be read");
+        }
+        let standing = Standing::of(&info, stored, &project, &runs, now);
+        let mut about = told(&standing, now);
+        about["title"] = json!(info.block.title);
+        about["snapshot"] = json!(found.ok().flatten().map(|cube| cube.id()));
+        about["links"] = links(&info, &visitor.base);
+        about
+    };
+    let all: Vec<Value> = stream::iter(app.readable()).map(one).buffered(AT_A_TIME).collect().await;
+    if visitor.html {
+        return pages::page("datasets.html", context! { datasets => Serde(&all) });
+    }
+    let own =
+        json!([{ "rel": "self", "href": format!("{}/datasets", visitor.base), "type": "application/json" }]);
+    Ok(Json(json!({ "datasets": all, "links": own })).into_response())
+}
+
+/// How it stands, for those who may look: what went wrong in a store stays in the log.
+fn told(standing: &Standing, now: chrono::DateTime<Utc>) -> Value {
+    let mut about = standing.json(now);
+    if let Some(fields) = about.as_object_mut() {
+        fields.retain(|key, _| key != "frazil" && key != "type" && key != "error");
+        fields.insert("readable".to_owned(), json!(standing.stored.is_ok()));
+    }
+    about
+}
+
+/// A dataset.
+async fn dataset(
+    State(app): State<Arc<App>>,
+    Path(name): Path<String>,
+    visitor: Visitor,
+) -> Result<Response, Problem> {
+    let info = app.dataset(&name)?;
+    let unreadable = |error| Problem::of_store(&name, &error);
+    let (project, scope, now) = (app.project(), app.scope(), Utc::now());
+    let cube = app.shelves.cube(&info, &scope).await.map_err(unreadable)?;
+    let stored = Stored::look(&info, &scope).await.map_err(unreadable)?;
+    let runs = app.newest_runs().await.map_err(unreadable)?;
+    let mut about = told(&Standing::of(&info, Ok(stored), &project, &runs, now), now);
+    let block = &info.block;
+    let mut put = |key: &str, value: Value| about[key] = value;
+    put("title", json!(block.title));
+    put("description", json!(block.description));
+    put("keywords", json!(block.keywords));
+    put("license", json!(block.license));
+    put("citation", json!(block.citation));
+    put("external", json!(info.location.read_only));
+    put("visibility", json!(block.visibility));
+    put("audit", json!(block.audit));
+    let made = project
+        .writer(&info.id)
+        .map(|(pipeline, node)| json!({ "pipeline": pipeline.id, "step": node.id, "uses": node.uses }));
+    put("made-by", json!(made));
+    put("sources", json!(info.sources));
+    put("below", json!(Cascade::of(&project).made_from(&info.id)));
+    let step = match &block.time {
+        TimeAxis::Regular(time) => Some(time.frequency().to_string()),
+        TimeAxis::None => None,
+    };
+    put("step", json!(step));
+    if let Some(cube) = &cube {
+        put("periods", json!(held(cube)));
+        let commit = cube.commits(|_| false).await.map_err(unreadable)?.into_iter().next();
+        put("snapshot", json!(cube.id()));
+        put("commit", json!(commit));
+        put("grid", grid(cube.template()));
+        put("variables", variables(cube));
+        let levels = cube.template().levels.iter();
+        let levels = levels.map(|level| json!({ "group": level.group, "shape": level.grid.shape() }));
+        put("levels", levels.collect());
+        put("stored", json!(app.shelves.stored(&info, &cube.id(), &scope).await.map_err(unreadable)?));
+    }
+    put("links", links(&info, &visitor.base));
+    if !visitor.html {
+        return Ok(Json(about).into_response());
+    }
+    let strip = match &block.time {
+        TimeAxis::Regular(time) => {
+            let range = periods::shown(&info, time, cube.as_deref(), &project, now);
+            let strip = periods::strip(&app, &info, cube.as_deref(), range, now).await.map_err(unreadable)?;
+            Some(strip)
+        }
+        TimeAxis::None => None,
+    };
+    pages::page("dataset.html", context! { about => Serde(&about), strip => Serde(&strip) })
+}
+
+/// What its axis holds.
+fn held(cube: &Cube) -> Option<Value> {
+    let axis = cube.axis();
+    let mut counts = BTreeMap::new();
+    for (_, status) in axis.iter() {
+        *counts.entry(status.name()).or_insert(0) += 1;
+    }
+    let (first, last) = (axis.first()?.to_string(), axis.last()?.to_string());
+    Some(json!({ "count": axis.len(), "first": first, "last": last, "by-status": counts }))
+}
+
+fn grid(template: &Template) -> Value {
+    let grid = &template.grid;
+    let (rows, columns) = grid.shape();
+    let between = grid.extra.0.iter().map(|one| json!({ "name": one.name, "labels": one.labels }));
+    json!({
+        "crs": grid.crs.code, "rows": rows, "columns": columns, "y": grid.y.name, "x": grid.x.name,
+        "cell": [grid.x.cell, grid.y.cell], "bbox": bbox_of(grid),
+        "dimensions": between.collect::<Vec<_>>(),
+    })
+}
+
+fn variables(cube: &Cube) -> Value {
+    let template = cube.template();
+    let cells: usize = template.grid.lengths().iter().product::<usize>() * cube.axis().len();
+    let one = |variable: &frazil_steps::cube::TemplateVariable| {
+        json!({
+            "name": variable.name, "data-type": variable.dtype.name(), "units": variable.units,
+            "long-name": variable.attributes.get("long_name"),
+            "standard-name": variable.attributes.get("standard_name"),
+            "chunks": variable.chunks, "bytes": cells * variable.dtype.size(),
+        })
+    };
+    template.variables.iter().map(one).collect()
+}
+
+/// Where a dataset is read.
+fn links(info: &DatasetInfo, base: &str) -> Value {
+    let id = &info.id;
+    let json = "application/json";
+    let mut links = vec![
+        json!({ "rel": "self", "href": format!("{base}/datasets/{id}"), "type": json, "title": "How it stands" }),
+        json!({ "rel": "periods", "href": format!("{base}/datasets/{id}/periods"), "type": json, "title": "Its periods" }),
+        json!({ "rel": "version-history", "href": format!("{base}/datasets/{id}/snapshots"), "type": json, "title": "Its commits" }),
+        json!({ "rel": "collection", "href": format!("{base}/stac/collections/{id}"), "type": json, "title": "STAC collection" }),
+    ];
+    if info.location.read_only {
+        links.push(json!({ "rel": "data", "href": info.location.url, "title": "Where it is made" }));
+    } else {
+        let zarr = "application/vnd.zarr; version=3";
+        links.push(
+            json!({ "rel": "data", "href": format!("{base}/zarr/{id}/"), "type": zarr, "title": "Zarr" }),
+        );
+        let icechunk = "application/vnd.zarr+icechunk";
+        links.push(
+            json!({ "rel": "data", "href": format!("{base}/icechunk/{id}"), "type": icechunk, "title": "Icechunk" }),
+        );
+    }
+    json!(links)
+}

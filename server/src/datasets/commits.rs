@@ -1,0 +1,89 @@
+//! What was done with a dataset: its commits, the newest first.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    extract::{Path, Query, State},
+    response::{IntoResponse, Response},
+};
+use minijinja::{context, value::Serde};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::{api::Operation, app::App, pages, problem::Problem, visitor::Visitor};
+
+/// Commits of a page where nothing is said, and the most that there are.
+const PAGE: (usize, usize) = (50, 1_000);
+
+/// A page of the history.
+#[derive(Debug, Deserialize)]
+pub(super) struct Page {
+    limit: Option<usize>,
+    /// The last one of the page before.
+    before: Option<String>,
+}
+
+pub(super) fn operation() -> Operation {
+    super::of("getDatasetSnapshots", "Commits of a dataset, the newest first")
+        .query("limit", json!({ "type": "integer", "minimum": 1, "maximum": PAGE.1 }), "Commits of a page")
+        .query("before", json!({ "type": "string" }), "The last commit of the page before")
+        .gives_media(200, "application/json", "Commits")
+        .gives_media(200, "text/html", "The same for people")
+}
+
+/// A page of the history.
+pub(super) async fn snapshots(
+    State(app): State<Arc<App>>,
+    Path(name): Path<String>,
+    Query(page): Query<Page>,
+    visitor: Visitor,
+) -> Result<Response, Problem> {
+    let info = app.dataset(&name)?;
+    let unreadable = |error| Problem::of_store(&name, &error);
+    let limit = page.limit.unwrap_or(PAGE.0).clamp(1, PAGE.1);
+    let cube = app.shelves.cube(&info, &app.scope()).await.map_err(unreadable)?;
+    let mut commits = Vec::new();
+    if let Some(cube) = cube {
+        // What comes after the last one of the page before; one more says that there is more.
+        let mut since = page.before.is_none().then_some(0);
+        let read = cube.commits(|commit| {
+            since = match since {
+                Some(count) => Some(count + 1),
+                None if page.before.as_ref() == Some(&commit.id.0) => Some(0),
+                None => None,
+            };
+            since.is_none_or(|count| count <= limit)
+        });
+        commits = read.await.map_err(unreadable)?;
+        if let Some(before) = &page.before {
+            let found = commits.iter().position(|commit| commit.id.0 == *before);
+            let found =
+                found.ok_or_else(|| Problem::not_found(format!("`{name}` has no commit {before}")))?;
+            commits.drain(..=found);
+        }
+    }
+    let has_more = commits.len() > limit;
+    commits.truncate(limit);
+    let address = format!("{}/datasets/{name}/snapshots", visitor.base);
+    let mut links = vec![json!({ "rel": "self", "href": address, "type": "application/json" })];
+    if let (true, Some(last)) = (has_more, commits.last()) {
+        let href = format!("{address}?limit={limit}&before={}", last.id);
+        links.push(json!({ "rel": "next", "href": href, "type": "application/json" }));
+    }
+    let shown: Vec<Value> = commits
+        .iter()
+        .map(|commit| {
+            let mut shown = json!(commit);
+            if !info.location.read_only {
+                shown["zarr"] = json!(format!("{}/zarr/{name}@{}/", visitor.base, commit.id));
+            }
+            shown
+        })
+        .collect();
+    let all = json!({ "dataset": name, "snapshots": shown, "links": links });
+    if visitor.html {
+        return pages::page("snapshots.html", context! { all => Serde(&all) });
+    }
+    Ok(Json(all).into_response())
+}

@@ -1,0 +1,55 @@
+//! The pipelines and datasets of all files as one graph.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    extract::{Query, State},
+    response::{IntoResponse, Response},
+};
+use frazil_engine::project::{Cascade, Drawing, Selection};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::{
+    api::{Operation, Role, Routes},
+    app::App,
+    problem::Problem,
+};
+
+/// What of it is asked for.
+#[derive(Debug, Deserialize)]
+struct Select {
+    /// Names, with commas between them.
+    select: Option<String>,
+}
+
+/// The address of the graph.
+pub(crate) fn routes() -> Routes {
+    let graph = Operation::new("getGraph", "about", "Pipelines, their steps, and datasets", Role::Viewer)
+        .query(
+            "select",
+            json!({ "type": "string", "example": "rain_daily+" }),
+            "Pipelines or datasets with commas between them; `name+` with all that hangs from it, `+name` with all that it needs",
+        )
+        .gives_media(200, "application/json", "What `frazil graph --format json` prints")
+        .refuses(404, "No such pipeline or dataset");
+    Routes::default().get("/graph", graph, graph_of)
+}
+
+async fn graph_of(State(app): State<Arc<App>>, Query(asked): Query<Select>) -> Result<Response, Problem> {
+    let project = app.project();
+    let names = asked.select.as_deref().unwrap_or_default().split(',').filter(|name| !name.is_empty());
+    let selections: Vec<Selection> = names.map(Selection::parse).collect();
+    let stages = Cascade::of(&project).select(&selections);
+    let stages = stages.map_err(|unknown| Problem::not_found(unknown.to_string()))?;
+    let mut drawing = Drawing::of(&project, &stages).json();
+    // Where things lie on this machine is nobody's business.
+    for dataset in drawing["datasets"].as_array_mut().into_iter().flatten() {
+        let is_url = dataset["location"].as_str().is_some_and(|place| place.contains("://"));
+        if !is_url && let Value::Object(fields) = dataset {
+            fields.remove("location");
+        }
+    }
+    Ok(Json(drawing).into_response())
+}

@@ -1,0 +1,190 @@
+//! STAC 1.1.0 by the STAC API (core and collections), rendered from the stores when it is asked for.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    extract::{Path, Query, State},
+    response::{IntoResponse, Response},
+};
+use frazil_engine::{dataset::DatasetInfo, step::StepError};
+use frazil_steps::{Hrefs, collection_of};
+use futures::{StreamExt, stream};
+use minijinja::{context, value::Serde};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::{
+    api::{Operation, Role, Routes},
+    app::App,
+    pages,
+    problem::Problem,
+    visitor::Visitor,
+};
+
+/// What the API conforms to.
+const CONFORMS: [&str; 2] =
+    ["https://api.stacspec.org/v1.0.0/core", "https://api.stacspec.org/v1.0.0/collections"];
+
+/// Collections of a page where nothing is said, and the most that there are.
+const PAGE: (usize, usize) = (100, 1_000);
+
+/// Stores that are looked at at a time for one answer.
+const AT_A_TIME: usize = 8;
+
+const JSON: &str = "application/json";
+
+/// A page of the list.
+#[derive(Debug, Deserialize)]
+struct Page {
+    limit: Option<usize>,
+    /// The last one of the page before.
+    after: Option<String>,
+}
+
+/// Addresses of the catalog.
+pub(crate) fn routes() -> Routes {
+    let of = |id, summary| {
+        Operation::new(id, "stac", summary, Role::Anyone).gives_media(200, JSON, "As JSON").gives_media(
+            200,
+            "text/html",
+            "The same for people",
+        )
+    };
+    let landing = of("getStac", "The catalog");
+    let conformance = Operation::new("getStacConformance", "stac", "What the API conforms to", Role::Anyone)
+        .gives_media(200, JSON, "URIs of conformance classes");
+    let list = of("getStacCollections", "Collections of datasets, in the order of their names")
+        .query(
+            "limit",
+            json!({ "type": "integer", "minimum": 1, "maximum": PAGE.1 }),
+            "Collections of a page",
+        )
+        .query("after", json!({ "type": "string" }), "The last collection of the page before");
+    let one = Operation::new("getStacCollection", "stac", "The collection of a dataset", Role::Viewer)
+        .segment("collection", "A dataset")
+        .gives_media(200, JSON, "A STAC 1.1.0 collection")
+        .gives_media(200, "text/html", "The same for people")
+        .refuses(404, "No such dataset, or it holds nothing yet")
+        .refuses(502, "The store cannot be read");
+    Routes::default()
+        .get("/stac", landing, catalog)
+        .get("/stac/conformance", conformance, async || Json(json!({ "conformsTo": CONFORMS })))
+        .get("/stac/collections", list, collections)
+        .get("/stac/collections/{collection}", one, collection)
+}
+
+/// The catalog.
+async fn catalog(State(app): State<Arc<App>>, visitor: Visitor) -> Result<Response, Problem> {
+    let config = Arc::clone(&app.project().config);
+    let title = config.title.clone().unwrap_or_else(|| config.id.clone());
+    let link = |rel: &str, path: &str, media: &str, title: &str| json!({ "rel": rel, "href": format!("{}{path}", visitor.base), "type": media, "title": title });
+    let mut links = vec![
+        link("self", "/stac", JSON, "This catalog"),
+        link("root", "/stac", JSON, "This catalog"),
+        link("conformance", "/stac/conformance", JSON, "What the API conforms to"),
+        link("data", "/stac/collections", JSON, "All collections"),
+        link("service-desc", "/api", "application/vnd.oai.openapi+json;version=3.0", "OpenAPI"),
+        link("service-doc", "/?f=html", "text/html", "For people"),
+    ];
+    for (id, made) in made_all(&app, &visitor.base, app.readable()).await {
+        if let Ok(Some(collection)) = made {
+            let title = collection["title"].as_str().unwrap_or_default();
+            links.push(link("child", &format!("/stac/collections/{id}"), JSON, title));
+        }
+    }
+    let catalog = json!({
+        "type": "Catalog", "stac_version": "1.1.0", "id": config.id, "title": title,
+        "description": format!("Data cubes of {title}."), "conformsTo": CONFORMS, "links": links,
+    });
+    if visitor.html {
+        return pages::page("stac.html", context! { title, catalog => Serde(&catalog) });
+    }
+    Ok(Json(catalog).into_response())
+}
+
+/// A page of the collections. One that cannot be read hides no other: it is named beside them.
+async fn collections(
+    State(app): State<Arc<App>>,
+    Query(page): Query<Page>,
+    visitor: Visitor,
+) -> Result<Response, Problem> {
+    let limit = page.limit.unwrap_or(PAGE.0).clamp(1, PAGE.1);
+    let after =
+        |info: &Arc<DatasetInfo>| page.after.as_ref().is_none_or(|last| info.id.as_str() > last.as_str());
+    let mut infos: Vec<_> = app.readable().into_iter().filter(after).collect();
+    let more = infos.len() > limit;
+    infos.truncate(limit);
+    let last = infos.last().map(|info| info.id.to_string());
+    let (mut all, mut unreadable) = (Vec::new(), Vec::new());
+    for (id, made) in made_all(&app, &visitor.base, infos).await {
+        match made {
+            Ok(collection) => all.extend(collection),
+            Err(error) => {
+                tracing::error!(dataset = id, %error, "no collection can be made");
+                unreadable.push(id);
+            }
+        }
+    }
+    let base = &visitor.base;
+    let mut links = vec![
+        json!({ "rel": "self", "href": format!("{base}/stac/collections"), "type": JSON }),
+        json!({ "rel": "root", "href": format!("{base}/stac"), "type": JSON }),
+        json!({ "rel": "parent", "href": format!("{base}/stac"), "type": JSON }),
+    ];
+    if let (true, Some(last)) = (more, last) {
+        let href = format!("{base}/stac/collections?limit={limit}&after={last}");
+        links.push(json!({ "rel": "next", "href": href, "type": JSON }));
+    }
+    let mut list = json!({ "collections": all, "links": links, "numberReturned": all.len() });
+    if !unreadable.is_empty() {
+        list["frazil:unreadable"] = json!(unreadable);
+    }
+    if visitor.html {
+        return pages::page("collections.html", context! { list => Serde(&list) });
+    }
+    Ok(Json(list).into_response())
+}
+
+/// The collection of a dataset.
+async fn collection(
+    State(app): State<Arc<App>>,
+    Path(name): Path<String>,
+    visitor: Visitor,
+) -> Result<Response, Problem> {
+    let info = app.dataset(&name)?;
+    let made = made(&app, &visitor.base, &info).await.map_err(|error| Problem::of_store(&name, &error))?;
+    let collection = made.ok_or_else(|| Problem::not_found(format!("`{name}` holds nothing yet")))?;
+    if visitor.html {
+        return pages::page("collection.html", context! { collection => Serde(&collection) });
+    }
+    Ok(Json(collection).into_response())
+}
+
+/// The collections of several datasets, in their order.
+async fn made_all(
+    app: &Arc<App>,
+    base: &str,
+    infos: Vec<Arc<DatasetInfo>>,
+) -> Vec<(String, Result<Option<Value>, StepError>)> {
+    let one = |info: Arc<DatasetInfo>| async move { (info.id.to_string(), made(app, base, &info).await) };
+    stream::iter(infos).map(one).buffered(AT_A_TIME).collect().await
+}
+
+/// The collection of a dataset as everyone reads it by now; none where it holds nothing yet.
+async fn made(app: &App, base: &str, info: &DatasetInfo) -> Result<Option<Value>, StepError> {
+    let scope = app.scope();
+    let Some(cube) = app.shelves.cube(info, &scope).await? else { return Ok(None) };
+    let (id, snapshot) = (&info.id, cube.snapshot());
+    let external = info.location.read_only;
+    let hrefs = Hrefs {
+        root: format!("{base}/stac"),
+        parent: format!("{base}/stac"),
+        own: format!("{base}/stac/collections/{id}"),
+        zarr: if external { info.location.url.clone() } else { format!("{base}/zarr/{id}@{}", cube.id()) },
+        current: (!external).then(|| format!("{base}/zarr/{id}")),
+        icechunk: if external { info.location.url.clone() } else { format!("{base}/icechunk/{id}") },
+        thumbnail: None,
+    };
+    collection_of(&cube, snapshot, &scope, &hrefs).await
+}
