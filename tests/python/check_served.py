@@ -68,7 +68,7 @@ def main(url, cubes, *names):
         there = raw.readonly_session("main").store
         for path, array in arrays(zarr.open_group(there, mode="r")):
             expect(f"{name}: {path} by Icechunk", same(numpy.asarray(array[...]), numpy.asarray(local[path][...])))
-        found[name] = {"head": head, "arrays": sorted(local), "groups": groups}
+        found[name] = {"head": head, "arrays": sorted(local), "groups": sorted(groups)}
     # Parts of a chunk as obstore asks for them.
     store = obstore.store.HTTPStore(f"{url}/zarr", client_options={"allow_http": True})
     whole = urllib.request.urlopen(f"{url}/zarr/dem/dsm/c/0/0").read()
