@@ -63,7 +63,8 @@ fn promoted(draft: &Draft<'_>, at: usize, id: &DatasetId, blocks: &Blocks, out: 
         );
         return;
     }
-    if step.unsure || step.needs.is_empty() {
+    // What is wrong with settings may be the very step that looks at it.
+    if step.unsure || step.needs.is_empty() || draft.steps.iter().any(|step| step.bound.is_none()) {
         return;
     }
     let before = before(draft, at, id);

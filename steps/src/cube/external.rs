@@ -3,7 +3,11 @@
 //! Its state is called by a digest of its metadata and its time axis. Numbers that were changed under
 //! the same labels cannot be told from those that were there: who changes them says so in the metadata.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -71,17 +75,82 @@ impl External {
     }
 }
 
+/// Tries of a request whose failure may pass, and the pause before the second one; each later one is twice as
+/// long. Who opens a dataset has no step whose `retry` could be asked.
+const TRIES: u32 = 4;
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// The longest that a server may have us wait.
+const LONGEST: Duration = Duration::from_secs(30);
+
 /// Objects over HTTP or in a bucket, a request each.
 #[derive(Debug)]
 struct Distant {
     net: Net,
     root: Place,
+    kept: Mutex<Kept>,
+}
+
+/// Chunks that were brought: windows that follow each other lie in the same ones.
+#[derive(Debug, Default)]
+struct Kept {
+    /// By key: when it was asked for last, and its bytes; none of what is not there.
+    chunks: HashMap<String, (u64, Option<Bytes>)>,
+    asked: u64,
+    bytes: u64,
+    /// Bytes that may be kept.
+    most: u64,
+}
+
+impl Kept {
+    /// What a chunk counts for, besides its bytes.
+    const NAME: u64 = 256;
+
+    fn get(&mut self, key: &str) -> Option<Option<Bytes>> {
+        self.asked += 1;
+        let asked = self.asked;
+        let (last, bytes) = self.chunks.get_mut(key)?;
+        *last = asked;
+        Some(bytes.clone())
+    }
+
+    fn put(&mut self, key: String, bytes: Option<Bytes>) {
+        let size = |bytes: &Option<Bytes>| bytes.as_ref().map_or(0, |bytes| bytes.len() as u64) + Self::NAME;
+        self.bytes += size(&bytes);
+        if let Some((_, before)) = self.chunks.insert(key, (self.asked, bytes)) {
+            self.bytes -= size(&before);
+        }
+        while self.bytes > self.most {
+            let oldest = self.chunks.iter().min_by_key(|(_, (asked, _))| *asked).map(|(key, _)| key.clone());
+            let Some((_, gone)) = oldest.and_then(|key| self.chunks.remove(&key)) else { break };
+            self.bytes -= size(&gone);
+        }
+    }
+}
+
+impl Distant {
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 #[async_trait]
 impl Objects for Distant {
     async fn document(&self, key: &str) -> Result<Option<Bytes>, StepError> {
-        self.net.document(&self.root.below(key), OBJECT).await
+        let place = self.root.below(key);
+        let mut pause = PAUSE;
+        for _ in 1..TRIES {
+            match self.net.document(&place, OBJECT).await {
+                Err(StepError::Transient { failure, retry_after }) => {
+                    tracing::warn!(message = failure.message, "asked for again");
+                    let told = retry_after.map_or(pause, |told| Duration::from_millis(told).max(pause));
+                    tokio::time::sleep(told.min(LONGEST)).await;
+                    pause *= 2;
+                }
+                done => return done,
+            }
+        }
+        self.net.document(&place, OBJECT).await
     }
 
     async fn members(&self) -> Result<Option<Vec<String>>, StepError> {
@@ -89,7 +158,17 @@ impl Objects for Distant {
     }
 
     async fn chunk(&self, name: &str, key: &str, _: &[usize]) -> Result<Option<Encoded>, StepError> {
-        Ok(self.document(&format!("{name}/{key}")).await?.map(Encoded::Here))
+        let key = format!("{name}/{key}");
+        let known = self.kept().get(&key);
+        let bytes = match known {
+            Some(bytes) => bytes,
+            None => {
+                let bytes = self.document(&key).await?;
+                self.kept().put(key, bytes.clone());
+                bytes
+            }
+        };
+        Ok(bytes.map(Encoded::Here))
     }
 }
 
@@ -99,7 +178,11 @@ pub(super) async fn open(info: &DatasetInfo, scope: &Scope) -> Result<Option<Cub
     let place = Place::parse(&info.location.url, &scope.project.root)?;
     let objects: Arc<dyn Objects> = match &place {
         Place::File(path) => Arc::new(Folder(path.clone())),
-        root => Arc::new(Distant { net: Net::looking(access(info), scope)?, root: root.clone() }),
+        root => Arc::new(Distant {
+            net: Net::looking(access(info), scope)?,
+            root: root.clone(),
+            kept: Mutex::new(Kept { most: scope.memory / 8, ..Kept::default() }),
+        }),
     };
     let wanted: Vec<String> = info.block.variables.keys().cloned().collect();
     let Some(store) = Store::open(objects, &info.location.url, &wanted).await? else { return Ok(None) };
@@ -211,4 +294,27 @@ fn floats(values: &Values) -> Vec<f64> {
 fn whole_numbers(values: &Values) -> Vec<Label> {
     #[expect(clippy::cast_possible_truncation, reason = "labels are whole numbers")]
     floats(values).into_iter().map(|value| Label::Number(value as i64)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_not_asked_for_longest_makes_room() {
+        let mut kept = Kept { most: 3 * (10 + Kept::NAME), ..Kept::default() };
+        let ten = || Some(Bytes::from_static(b"0123456789"));
+        for key in ["a", "b", "c"] {
+            assert_eq!(kept.get(key), None);
+            kept.put(key.to_owned(), ten());
+        }
+        assert_eq!(kept.get("a"), Some(ten()));
+        kept.put("d".to_owned(), ten());
+        assert_eq!((kept.get("b"), kept.get("a"), kept.get("d")), (None, Some(ten()), Some(ten())));
+        kept.put("gone".to_owned(), None);
+        assert_eq!(kept.get("gone"), Some(None));
+        assert!(kept.bytes <= kept.most);
+        kept.put("huge".to_owned(), Some(vec![0; 10_000].into()));
+        assert_eq!((kept.bytes, kept.get("huge")), (0, None), "what is larger than all is not kept");
+    }
 }

@@ -11,7 +11,7 @@ use frazil_engine::{
 use super::Exec;
 use crate::{
     fetch::{
-        file::FileOpener,
+        file::{FileOpener, store::StoreOpener},
         source::{Opener, Request, SourceFile, Wanted},
     },
     net::{Access, Net, Place},
@@ -19,7 +19,8 @@ use crate::{
 
 /// Opens what programs wrote.
 pub(super) struct Shelf<'a> {
-    opener: FileOpener,
+    files: FileOpener,
+    stores: StoreOpener,
     net: Net,
     variables: &'a [Wanted],
     bbox: Option<[f64; 4]>,
@@ -46,7 +47,8 @@ impl<'a> Shelf<'a> {
         let block = &cx.scope.dataset(&periods.dataset)?.block;
         let names = block.grid.as_ref().and_then(|grid| grid.names.clone());
         Ok(Self {
-            opener: FileOpener::new(cx),
+            files: FileOpener::new(cx),
+            stores: StoreOpener::of_folders(&periods.dataset, cx),
             net: Net::new(Access::default(), cx)?,
             variables,
             bbox: exec.bbox,
@@ -72,7 +74,12 @@ impl<'a> Shelf<'a> {
             beside: 0,
             crs: self.crs.clone(),
         });
-        let opened = self.opener.open(&request, &self.net, cx).await?;
+        // GDAL reads Zarr of version 2 alone.
+        let opened = if tokio::fs::try_exists(path.join("zarr.json")).await.unwrap_or_default() {
+            self.stores.open(&request, &self.net, cx).await?
+        } else {
+            self.files.open(&request, &self.net, cx).await?
+        };
         let gone = || StepError::permanent(ErrorKind::Data, format!("{} went away", path.display()));
         Ok(Opened { file: opened.ok_or_else(gone)?, request, left })
     }

@@ -173,11 +173,11 @@ fn in_range(range: &Range, tallies: &[(Period, Tally)], selected: &[Period]) -> 
         let found = if sum.least > sum.most {
             "no number".to_owned()
         } else {
-            format!("{} to {}", sum.least, sum.most)
+            format!("{} to {}", shown(sum.least), shown(sum.most))
         };
         return Found::passed(tallies.len(), format!("{found}; {allowed}"));
     }
-    let named = named(&bad, |value| value.to_string());
+    let named = named(&bad, shown);
     Found::failed(tallies.len(), bad.iter().map(|(p, _)| *p).collect(), format!("{named}; {allowed}"))
 }
 
@@ -294,13 +294,17 @@ fn equal_to(tolerance: f64, pairs: &[(Period, Apart)], selected: &[Period]) -> F
     let bad: Vec<(Period, Apart)> = pairs.iter().filter(|(_, apart)| apart.cells > 0).copied().collect();
     if bad.is_empty() {
         let furthest = pairs.iter().map(|(_, apart)| apart.furthest).fold(0.0, f64::max);
-        return Found::passed(pairs.len(), format!("apart by {furthest} at most; {tolerance} is allowed"));
+        return Found::passed(
+            pairs.len(),
+            format!("apart by {} at most; {tolerance} is allowed", shown(furthest)),
+        );
     }
     let named = named(&bad, |apart| match apart.lacking {
-        0 => format!("{} cells apart by up to {}", apart.cells, apart.furthest),
+        0 => format!("{} cells apart by up to {}", apart.cells, shown(apart.furthest)),
         lacking => format!(
             "{} cells apart by up to {}, {lacking} of them missing in one",
-            apart.cells, apart.furthest
+            apart.cells,
+            shown(apart.furthest)
         ),
     });
     Found::failed(
@@ -315,6 +319,13 @@ fn same_grid(wanted: &str, found: &str) -> Found {
         return Found::passed(1, format!("the coordinates are those of {found}"));
     }
     Found::failed(1, Vec::new(), format!("the coordinates have the checksum {found}; {wanted} is allowed"))
+}
+
+/// A number with the digits that tell it: those of a float32 where it is one.
+fn shown(value: f64) -> String {
+    #[expect(clippy::cast_possible_truncation, reason = "compared with what it was")]
+    let single = value as f32;
+    if f64::from(single) == value { single.to_string() } else { value.to_string() }
 }
 
 /// `2024-01-03: 4012, 2024-01-05: 3911 and 4 more`.

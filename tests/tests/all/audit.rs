@@ -1,6 +1,9 @@
 //! Datasets that are looked at before anyone reads them: what does not pass stays aside, what does is
 //! published at once, and nothing is fetched twice.
 
+#[path = "audit/together.rs"]
+mod together;
+
 use frazil_tests::{geotiff::GeoTiff, programs::ask_python, sandbox::Sandbox, server::Server};
 use serde_json::{Value, json};
 

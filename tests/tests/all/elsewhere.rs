@@ -3,7 +3,11 @@
 
 use std::path::Path;
 
-use frazil_tests::{programs::ask_python, sandbox::Sandbox, server::Server};
+use frazil_tests::{
+    programs::ask_python,
+    sandbox::Sandbox,
+    server::{Fault, Server},
+};
 use serde_json::{Value, json};
 
 const PROJECT: &str = "frazil: 1\nid: heat\nstores: { cubes: ./cubes }\nmemory: 256MiB\n";
@@ -89,10 +93,12 @@ fn a_dataset_hangs_from_a_repository_that_xarray_writes() {
 fn a_dataset_hangs_from_a_zarr_store() {
     for (over_http, spec) in [
         (false, json!({ "format": 2, "codec": "zlib", "packed": true })),
-        (true, json!({ "shards": [8, 8, 12], "chunks": [4, 4, 6] })),
+        // Windows of days share shards of ten hours.
+        (true, json!({ "shards": [10, 8, 12], "chunks": [5, 4, 6] })),
     ] {
         let sandbox = Sandbox::new(&[("frazil.yaml", PROJECT)]);
         let server = Server::start(sandbox.path(""), 0).unwrap();
+        server.first("/theirs/t2m/c/1/0/0", [Fault::Status(503, None), Fault::Reset]);
         let url = if over_http { format!("{}/theirs", server.url()) } else { "./theirs".to_owned() };
         sandbox.write("pipelines/daily.yaml", &daily(&url));
         for days in [2, 3] {
@@ -101,8 +107,14 @@ fn a_dataset_hangs_from_a_zarr_store() {
                 .unwrap()
                 .extend(json!({ "times": hours(0, days * 24), "daily": true }).as_object().unwrap().clone());
             let Some(said) = make(&sandbox, all) else { return };
+            server.forget();
             sandbox.succeed(&["run", "days"]);
             assert_eq!(json!(cube(&sandbox.path("cubes/daily"), "t2m")), said["daily"], "{url} {days}");
+            for shard in 0..7 {
+                let path = format!("/theirs/t2m/c/{shard}/0/0");
+                let faults = if days == 2 && shard == 1 { 2 } else { 0 };
+                assert!(server.count(&path) <= 1 + faults, "{path} is asked for once in a run");
+            }
             let again = sandbox.run(&["plan", "days", "--exit-code"]);
             assert_eq!(again.status.code(), Some(0), "there is nothing more to do");
         }

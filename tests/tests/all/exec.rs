@@ -4,6 +4,8 @@
 mod calls;
 #[path = "exec/limits.rs"]
 mod limits;
+#[path = "exec/made.rs"]
+mod made;
 #[path = "exec/runs.rs"]
 mod runs;
 #[path = "exec/shapes.rs"]

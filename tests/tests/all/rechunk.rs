@@ -1,6 +1,6 @@
 //! Other chunks of a dataset that is read, written and hung from meanwhile.
 
-use std::time::Instant;
+use std::{process::Stdio, time::Instant};
 
 use frazil_tests::{programs::ask_python, rainfall::Rainfall};
 use serde_json::{Value, json};
@@ -174,6 +174,55 @@ fn kills_at_any_moment_leave_one_layout_whole() {
     stand.0.sandbox.succeed(&["run", "layout"]);
     stand.assert_landed(&before);
     stand.0.assert_right(32, &["2024-01"], "the last one");
+}
+
+#[test]
+fn days_that_arrive_while_a_dataset_is_rewritten_are_kept() {
+    for (step, what) in [("rechunk", "chunks: { time: 7 }"), ("pyramid", "levels: 2")] {
+        let stand = Stand::of_days(70, "2024-02-09");
+        let file = format!(
+            "frazil: 1
+id: layout
+steps:
+  daily: {{ uses: open-dataset, with: {{ dataset: rain_daily }} }}
+  other: {{ uses: {step}, needs: daily, with: {{ dataset: rain_daily, {what} }} }}
+"
+        );
+        stand.0.sandbox.write("pipelines/layout.yaml", &file);
+        let before = stand.head("rain_daily");
+        // A commit on its branch for every chunk, so that others come between.
+        let mut command = stand.0.sandbox.command(&["run", "layout"]);
+        command.env("FRAZIL_REWRITE_BATCH", "1").stdout(Stdio::null()).stderr(Stdio::piped());
+        let rewrite = command.spawn().unwrap();
+        let mut heads = Vec::new();
+        for day in 10..=29 {
+            stand.append(&format!("2024-02-{day:02}"));
+            heads.push(stand.head("rain_daily"));
+        }
+        let rewritten = rewrite.wait_with_output().unwrap();
+        assert!(rewritten.status.success(), "{step}: {}", String::from_utf8_lossy(&rewritten.stderr));
+        stand.append("2024-03-05");
+        if let Some(branches) = stand.branches() {
+            assert_eq!(branches.as_object().unwrap().keys().collect::<Vec<_>>(), ["main"], "{branches}");
+            let commits = branches["main"].as_array().unwrap();
+            for head in heads.iter().chain([&before]) {
+                assert!(
+                    commits.iter().any(|commit| commit["id"] == *head),
+                    "{step}: {head} left the ancestry"
+                );
+            }
+        }
+        let path = stand.0.cube("rain_daily").to_string_lossy().into_owned();
+        let Some(found) =
+            ask_python("check_days.py", &[&path, &stand.0.sandbox.path("input").to_string_lossy()])
+        else {
+            return;
+        };
+        assert_eq!((&found["days"], &found["wrong"]), (&json!(65), &json!([])), "{step}: {found}");
+        let expected = if step == "pyramid" { json!(["0", "1", "2"]) } else { json!([]) };
+        assert_eq!(found["groups"], expected, "{step}");
+        assert_eq!(found["chunks"][0], json!(if step == "pyramid" { 1 } else { 7 }), "{step}");
+    }
 }
 
 #[test]

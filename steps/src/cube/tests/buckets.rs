@@ -7,14 +7,14 @@ use std::{
 };
 
 use frazil_engine::{
-    data::{Action, Status},
+    data::{Action, Duration, Status},
     dataset::DatasetInfo,
     project::{SecretRef, StoreOptions},
 };
 use serde_json::json;
 
 use super::support::{Bench, bench_at, context, day, finals, slice};
-use crate::cube::{BatchWriter, Cube};
+use crate::cube::{BatchWriter, Cube, Retention, foresee, sweep};
 
 struct Moto {
     child: Child,
@@ -105,6 +105,32 @@ async fn a_cube_lives_in_a_bucket() {
     let head = bench.head().await;
     bench.commit(vec![ours]).await.unwrap();
     assert_eq!(bench.head().await, head);
+}
+
+#[tokio::test]
+async fn a_bucket_lets_go_of_the_past_as_a_folder_does() {
+    let Some(moto) = moto() else { return };
+    let bench = bucket(moto.port);
+    for n in 1..=6 {
+        bench.add(n, n).await;
+    }
+    let first = bench.cube().await.unwrap().id();
+    bench.add(7, 7).await;
+    let all = Retention { age: Duration::from_millis(0), count: 1, unreferenced: Duration::from_millis(0) };
+    // What was made in the second of now is as young as it may be.
+    let now = chrono::Utc::now() + chrono::Duration::seconds(2);
+    let foreseen = foresee(&bench.info, all, now, &bench.cx.scope).await.unwrap().unwrap();
+    assert_eq!(bench.contents().await, finals(1..=7), "to look at it changes nothing");
+    let swept = sweep(&bench.info, all, now, &bench.cx).await.unwrap().unwrap();
+    assert_eq!(swept, foreseen);
+    assert!(swept.snapshots.len() >= 6 && swept.objects() > 0, "{swept:?}");
+    assert!(Cube::open_at(&bench.info, &bench.cx.scope, &first).await.is_err(), "what went is gone");
+    let left = foresee(&bench.info, all, now, &bench.cx.scope).await.unwrap().unwrap();
+    assert!(left.is_nothing(), "{left:?}");
+    // What stays is whole, for those who have it open and for those who open it, and goes on.
+    assert_eq!(bench.contents().await, finals(1..=7));
+    bench.add(8, 9).await;
+    assert_eq!(bench.contents().await, finals(1..=9));
 }
 
 #[tokio::test]

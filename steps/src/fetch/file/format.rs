@@ -49,7 +49,7 @@ impl Format {
         }
         if tokio::fs::try_exists(path.join("zarr.json")).await? {
             return Err(std::io::Error::other(
-                "it is a Zarr store of version 3, and those of version 2 alone are read (`zarr_format=2` in xarray)",
+                "it is a Zarr store of version 3: it is read with `source: zarr`",
             ));
         }
         Ok(None)

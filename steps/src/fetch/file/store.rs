@@ -23,6 +23,7 @@ use super::{
         source::{Found, Opener, Request, SourceFile},
         stream::{label, redacted},
     },
+    BLOCK,
     block::{Block, Part},
     contents::{Contents, block_of, strides},
     gather::{Blocks, UnderWay, gathered},
@@ -53,6 +54,8 @@ pub(crate) struct StoreOpener {
     version: Option<Version>,
     access: Access,
     in_flight: NonZeroUsize,
+    /// Bytes that are read ahead; half of what a source of this kind may hold where nothing is said.
+    ahead: Option<usize>,
     helpers: Helpers,
     scratch: Arc<Scratch>,
     // Bounded by the stores that the work names, a few kilobytes of metadata each.
@@ -84,6 +87,21 @@ impl StoreOpener {
             version: (fetch.source == SourceKind::Icechunk).then(|| fetch.version()),
             access: fetch.access(),
             in_flight: fetch.in_flight,
+            ahead: None,
+            helpers: Helpers::within(cx.scope.memory),
+            scratch: Scratch::of(cx.scratch.join("files")),
+            opened: Mutex::default(),
+        }
+    }
+
+    /// For Zarr stores that a program wrote into folders of this machine.
+    pub(crate) fn of_folders(dataset: &DatasetId, cx: &Context) -> Self {
+        Self {
+            dataset: dataset.clone(),
+            version: None,
+            access: Access::default(),
+            in_flight: NonZeroUsize::MIN,
+            ahead: Some(BLOCK),
             helpers: Helpers::within(cx.scope.memory),
             scratch: Scratch::of(cx.scratch.join("files")),
             opened: Mutex::default(),
@@ -171,7 +189,8 @@ impl Opener for StoreOpener {
         let Some(contents) = contents else { return Ok(Some(Box::new(UnderWay(request.place.clone())))) };
         let contents = contents.with_other_dimensions();
         let variables = request.variables.len().max(1);
-        let ahead = usize::try_from(held(cx.scope.memory) / 2).unwrap_or(usize::MAX) / variables;
+        let most = || usize::try_from(held(cx.scope.memory) / 2).unwrap_or(usize::MAX);
+        let ahead = self.ahead.unwrap_or_else(most) / variables;
         Ok(Some(Box::new(StoreFile { contents, opened, limits: self.limits(cx), ahead })))
     }
 

@@ -168,3 +168,12 @@ fn a_check_over_nothing_fails() {
         assert!(!found.passed, "{one}");
     }
 }
+
+#[test]
+fn numbers_are_told_with_the_digits_that_they_have() {
+    assert_eq!(shown(f64::from(40.12f32)), "40.12");
+    assert_eq!(
+        (shown(40.12), shown(4012.0), shown(1.0 / 3.0)),
+        ("40.12".to_owned(), "4012".to_owned(), (1.0f64 / 3.0).to_string())
+    );
+}

@@ -279,7 +279,7 @@ async fn a_file_that_is_none_or_lies_elsewhere_is_refused() {
             answer(
                 r#"mkdir "$folder/z"; echo {} > "$folder/z/zarr.json"; echo '{"period": "2024-01-01", "file": "z"}'"#,
             ),
-            "Zarr store of version 3",
+            "not of a group of version 3",
         ),
         (
             answer(r#"mkdir "$folder/z"; echo '{"period": "2024-01-01", "file": "z"}'"#),

@@ -6,6 +6,8 @@ use frazil_tests::{
 };
 use serde_json::{Value, json};
 
+use super::made;
+
 /// Writes a field per day in the way that `input.how` says: the number of the day everywhere, 100 more
 /// in the second column, NaN in the last cell.
 const MAKE: &str = r#"
@@ -31,7 +33,7 @@ if how == "netcdf":
     cube.to_netcdf(os.path.join(task["folder"], "all.nc"), encoding=packed)
     answer["files"] = ["all.nc"]
 elif how == "zarr":
-    cube.to_zarr(os.path.join(task["folder"], "all.zarr"), zarr_format=2, encoding=packed, consolidated=task["input"].get("consolidated", True))
+    cube.to_zarr(os.path.join(task["folder"], "all.zarr"), zarr_format=task["input"].get("format", 2), encoding=packed, consolidated=task["input"].get("consolidated", True))
     answer["files"] = ["all.zarr"]
 else:
     answer["slices"] = []
@@ -42,34 +44,9 @@ else:
 print(json.dumps(answer))
 "#;
 
-const PIPELINE: &str = r#"frazil: 1
-id: made
-params:
-  end: { type: period, default: "2024-01-05" }
-datasets:
-  days:
-    title: Days
-    time: { step: P1D, start: "2024-01-01" }
-    chunks: { time: 3 }
-    variables: { v: { units: mm, dtype: float32 } }
-steps:
-  missing: { uses: enumerate-periods, with: { dataset: days, end: "{{ params.end }}", batch: 3 } }
-  made:
-    uses: exec
-    needs: missing
-    with: { command: [PYTHON, scripts/make.py], files: [scripts/make.py], input: INPUT, memory: 4GiB }
-  kept: { uses: append-commit, needs: made, with: { dataset: days } }
-"#;
-
 /// A project whose days are made in this way; `None`, said in a line, without a Python.
 fn project(input: &Value) -> Option<Sandbox> {
-    let python = python()?.display().to_string();
-    let pipeline = PIPELINE.replace("PYTHON", &python).replace("INPUT", &input.to_string());
-    Some(Sandbox::new(&[
-        ("frazil.yaml", "frazil: 1\nstores: { cubes: ./cubes }\n"),
-        ("pipelines/made.yaml", &pipeline),
-        ("scripts/make.py", MAKE),
-    ]))
+    Some(made::project(MAKE, &made::pipeline("", "files: [scripts/make.py]", input)?))
 }
 
 fn read(sandbox: &Sandbox, dataset: &str) -> Value {
@@ -105,6 +82,8 @@ fn whatever_a_program_writes_opens_in_xarray() {
         json!({ "how": "netcdf", "packed": true }),
         json!({ "how": "zarr" }),
         json!({ "how": "zarr", "packed": true, "consolidated": false }),
+        json!({ "how": "zarr", "format": 3 }),
+        json!({ "how": "zarr", "format": 3, "packed": true, "consolidated": false }),
     ] {
         let Some(sandbox) = project(&input) else { return };
         let output = sandbox.run(&["run", "made"]);

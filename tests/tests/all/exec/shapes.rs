@@ -1,10 +1,9 @@
 //! What a program is told of the shape of its dataset, and what becomes of another one.
 
-use frazil_tests::{
-    programs::{ask_python, python},
-    sandbox::Sandbox,
-};
+use frazil_tests::{programs::ask_python, sandbox::Sandbox};
 use serde_json::{Value, json};
+
+use super::made;
 
 /// A number per day, member and row; the rows are as many as `input.rows` says. Notes the grid and the
 /// dimensions that it is told.
@@ -33,39 +32,14 @@ cube.to_netcdf(os.path.join(task["folder"], "all.nc"))
 print(json.dumps({"frazil": 1, "files": ["all.nc"]}))
 "#;
 
-const PIPELINE: &str = r#"frazil: 1
-id: made
-params:
-  end: { type: period, default: "2024-01-05" }
-datasets:
-  days:
-    title: Days
-    version: "1"
-    time: { step: P1D, start: "2024-01-01" }
-    chunks: { time: 3 }
-    variables: { v: { units: mm, dtype: float32 } }
-    DIMENSIONS
-steps:
-  missing: { uses: enumerate-periods, with: { dataset: days, end: "{{ params.end }}", batch: 3 } }
-  made:
-    uses: exec
-    needs: missing
-    with: { command: [PYTHON, scripts/make.py], version: "1", input: INPUT, memory: 4GiB }
-  kept: { uses: append-commit, needs: made, with: { dataset: days } }
-"#;
+const VERSION: &str = "    version: \"1\"\n";
 
-fn pipeline(dimensions: &str, input: &Value) -> Option<String> {
-    let python = python()?.display().to_string();
-    let text = PIPELINE.replace("    DIMENSIONS\n", dimensions);
-    Some(text.replace("PYTHON", &python).replace("INPUT", &input.to_string()))
+fn pipeline(block: &str, input: &Value) -> Option<String> {
+    made::pipeline(block, "version: \"1\"", input)
 }
 
-fn project(dimensions: &str, input: &Value) -> Option<Sandbox> {
-    Some(Sandbox::new(&[
-        ("frazil.yaml", "frazil: 1\nstores: { cubes: ./cubes }\n"),
-        ("pipelines/made.yaml", &pipeline(dimensions, input)?),
-        ("scripts/make.py", MAKE),
-    ]))
+fn project(block: &str, input: &Value) -> Option<Sandbox> {
+    Some(made::project(MAKE, &pipeline(block, input)?))
 }
 
 fn read(sandbox: &Sandbox) -> Value {
@@ -103,12 +77,11 @@ fn what_a_program_gives_back_may_have_further_dimensions() {
 
 #[test]
 fn a_release_of_another_grid_is_told_its_own_cells() {
-    let Some(sandbox) = project("", &json!({ "rows": 3 })) else { return };
+    let Some(sandbox) = project(VERSION, &json!({ "rows": 3 })) else { return };
     sandbox.succeed(&["run", "made"]);
     sandbox.succeed(&["run", "made", "-p", "end=2024-01-06"]);
-    let Some(next) = pipeline("", &json!({ "rows": 2 })) else { return };
-    sandbox
-        .write("pipelines/made.yaml", &next.replace("version: \"1\"\n    time", "version: \"2\"\n    time"));
+    let Some(next) = pipeline(VERSION, &json!({ "rows": 2 })) else { return };
+    sandbox.write("pipelines/made.yaml", &next.replace(VERSION, "    version: \"2\"\n"));
     sandbox.succeed(&["run", "made", "-p", "end=2024-01-03"]);
     sandbox.succeed(&["run", "made", "-p", "end=2024-01-06"]);
     let rows: Vec<Value> = told(&sandbox).into_iter().map(|line| line[0].clone()).collect();

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use frazil_engine::data::{Action, Arrival, Frequency, PeriodRange, Periods};
-use frazil_tests::{programs::ask_python, server::Fault};
+use frazil_tests::{moto::Moto, programs::ask_python, server::Fault};
 use serde_json::{Value, json};
 
 use super::stand::{Stand, slice, work_of};
@@ -309,5 +309,48 @@ async fn metadata_that_lie_are_refused_before_memory_is_taken() {
         let (arrived, error) = made.stand.fetch(&hours(0, 6)).await;
         let text = error.expect(said).to_string();
         assert!(arrived.is_empty() && text.contains(said), "{said}: {text}");
+    }
+}
+
+/// Puts all files of a folder into a bucket.
+fn put_all(moto: &Moto, folder: &Path, key: &str) {
+    for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        let key = format!("{key}/{}", entry.file_name().to_string_lossy());
+        if entry.file_type().unwrap().is_dir() {
+            put_all(moto, &entry.path(), &key);
+        } else {
+            moto.put(&key, &entry.path());
+        }
+    }
+}
+
+#[tokio::test]
+async fn stores_in_a_bucket_are_read_as_those_on_a_web_server() {
+    let Some(moto) = Moto::start() else { return };
+    let specs = [
+        json!({ "times": six(), "format": 2, "codec": "blosc", "consolidated": false }),
+        json!({ "times": six(), "shards": [4, 8, 12], "chunks": [2, 4, 6], "blank": [3] }),
+        json!({ "times": six(), "icechunk": true }),
+    ];
+    let Some(all) = all_made(specs.to_vec()) else { return };
+    for (at, mut made) in all.into_iter().enumerate() {
+        let key = format!("stores/{at}.zarr");
+        put_all(&moto, &made.stand.folder.path().join("a.zarr"), &format!("/{key}"));
+        made.stand.with["url"] = json!(format!("s3://{key}"));
+        for auth in [
+            json!({ "anonymous": true }),
+            json!({ "access-key": "{{ secrets.key }}", "secret-key": "{{ secrets.key }}" }),
+        ] {
+            let mut s3 = json!({ "endpoint": moto.url(), "region": "us-east-1" });
+            s3.as_object_mut().unwrap().extend(auth.as_object().unwrap().clone());
+            made.stand.with["auth"] = json!({ "s3": s3 });
+            made.compare(6).await;
+        }
+        // Behind its last label is the frontier, and a store that is not there is an error.
+        let (arrived, error) = made.stand.fetch(&hours(0, 9)).await;
+        assert_eq!((arrived.len(), error), (6, None), "{at}");
+        made.stand.with["url"] = json!("s3://stores/nowhere.zarr");
+        let (arrived, error) = made.stand.fetch(&hours(0, 9)).await;
+        assert!(arrived.is_empty() && error.is_some(), "{at}");
     }
 }
