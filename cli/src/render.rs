@@ -1,6 +1,5 @@
 //! What people see: problems with excerpts.
 
-pub(crate) mod event;
 pub(crate) mod machines;
 pub(crate) mod progress;
 pub(crate) mod table;

@@ -38,11 +38,7 @@ pub(crate) struct Session {
 }
 
 /// What of a pipeline is run or planned.
-#[derive(Debug, Clone)]
-pub(crate) struct Selected {
-    pub(crate) pipeline: Arc<Pipeline>,
-    pub(crate) units: Vec<usize>,
-}
+pub(crate) use frazil_engine::project::Stage as Selected;
 
 impl Session {
     /// Reads and checks the project; every problem is shown before this fails.
@@ -76,7 +72,7 @@ impl Session {
     /// with `+` what hangs from them or what they need in other pipelines; all where nothing is said.
     pub(crate) fn select(&self, names: &[String]) -> anyhow::Result<Vec<Selected>> {
         let selections: Vec<Selection> = names.iter().map(|name| Selection::parse(name)).collect();
-        let stages = Cascade::of(&self.project).select(&selections).map_err(|unknown| {
+        Ok(Cascade::of(&self.project).select(&selections).map_err(|unknown| {
             let made_elsewhere = self.project.datasets.get(unknown.0.as_str());
             match made_elsewhere.filter(|info| info.location.read_only) {
                 Some(info) => Usage(format!(
@@ -85,11 +81,7 @@ impl Session {
                 )),
                 None => self.unknown("pipeline or dataset", &unknown.0),
             }
-        })?;
-        Ok(stages
-            .into_iter()
-            .map(|stage| Selected { pipeline: stage.pipeline, units: stage.units })
-            .collect())
+        })?)
     }
 
     /// Says that there is no such thing here, and what was meant.

@@ -5,6 +5,7 @@
 
 mod origin;
 mod state;
+mod told;
 
 use std::collections::BTreeMap;
 
@@ -12,8 +13,9 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-pub use origin::{Cause, Key, Origin};
+pub use origin::{Cause, Key, Origin, Reply, Subscriber};
 pub use state::{IllegalEvent, Phase, RunState, SegmentState, Stopped, UnitState};
+pub use told::{json, told, words};
 
 use crate::{
     data::{Backfill, Checked, NodeId, PipelineId, Snapshot, Spent},
@@ -256,6 +258,28 @@ impl Event {
             Self::Skipped { .. } => "skipped",
             Self::Cancelling { .. } => "cancelling",
             Self::Finished { .. } => "finished",
+        }
+    }
+
+    /// The unit that it is about, where it is about one.
+    #[must_use]
+    pub const fn unit(&self) -> Option<&NodeId> {
+        match self {
+            Self::Started { unit, .. }
+            | Self::Retrying { unit, .. }
+            | Self::Written { unit, .. }
+            | Self::Committed { unit, .. }
+            | Self::Discarded { unit, .. }
+            | Self::Relisted { unit, .. }
+            | Self::Said { unit, .. }
+            | Self::Checked { unit, .. }
+            | Self::Ended { unit, .. }
+            | Self::Skipped { unit, .. } => Some(unit),
+            Self::Accepted(_)
+            | Self::Opened { .. }
+            | Self::Left { .. }
+            | Self::Cancelling { .. }
+            | Self::Finished { .. } => None,
         }
     }
 

@@ -9,6 +9,7 @@ mod foreseen;
 mod level;
 mod measure;
 mod walk;
+mod whole;
 
 use serde::{Deserialize, Serialize};
 

@@ -39,6 +39,18 @@ pub trait RunStore: Debug + Send + Sync {
         Ok(events.split_off(after.min(events.len())))
     }
 
+    /// The same, and no more than `most` of them: for those who read a long log piece by piece.
+    async fn load_part(
+        &self,
+        run: &RunId,
+        after: usize,
+        most: usize,
+    ) -> Result<Vec<RunEvent>, RunStoreError> {
+        let mut events = self.load_after(run, after).await?;
+        events.truncate(most);
+        Ok(events)
+    }
+
     /// What steps of a pipeline did in its newest runs, newest first: of at most so many runs, without
     /// units that failed.
     async fn spent(&self, pipeline: &PipelineId, runs: usize) -> Result<Vec<(NodeId, Spent)>, RunStoreError> {

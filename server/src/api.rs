@@ -22,7 +22,6 @@ pub(crate) enum Role {
     /// Who may look.
     Viewer,
     /// Who may start and stop runs.
-    #[expect(dead_code, reason = "nothing is started by HTTP yet")]
     Operator,
     /// Who may change what there is.
     #[expect(dead_code, reason = "nothing is changed by HTTP yet")]
@@ -37,6 +36,7 @@ type Shape = fn(&mut SchemaGenerator) -> Schema;
 struct Answer {
     description: &'static str,
     content: Vec<(&'static str, Option<Shape>)>,
+    headers: &'static [(&'static str, &'static str)],
 }
 
 /// What is asked besides the path's own names.
@@ -92,16 +92,14 @@ impl Operation {
         self
     }
 
-    /// What the request carries.
-    #[expect(dead_code, reason = "nothing is given by HTTP yet")]
+    /// What the request may carry; several kinds are several ways to say the same.
     pub(crate) fn takes<T: JsonSchema>(mut self, media: &'static str, description: &'static str) -> Self {
-        let content = vec![(media, Some(SchemaGenerator::subschema_for::<T> as Shape))];
-        self.body = Some(Answer { description, content });
+        let body = self.body.get_or_insert(Answer { description, content: Vec::new(), headers: &[] });
+        body.content.push((media, Some(SchemaGenerator::subschema_for::<T> as Shape)));
         self
     }
 
     /// An answer in JSON.
-    #[expect(dead_code, reason = "no answer has a type of its own yet")]
     pub(crate) fn gives<T: JsonSchema>(self, status: u16, description: &'static str) -> Self {
         self.answer(status, description, "application/json", Some(SchemaGenerator::subschema_for::<T>))
     }
@@ -113,7 +111,19 @@ impl Operation {
 
     /// An answer without content.
     pub(crate) fn gives_nothing(mut self, status: u16, description: &'static str) -> Self {
-        self.answers.insert(status, Answer { description, content: Vec::new() });
+        self.answers.insert(status, Answer { description, content: Vec::new(), headers: &[] });
+        self
+    }
+
+    /// The headers of the answer with this status, each with what it says.
+    pub(crate) fn with_headers(
+        mut self,
+        status: u16,
+        headers: &'static [(&'static str, &'static str)],
+    ) -> Self {
+        if let Some(answer) = self.answers.get_mut(&status) {
+            answer.headers = headers;
+        }
         self
     }
 
@@ -130,7 +140,11 @@ impl Operation {
         media: &'static str,
         shape: Option<Shape>,
     ) -> Self {
-        let answer = self.answers.entry(status).or_insert(Answer { description, content: Vec::new() });
+        let answer = self.answers.entry(status).or_insert(Answer {
+            description,
+            content: Vec::new(),
+            headers: &[],
+        });
         answer.content.push((media, shape));
         self
     }
@@ -150,14 +164,14 @@ impl Operation {
             operation["requestBody"] =
                 json!({ "description": body.description, "required": true, "content": content });
         }
-        let answers = self.answers.iter().map(|(status, answer)| {
-            let mut document = json!({ "description": answer.description });
-            if !answer.content.is_empty() {
-                document["content"] = content(&answer.content, shapes);
-            }
-            (status.to_string(), document)
-        });
-        operation["responses"] = Value::Object(answers.collect());
+        let answers = self.answers.iter().map(|(status, answer)| (status.to_string(), answer.document(shapes)));
+        let mut responses: Map<String, Value> = answers.collect();
+        for (status, name) in self.usual() {
+            let usual = || json!({ "$ref": format!("#/components/responses/{name}") });
+            responses.entry(status).or_insert_with(usual);
+        }
+        responses.sort_keys();
+        operation["responses"] = Value::Object(responses);
         if self.role > Role::Anyone {
             operation["security"] = json!([{ "bearer": [] }]);
         }
@@ -165,12 +179,53 @@ impl Operation {
     }
 }
 
+/// What any address may answer, by the names of components: status, name, and what it means.
+const USUAL: &[(&str, &str, &str)] = &[
+    ("400", "Unreadable", "The request cannot be understood"),
+    ("401", "Unknown", "A token is asked for, or the one that was sent opens nothing"),
+    ("403", "Forbidden", "The token does not open this"),
+    ("413", "TooLarge", "More was sent than is taken"),
+    ("415", "Unsupported", "What was sent is of another media type"),
+    ("429", "TooMany", "Too many requests: `Retry-After` says when to come again"),
+    ("500", "Broken", "Something of the server broke; its log says what"),
+    ("503", "Busy", "The answer took too long, or the server is about to stop"),
+];
+
+impl Operation {
+    /// What it answers besides what is said of it.
+    fn usual(&self) -> impl Iterator<Item = (String, &'static str)> {
+        let (is_open, has_body) = (self.role == Role::Anyone, self.body.is_some());
+        let applies = move |status: &str| match status {
+            "401" | "403" => !is_open,
+            "413" | "415" => has_body,
+            _ => true,
+        };
+        let usual = USUAL.iter().filter(move |(status, ..)| applies(status));
+        usual.map(|(status, name, _)| ((*status).to_owned(), *name))
+    }
+}
+
+impl Answer {
+    fn document(&self, shapes: &mut SchemaGenerator) -> Value {
+        let mut document = json!({ "description": self.description });
+        if !self.content.is_empty() {
+            document["content"] = content(&self.content, shapes);
+        }
+        for (name, description) in self.headers {
+            document["headers"][name] = json!({ "description": description, "schema": { "type": "string" } });
+        }
+        document
+    }
+}
+
 fn content(kinds: &[(&'static str, Option<Shape>)], shapes: &mut SchemaGenerator) -> Value {
     let of = |(media, shape): &(&'static str, Option<Shape>)| {
-        let schema = shape.map_or_else(
-            || json!({ "type": "string", "format": "binary" }),
-            |shape| shape(shapes).to_value(),
-        );
+        let plain = || match *media {
+            json if json.contains("json") => json!({ "type": "object" }),
+            text if text.starts_with("text/") => json!({ "type": "string" }),
+            _ => json!({ "type": "string", "format": "binary" }),
+        };
+        let schema = shape.map_or_else(plain, |shape| shape(shapes).to_value());
         ((*media).to_owned(), json!({ "schema": schema }))
     };
     Value::Object(kinds.iter().map(of).collect())
@@ -226,7 +281,7 @@ impl Routes {
 
     /// The OpenAPI 3.0 document of all addresses, which refers to nothing outside of it.
     pub(crate) fn document(&self) -> Value {
-        let mut shapes = SchemaSettings::openapi3().into_generator();
+        let mut shapes = SchemaSettings::openapi3().for_serialize().into_generator();
         let mut paths: Map<String, Value> = Map::new();
         for (path, method, operation) in &self.operations {
             // What axum writes `{*key}` stands for several segments.
@@ -234,6 +289,14 @@ impl Routes {
             let methods = paths.entry(path).or_insert_with(|| json!({}));
             methods[method.as_str().to_ascii_lowercase()] = operation.document(&mut shapes);
         }
+        paths.sort_keys();
+        let problem = json!({ "application/problem+json": {
+            "schema": SchemaGenerator::subschema_for::<Problem>(&mut shapes).to_value(),
+        } });
+        let usual = USUAL.iter().map(|(_, name, description)| {
+            ((*name).to_owned(), json!({ "description": description, "content": problem }))
+        });
+        let usual: Map<String, Value> = usual.collect();
         let schemas = shapes.take_definitions(true);
         json!({
             "openapi": "3.0.3",
@@ -245,6 +308,7 @@ impl Routes {
             "paths": paths,
             "components": {
                 "schemas": schemas,
+                "responses": usual,
                 "securitySchemes": { "bearer": { "type": "http", "scheme": "bearer" } },
             },
         })

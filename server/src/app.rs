@@ -21,6 +21,7 @@ use frazil_engine::{
 };
 use minijinja::{context, value::Serde};
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 use tower_http::{
     cors::{Any, CorsLayer},
     limit::RequestBodyLimitLayer,
@@ -30,10 +31,15 @@ use tower_http::{
 use crate::{
     api::{Operation, Role, Routes},
     datasets, graph,
+    asked::Base,
+    conformance::{self, OPENAPI},
+    events::{self, Tails},
+    execution,
+    jobs::{self, Jobs},
     live::{Current, Live},
-    pages,
+    logs, pages,
     problem::Problem,
-    raw,
+    processes, prov, raw, results,
     runner::Runner,
     shelves::Shelves,
     stac,
@@ -46,10 +52,7 @@ use crate::{
 const BODY_AT_MOST: usize = 1 << 20;
 
 /// How long an answer may take to begin.
-const ANSWER_WITHIN: Duration = Duration::from_secs(60);
-
-/// The media type of the OpenAPI document.
-const OPENAPI: &str = "application/vnd.oai.openapi+json;version=3.0";
+pub(crate) const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 
 /// What is served.
 #[derive(Debug, Clone)]
@@ -72,11 +75,25 @@ pub(crate) struct App {
     pub(crate) shelves: Shelves,
     /// Runs pipelines.
     pub(crate) runner: Runner,
+    /// Runs that were asked for lately.
+    pub(crate) jobs: Jobs,
+    /// The newest events of runs to which somebody listens.
+    pub(crate) tails: Tails,
+    /// Told when the server is to stop: answers that go on end then.
+    pub(crate) stop: CancellationToken,
 }
 
 impl App {
-    pub(crate) fn new(live: Arc<Live>, runner: Runner) -> Result<Self, InvalidId> {
-        Ok(Self { live, reader: "serve".parse()?, shelves: Shelves::default(), runner })
+    pub(crate) fn new(live: Arc<Live>, runner: Runner, stop: CancellationToken) -> Result<Self, InvalidId> {
+        Ok(Self {
+            live,
+            reader: "serve".parse()?,
+            shelves: Shelves::default(),
+            runner,
+            jobs: Jobs::default(),
+            tails: Tails::default(),
+            stop,
+        })
     }
 
     /// The project as it stands now; what is taken stays as it is.
@@ -129,19 +146,23 @@ pub(crate) fn router(app: Arc<App>) -> Router {
     // Readers in browsers come from anywhere, and nothing here is decided by a cookie.
     let cors = CorsLayer::new()
         .allow_origin(Any)
-        .allow_methods([Method::GET, Method::HEAD, Method::OPTIONS])
-        .allow_headers([header::RANGE, header::IF_RANGE, header::IF_NONE_MATCH, header::AUTHORIZATION])
+        .allow_methods([Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::DELETE, Method::OPTIONS])
+        .allow_headers([header::RANGE, header::IF_RANGE, header::IF_NONE_MATCH, header::AUTHORIZATION, header::CONTENT_TYPE, HeaderName::from_static("prefer"), HeaderName::from_static("idempotency-key"), HeaderName::from_static("last-event-id")])
         .expose_headers([
             header::CONTENT_RANGE,
             header::CONTENT_LENGTH,
             header::CONTENT_LOCATION,
             header::ACCEPT_RANGES,
             header::ETAG,
+            header::LINK,
+            header::LOCATION,
+            HeaderName::from_static("preference-applied"),
             HeaderName::from_static("frazil-snapshot"),
         ])
         .max_age(Duration::from_secs(86_400));
     routes()
         .router()
+        .method_not_allowed_fallback(async || Problem::no_method())
         .fallback(async || Problem::not_found("nothing lies here"))
         .layer(axum::middleware::from_fn(pages::dress))
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, ANSWER_WITHIN))
@@ -166,6 +187,14 @@ pub(crate) fn routes() -> Routes {
         .get("/", landing_page, landing)
         .get("/health/live", live, async || StatusCode::NO_CONTENT)
         .get("/api", document, openapi)
+        .and(conformance::routes())
+        .and(processes::routes())
+        .and(execution::routes())
+        .and(jobs::routes())
+        .and(events::routes())
+        .and(logs::routes())
+        .and(results::routes())
+        .and(prov::routes())
         .and(zarr::routes())
         .and(raw::routes())
         .and(stac::routes())
@@ -179,7 +208,7 @@ async fn openapi() -> Response {
 }
 
 /// What there is, for people and for programs.
-async fn landing(State(app): State<Arc<App>>, visitor: Visitor) -> Result<Response, Problem> {
+async fn landing(State(app): State<Arc<App>>, base: Base, visitor: Visitor) -> Result<Response, Problem> {
     let project = app.project();
     let title = project.config.title.clone().unwrap_or_else(|| project.config.id.clone());
     let datasets: Vec<_> = project
@@ -200,5 +229,6 @@ async fn landing(State(app): State<Arc<App>>, visitor: Visitor) -> Result<Respon
     if visitor.html {
         return pages::page("landing.html", context! { title, datasets => Serde(&datasets) });
     }
-    Ok(Json(json!({ "title": title, "datasets": datasets })).into_response())
+    let links = conformance::links(&base);
+    Ok(Json(json!({ "title": title, "links": links, "datasets": datasets })).into_response())
 }

@@ -4,12 +4,22 @@ mod api;
 mod app;
 mod datasets;
 mod graph;
+mod asked;
+mod conformance;
+mod events;
+mod execution;
+mod jobs;
+mod link;
 mod listen;
 mod live;
+mod logs;
 mod pages;
 mod problem;
+mod processes;
+mod prov;
 mod ranged;
 mod raw;
+mod results;
 #[expect(dead_code, reason = "who starts runs comes one after the other: the last one takes this away")]
 mod runner;
 mod shelves;
@@ -25,6 +35,12 @@ use runner::Runner;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+/// All addresses, as an OpenAPI 3.0 document.
+#[must_use]
+pub fn openapi() -> serde_json::Value {
+    app::routes().document()
+}
+
 /// Answers on `listener` and runs pipelines until `stop`, then lets what was begun end or settle.
 ///
 /// # Errors
@@ -32,7 +48,7 @@ use tokio_util::sync::CancellationToken;
 pub async fn serve(site: Site, listener: TcpListener, stop: CancellationToken) -> io::Result<()> {
     let live = Arc::new(live::Live::new(site.project, site.secrets));
     let runner = Runner::open(Arc::clone(&live), site.registry).await.map_err(io::Error::other)?;
-    let app = app::App::new(live, runner.clone()).map_err(io::Error::other)?;
+    let app = app::App::new(live, runner.clone(), stop.clone()).map_err(io::Error::other)?;
     let listening = async {
         let ended = listen::listen(listener, app::router(Arc::new(app)), stop.clone()).await;
         stop.cancel();

@@ -20,7 +20,7 @@ use chrono::{DateTime, Utc};
 use frazil_engine::{
     context::{Clock, Pools, SystemClock},
     data::{Backfill, PipelineId, RunId},
-    event::{Cause, Key, Origin, RunState, RunStatus},
+    event::{Cause, Key, Origin, Reply, RunState, RunStatus},
     executor::LocalExecutor,
     lock::{FileLock, ask_to_stop, pipeline_lock, run_lock, scratch},
     pipeline::Overlap,
@@ -34,8 +34,8 @@ use serde_json::{Map, Value};
 use tokio::sync::{Notify, broadcast};
 
 use crate::live::{Current, Live};
-pub(crate) use progress::Standing;
-use progress::{Board, Change};
+pub(crate) use progress::{Change, Standing};
+use progress::Board;
 use queue::{Queue, Waiting};
 pub(crate) use refusal::{Refusal, Uncancelled};
 
@@ -61,6 +61,8 @@ pub(crate) struct Submission {
     pub(crate) key: Option<Key>,
     /// The trace that it belongs to, as the W3C header `traceparent`.
     pub(crate) traceparent: Option<String>,
+    /// What the one who asked over HTTP wants to be given and told.
+    pub(crate) reply: Reply,
 }
 
 /// Runs pipelines. Cheap to clone; [`Runner::work`] is awaited once.
@@ -143,7 +145,12 @@ impl Runner {
             cancel: Cancel::new(),
             grace: GRACE,
             scratch: scratch(&inner.state, &id),
-            origin: Origin { cause: asked.cause, key: asked.key, traceparent: asked.traceparent },
+            origin: Origin {
+                cause: asked.cause,
+                key: asked.key,
+                traceparent: asked.traceparent,
+                reply: asked.reply.kept(),
+            },
         };
         match scheduler::accept(&run, &inner.services(&run)).await {
             Ok(()) => {}
@@ -180,6 +187,11 @@ impl Runner {
     /// How far a run is that is at work here.
     pub(crate) fn standing(&self, run: &RunId) -> Option<Standing> {
         self.0.board.standing(run)
+    }
+
+    /// Step types by name.
+    pub(crate) fn registry(&self) -> &Registry {
+        &self.0.registry
     }
 
     /// The run history.

@@ -201,6 +201,14 @@ impl Answer {
         serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}: {text}", self.status))
     }
 
+    /// Sees to it that its status is what is expected.
+    ///
+    /// # Panics
+    /// When it is another.
+    pub fn is(&self, status: u16) {
+        assert_eq!(self.status, status, "{}", self.text());
+    }
+
     /// Itself, once its status is what is expected.
     ///
     /// # Panics

@@ -3,7 +3,7 @@
 use clap::Args;
 use frazil_engine::{
     context::{Clock, SystemClock},
-    event::{Event, RunEvent},
+    event::{self, Event, RunEvent},
     lock::{FileLock, run_lock},
     scheduler::LOOK,
     step::StepError,
@@ -13,7 +13,7 @@ use frazil_engine::{
 use crate::{
     Format, FormatArg, Globals,
     exit::Exit,
-    render::{self, event},
+    render,
     session::{Session, history, no_run, run_id, runtime},
 };
 

@@ -7,9 +7,9 @@ use chrono::{DateTime, Utc};
 use clap::Args;
 use frazil_engine::{
     context::Scope,
-    data::PipelineId,
-    plan::{self, Foreseen, History, NodePlan, PipelinePlan, PlanFile},
+    plan::{NodePlan, PlanFile},
     step::StepError,
+    store::RunStore,
 };
 
 use crate::{
@@ -69,23 +69,13 @@ pub(super) fn file(
     instant: DateTime<Utc>,
     online: bool,
 ) -> anyhow::Result<PlanFile> {
-    let runtime = runtime()?;
-    let mut pipelines = Vec::new();
-    let mut foreseen = Foreseen::default();
-    for (one, scope) in selected.iter().zip(scopes) {
-        let walk = plan::walk(&one.pipeline, &one.units, &session.registry, scope, &foreseen);
-        let mut nodes = runtime.block_on(walk);
-        foreseen.note(&nodes);
-        if online {
-            runtime.block_on(plan::ask_sizes(&one.pipeline, &mut nodes, &session.registry, scope));
-        }
-        if nodes.iter().any(NodePlan::has_work) {
-            plan::measure(&mut nodes, &runtime.block_on(past(session, &one.pipeline.id))?);
-        }
-        pipelines.push(PipelinePlan::of(&one.pipeline, &one.units, (*scope.params).clone(), nodes));
-    }
-    let total = plan::total(pipelines.iter().flat_map(|pipeline| &pipeline.nodes));
-    Ok(PlanFile { frazil_plan: 1, instant, pipelines, total })
+    let work: Vec<(Selected, Scope)> = selected.iter().cloned().zip(scopes.iter().cloned()).collect();
+    runtime()?.block_on(async {
+        let store = history(session).await?;
+        let store = store.as_ref().map(|store| store as &dyn RunStore);
+        let file = PlanFile::make(&work, instant, &session.registry, online, store).await;
+        Ok(file.map_err(StepError::from)?)
+    })
 }
 
 /// Prints a plan.
@@ -95,12 +85,6 @@ pub(super) fn show(file: &PlanFile, format: Format) -> anyhow::Result<()> {
         Format::Json => render::out(&format!("{}\n", serde_json::to_string(file)?))?,
     }
     Ok(())
-}
-
-/// What past runs of a pipeline took.
-async fn past(session: &Session, pipeline: &PipelineId) -> anyhow::Result<History> {
-    let Some(store) = history(session).await? else { return Ok(History::default()) };
-    Ok(History::of(pipeline, &store).await.map_err(StepError::from)?)
 }
 
 pub(crate) fn exit_of(error: &StepError) -> Exit {

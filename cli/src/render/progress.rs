@@ -9,7 +9,7 @@ use std::{
 use frazil_engine::{
     context::Tick,
     data::NodeId,
-    event::{Event, RunEvent, RunState},
+    event::{self, Event, RunEvent, RunState},
     executor::Watch,
     scheduler::Run,
     step::Document,
@@ -17,7 +17,7 @@ use frazil_engine::{
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use serde_json::json;
 
-use super::{event, note, out};
+use super::{note, out};
 use crate::Format;
 
 /// Shows how far runs are.

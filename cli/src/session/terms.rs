@@ -1,7 +1,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use chrono::{DateTime, Utc};
-use frazil_engine::{context::Scope, data::Backfill, diagnostic::did_you_mean, pipeline::Pipeline};
+use frazil_engine::{context::Scope, data::Backfill, project::Given};
 use serde_json::Value;
 
 use super::{Selected, Session};
@@ -45,15 +45,14 @@ impl Terms {
         selected: &[Selected],
         backfill: Option<&Arc<Backfill>>,
     ) -> anyhow::Result<Vec<Scope>> {
-        self.params.are_for(selected)?;
+        let given = self.params.shared_out(selected)?;
         let instant = self.instant();
-        let of = |one: &Selected| {
-            let mut scope =
-                session.scope(&one.pipeline, &self.params.of(&one.pipeline, selected)?, instant)?;
+        let of = |(one, given): (&Selected, BTreeMap<String, Value>)| {
+            let mut scope = session.scope(&one.pipeline, &given, instant)?;
             scope.backfill = backfill.map(Arc::clone);
             Ok(scope)
         };
-        selected.iter().map(of).collect()
+        selected.iter().zip(given).map(of).collect()
     }
 }
 
@@ -71,41 +70,20 @@ impl Params {
         self.param.is_empty()
     }
 
-    /// Refuses those for a pipeline that is not selected: they would change nothing.
-    pub(crate) fn are_for(&self, selected: &[Selected]) -> anyhow::Result<()> {
-        let known: Vec<&str> = selected.iter().map(|one| one.pipeline.id.as_str()).collect();
-        for text in &self.param {
-            let key = text.split_once('=').map_or(text.as_str(), |(key, _)| key);
-            if let Some((of, _)) = key.split_once('.')
-                && !known.contains(&of)
-            {
-                let meant =
-                    did_you_mean(of, &known).map_or_else(String::new, |meant| format!("\nhelp: {meant}"));
-                return Err(Usage(format!("`{text}` is for `{of}`, which is not selected{meant}")).into());
-            }
-        }
-        Ok(())
+    /// Those for each of the selected pipelines.
+    fn shared_out(&self, selected: &[Selected]) -> anyhow::Result<Vec<BTreeMap<String, Value>>> {
+        let meant = |help: Option<&String>| help.map_or_else(String::new, |help| format!("\nhelp: {help}"));
+        let shared = self.given()?.shared_out(selected);
+        Ok(shared.map_err(|error| Usage(format!("{error}{}", meant(error.help.as_ref()))))?)
     }
 
-    /// Those for one pipeline. A key without a pipeline is for all that have such a parameter;
-    /// where none has, every pipeline is given it, and says that it has none.
-    pub(crate) fn of(
-        &self,
-        pipeline: &Pipeline,
-        selected: &[Selected],
-    ) -> anyhow::Result<BTreeMap<String, Value>> {
-        let has = |pipeline: &Pipeline, key: &str| pipeline.params.iter().any(|(name, _)| name == key);
-        let mut given = BTreeMap::new();
+    /// All of them.
+    pub(crate) fn given(&self) -> anyhow::Result<Given> {
+        let mut given = Given::default();
         for text in &self.param {
             let (key, value) =
                 text.split_once('=').ok_or_else(|| Usage(format!("`{text}` is not KEY=VALUE")))?;
-            let key = match key.split_once('.') {
-                Some((of, key)) if of == pipeline.id.as_str() => key,
-                Some(_) => continue,
-                None if !has(pipeline, key) && selected.iter().any(|one| has(&one.pipeline, key)) => continue,
-                None => key,
-            };
-            given.insert(key.to_owned(), Value::String(value.to_owned()));
+            given.0.insert(key.to_owned(), Value::String(value.to_owned()));
         }
         Ok(given)
     }

@@ -16,6 +16,46 @@ pub struct Origin {
     /// The trace that it belongs to, as the W3C header `traceparent`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,
+    /// What the one who asked over HTTP wants to be given and told, where that is not the usual.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply: Option<Box<Reply>>,
+}
+
+/// What the one who asked over HTTP wants to be given and told.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Reply {
+    /// Results as links in headers, not as a document.
+    pub is_raw: bool,
+    /// The outputs that are wanted; all where none is named.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub outputs: Vec<String>,
+    /// Who is told how the run goes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subscriber: Option<Subscriber>,
+}
+
+/// Who is told how a run goes: URLs to which documents are sent.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Subscriber {
+    /// Given what came of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub success: Option<String>,
+    /// Told that it goes on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub in_progress: Option<String>,
+    /// Told that it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failed: Option<String>,
+}
+
+impl Reply {
+    /// As an [`Origin`] keeps it: nothing where it is the usual.
+    #[must_use]
+    pub fn kept(self) -> Option<Box<Self>> {
+        (self != Self::default()).then(|| Box::new(self))
+    }
 }
 
 /// What a run was started by. What is not by the command line is a server's: it alone goes on with it.
@@ -64,8 +104,8 @@ pub struct Key {
 impl Origin {
     /// A run that a server started.
     #[must_use]
-    pub const fn of(cause: Cause) -> Self {
-        Self { cause, key: None, traceparent: None }
+    pub fn of(cause: Cause) -> Self {
+        Self { cause, ..Self::default() }
     }
 
     pub(super) fn is_usual(&self) -> bool {

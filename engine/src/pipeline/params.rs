@@ -64,6 +64,20 @@ impl Pipeline {
         if errors.is_empty() { Ok(accepted) } else { Err(errors) }
     }
 
+    /// The defaults as a run at `instant` would take them, of the parameters that have one; what cannot be
+    /// evaluated without those that have none is left out.
+    #[must_use]
+    pub fn defaults(&self, project: &ProjectConfig, instant: DateTime<Utc>) -> Map<String, Value> {
+        let mut defaults = Map::new();
+        for (name, param) in &self.params {
+            let Some(default) = &param.default else { continue };
+            let names = template::names(project, &defaults, instant, self.id.as_str());
+            let value = template::evaluate_all(default, &names).ok().and_then(|value| param.accept(&value).ok());
+            defaults.extend(value.map(|value| (name.clone(), value)));
+        }
+        defaults
+    }
+
     fn file_hint(&self, param: &Param) -> Option<String> {
         param.description.clone().or_else(|| param.title.clone())
     }

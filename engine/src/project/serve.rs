@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 pub struct Serve {
     /// How much it takes on.
     pub limits: Limits,
+    /// Whether there is the process `echo`, which gives what it takes: for those who test clients.
+    pub echo: bool,
 }
 
 /// How much a server takes on.

@@ -131,7 +131,17 @@ impl RunStore for SqliteStore {
 
     async fn load_after(&self, run: &RunId, after: usize) -> Result<Vec<RunEvent>, RunStoreError> {
         let run = run.clone();
-        self.read(move |connection| tables::load(connection, &run, after)).await
+        self.read(move |connection| tables::load(connection, &run, after, usize::MAX)).await
+    }
+
+    async fn load_part(
+        &self,
+        run: &RunId,
+        after: usize,
+        most: usize,
+    ) -> Result<Vec<RunEvent>, RunStoreError> {
+        let run = run.clone();
+        self.read(move |connection| tables::load(connection, &run, after, most)).await
     }
 
     async fn spent(&self, pipeline: &PipelineId, runs: usize) -> Result<Vec<(NodeId, Spent)>, RunStoreError> {

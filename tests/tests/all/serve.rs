@@ -13,3 +13,9 @@ mod stac;
 mod stand;
 #[path = "serve/zarr.rs"]
 mod zarr;
+#[path = "serve/jobs.rs"]
+mod jobs;
+#[path = "serve/processes.rs"]
+mod processes;
+#[path = "serve/schema.rs"]
+mod schema;

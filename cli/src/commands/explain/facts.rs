@@ -64,7 +64,7 @@ impl Facts {
         let writer = session.project.writer(&info.id);
         let writer = writer.map(|(pipeline, node)| (Arc::clone(pipeline), node.clone()));
         let scope = match &writer {
-            Some((pipeline, _)) => session.scope(pipeline, &params.of(pipeline, &[])?, instant)?,
+            Some((pipeline, _)) => session.scope(pipeline, &params.given()?.of(pipeline, &[]), instant)?,
             None => {
                 let any = session.project.pipelines.keys().next().context("the project has no pipeline")?;
                 session.scope_of(any, serde_json::Map::new(), instant)

@@ -221,11 +221,17 @@ pub(super) fn remove(connection: &Connection, run: &RunId) -> Result<(), Failed>
 }
 
 /// Events of a log from the place `after` on.
-pub(super) fn load(connection: &Connection, run: &RunId, after: usize) -> Result<Vec<RunEvent>, Failed> {
-    let mut select =
-        connection.prepare_cached("SELECT line FROM events WHERE run = ?1 AND place >= ?2 ORDER BY place")?;
-    let from = i64::try_from(after).unwrap_or(i64::MAX);
-    let lines = select.query_map(params![run.as_str(), from], |row| row.get::<_, String>(0))?;
+pub(super) fn load(
+    connection: &Connection,
+    run: &RunId,
+    after: usize,
+    most: usize,
+) -> Result<Vec<RunEvent>, Failed> {
+    let mut select = connection
+        .prepare_cached("SELECT line FROM events WHERE run = ?1 AND place >= ?2 ORDER BY place LIMIT ?3")?;
+    let number = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
+    let lines =
+        select.query_map(params![run.as_str(), number(after), number(most)], |row| row.get::<_, String>(0))?;
     let mut events = Vec::new();
     for (place, line) in (after..).zip(lines) {
         let line = line?;

@@ -284,6 +284,7 @@ pub(super) fn asked(pipeline: &str) -> Submission {
         cause: Cause::Http { who: Some("tests".to_owned()) },
         key: None,
         traceparent: None,
+        reply: frazil_engine::event::Reply::default(),
     }
 }
 

@@ -1,15 +1,17 @@
 //! Events of a run as lines.
 
 use chrono::SecondsFormat;
-use frazil_engine::{
-    data::PeriodRange,
-    event::{Event, RunEvent},
-    step::{Document, StepError},
-};
 use serde_json::{Value, json};
 
+use super::{Event, RunEvent};
+use crate::{
+    data::PeriodRange,
+    step::{Document, StepError},
+};
+
 /// An event as a line of JSON, without what only the sink understands.
-pub(crate) fn json(run: &str, event: &RunEvent) -> Value {
+#[must_use]
+pub fn json(run: &str, event: &RunEvent) -> Value {
     let mut body = serde_json::to_value(&event.event).unwrap_or(Value::Null);
     if let Some(written) = body.pointer_mut("/written/written").and_then(Value::as_object_mut) {
         written.remove("body");
@@ -18,7 +20,8 @@ pub(crate) fn json(run: &str, event: &RunEvent) -> Value {
 }
 
 /// What is worth a line for people who wait for a run.
-pub(crate) fn words(event: &Event) -> Option<String> {
+#[must_use]
+pub fn words(event: &Event) -> Option<String> {
     Some(match event {
         Event::Started { unit, attempt } if *attempt > 1 => format!("{unit} starts again"),
         Event::Retrying { unit, error, wait, .. } => {
@@ -70,7 +73,8 @@ pub(crate) fn words(event: &Event) -> Option<String> {
 }
 
 /// What is worth a line for people who read the whole log.
-pub(crate) fn told(event: &Event) -> String {
+#[must_use]
+pub fn told(event: &Event) -> String {
     if let Some(text) = words(event) {
         return text;
     }

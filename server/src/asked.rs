@@ -1,0 +1,167 @@
+//! What is taken from requests, each refused with a problem that names all that is wrong.
+
+use std::{convert::Infallible, str::FromStr, sync::Arc};
+
+use axum::{
+    extract::{FromRequestParts, Path},
+    http::request::Parts,
+};
+use serde::de::DeserializeOwned;
+use url::form_urlencoded;
+
+use crate::{
+    app::App,
+    problem::{Problem, Wrong},
+};
+
+/// The most names that a list in the query may hold.
+const NAMES: usize = 100;
+
+/// The names in the path.
+#[derive(Debug, Clone)]
+pub(crate) struct Segments<T>(pub(crate) T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Segments<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let Path(names) = Path::<T>::from_request_parts(parts, state).await?;
+        Ok(Self(names))
+    }
+}
+
+/// The query, part by part. What nobody asks for is ignored, as other clients' parts may stand there.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Query {
+    parts: Vec<(String, String)>,
+    errors: Vec<Wrong>,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Query {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let query = parts.uri.query().unwrap_or_default();
+        let parts = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+        Ok(Self { parts, errors: Vec::new() })
+    }
+}
+
+impl Query {
+    /// The one value of a part, read by `read`; a part that cannot be read or is there twice is noted.
+    pub(crate) fn one<T>(&mut self, name: &str, read: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+        let mut found = self.parts.iter().filter(|(part, _)| part == name).map(|(_, value)| value);
+        let (first, second) = (found.next()?, found.next());
+        let read = if second.is_some() { Err("it is said twice".to_owned()) } else { read(first) };
+        read.map_err(|message| self.errors.push(Wrong::new(name, message))).ok()
+    }
+
+    /// A whole number of a range.
+    pub(crate) fn number<N: FromStr + PartialOrd + std::fmt::Display>(
+        &mut self,
+        name: &str,
+        least: N,
+        most: N,
+    ) -> Option<N> {
+        self.one(name, |text| {
+            let number = text.parse().ok().filter(|number| least <= *number && *number <= most);
+            number.ok_or_else(|| format!("`{}` is no whole number from {least} to {most}", short(text)))
+        })
+    }
+
+    /// The values of a list: said several times, or with commas; empty where it is not said.
+    pub(crate) fn list<T>(&mut self, name: &str, read: impl Fn(&str) -> Result<T, String>) -> Vec<T> {
+        let found = self.parts.iter().filter(|(part, _)| part == name);
+        let found: Vec<&str> = found.flat_map(|(_, value)| value.split(',')).collect();
+        let values = if found.len() > NAMES {
+            Err(format!("it lists {} names, and at most {NAMES} are taken", found.len()))
+        } else {
+            found.into_iter().map(read).collect()
+        };
+        values.map_err(|message| self.errors.push(Wrong::new(name, message))).unwrap_or_default()
+    }
+
+    /// The same without a part.
+    pub(crate) fn without(&self, name: &str) -> Self {
+        let parts = self.parts.iter().filter(|(part, _)| part != name).cloned().collect();
+        Self { parts, errors: Vec::new() }
+    }
+
+    /// The same with one more part.
+    pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
+        self.parts.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// A path with this query.
+    pub(crate) fn address(&self, path: &str) -> String {
+        if self.parts.is_empty() {
+            return path.to_owned();
+        }
+        let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(&self.parts).finish();
+        format!("{path}?{query}")
+    }
+
+    /// Refuses the query where anything of what was read is wrong.
+    pub(crate) fn all_read(self) -> Result<(), Problem> {
+        if self.errors.is_empty() { Ok(()) } else { Err(Problem::wrong_query(self.errors)) }
+    }
+}
+
+/// The beginning of a text that somebody sent, for a message.
+pub(crate) fn short(text: &str) -> String {
+    const SHOWN: usize = 80;
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+/// Where addresses of this server begin: `http://127.0.0.1:8080`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Base(String);
+
+impl FromRequestParts<Arc<App>> for Base {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Infallible> {
+        Ok(Self(app.base(&parts.headers)))
+    }
+}
+
+impl Base {
+    /// The whole address of a path.
+    pub(crate) fn at(&self, path: &str) -> String {
+        format!("{}{path}", self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn query(text: &str) -> Query {
+        let parts = form_urlencoded::parse(text.as_bytes()).into_owned().collect();
+        Query { parts, errors: Vec::new() }
+    }
+
+    #[test]
+    fn all_that_is_wrong_with_a_query_is_said() {
+        let mut asked = query("limit=0&status=a,b&limit2=3&next=x&next=y");
+        assert_eq!(asked.number("limit", 1, 10), None);
+        assert_eq!(asked.list("status", |text| Ok(text.to_owned())), ["a", "b"]);
+        assert_eq!(asked.one("next", |text| Ok(text.to_owned())), None);
+        assert_eq!(asked.errors.len(), 2, "{:?}", asked.errors);
+        assert!(asked.all_read().is_err());
+        let mut asked = query("limit=10&other=1");
+        assert_eq!(asked.number("limit", 1, 10), Some(10));
+        assert!(asked.all_read().is_ok());
+    }
+
+    #[test]
+    fn a_list_is_bounded() {
+        let mut asked = query(&format!("status={}", vec!["a"; NAMES + 1].join(",")));
+        assert!(asked.list("status", |text| Ok(text.to_owned())).is_empty());
+        assert!(asked.all_read().is_err());
+    }
+}

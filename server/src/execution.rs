@@ -1,0 +1,243 @@
+//! Processes are run: `POST /processes/{id}/execution`.
+
+mod immediate;
+mod key;
+mod prefer;
+mod request;
+mod selection;
+mod value;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use axum::{
+    Json,
+    body::Bytes,
+    extract::State,
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use chrono::Utc;
+use frazil_engine::{
+    data::RunId,
+    event::{Cause, Key, Reply},
+    pipeline::{Overlap, Pipeline},
+    project::Stage,
+};
+use serde_json::{Map, Value};
+
+pub(crate) use request::Execute;
+use prefer::Prefer;
+use selection::{Inputs, lists_periods};
+
+use crate::{
+    api::{Operation, Role, Routes},
+    app::{ANSWER_WITHIN, App},
+    asked::{Base, Segments},
+    jobs::{self, StatusInfo},
+    problem::{Problem, Wrong},
+    processes::{self, Own, Runnable},
+    runner::{Refusal, Submission},
+};
+
+/// Addresses that run processes.
+pub(crate) fn routes() -> Routes {
+    let execute = Operation::new("execute", "processes", "Run a process", Role::Operator)
+        .segment("processID", "A process")
+        .header("Prefer", "`respond-async`; `wait=N`: answer when the job ends, within so many seconds")
+        .header("Idempotency-Key", "The same key with the same content starts nothing again")
+        .header("traceparent", "The trace that the run belongs to (W3C)")
+        .takes::<Execute>("application/json", "Values of its inputs, and what is wanted of its outputs")
+        .gives::<Map<String, Value>>(200, "What it gave, by output, or the one output as it is")
+        .gives::<StatusInfo>(201, "A job was made: `Location` says where")
+        .with_headers(
+            201,
+            &[
+                ("Location", "The job"),
+                ("Preference-Applied", "What of `Prefer` was done"),
+            ],
+        )
+        .refuses(404, "No such process")
+        .refuses(409, "Another run of the pipeline is there, and this one is not to wait for it")
+        .refuses(422, "The key was used for something else");
+    Routes::default().on(axum::http::Method::POST, "/processes/{processID}/execution", execute, execution)
+}
+
+/// A request that is about to be carried out.
+struct Asked<'a> {
+    app: &'a Arc<App>,
+    headers: &'a HeaderMap,
+    base: &'a Base,
+    /// The name of the token.
+    who: Option<String>,
+}
+
+async fn execution(
+    State(app): State<Arc<App>>,
+    base: Base,
+    Segments(id): Segments<String>,
+    headers: HeaderMap,
+    body: Result<Bytes, axum::extract::rejection::BytesRejection>,
+) -> Result<Response, Problem> {
+    let asked = Asked { app: &app, headers: &headers, base: &base, who: None };
+    let project = app.project();
+    match processes::find(&project, &id)? {
+        Runnable::Pipeline(pipeline) => {
+            let execute = Execute::read(&headers, &body?)?;
+            asked.pipeline(&pipeline, execute).await
+        }
+        Runnable::Own(own) => {
+            let execute = Execute::read(&headers, &body?)?;
+            if own.is_immediate() { asked.at_once(own, execute).await } else { asked.selected(own, execute).await }
+        }
+    }
+}
+
+impl Asked<'_> {
+    /// Runs a pipeline.
+    async fn pipeline(&self, pipeline: &Arc<Pipeline>, execute: Execute) -> Result<Response, Problem> {
+        let key = key::of(self.headers, self.who.as_deref(), pipeline.id.as_str(), &execute)?;
+        let instant = Utc::now();
+        let mut errors = Vec::new();
+        let known: Vec<String> = processes::written(pipeline).iter().map(ToString::to_string).collect();
+        let wanted = execute.wanted(&known, "reference", &mut errors);
+        let reply = execute.reply(wanted, &mut errors);
+        self.judge(&reply, &mut errors).await;
+        let mut inputs = Inputs::new(execute.inputs);
+        let params = inputs.params(pipeline, &self.app.project(), instant);
+        errors.extend(inputs.all_wrong(pipeline.id.as_str()));
+        if !errors.is_empty() {
+            return Err(Problem::wrong("the inputs are not taken", errors));
+        }
+        let mut submission = self.submission(pipeline, params, instant, reply);
+        submission.key = key;
+        let run = self.app.runner.submit(submission).await?;
+        self.created(&run, &[]).await
+    }
+
+    /// Runs what is selected: a job for each pipeline.
+    async fn selected(&self, own: Own, execute: Execute) -> Result<Response, Problem> {
+        let key = key::of(self.headers, self.who.as_deref(), own.id(), &execute)?;
+        let instant = Utc::now();
+        let mut errors = Vec::new();
+        let reply = execute.reply(Vec::new(), &mut errors);
+        self.judge(&reply, &mut errors).await;
+        if !execute.inputs.contains_key("select") {
+            errors.push(Wrong::new("inputs.select", "it has no default, so a value has to be given"));
+        }
+        let mut inputs = Inputs::new(execute.inputs);
+        let backfill = (own == Own::Backfill).then(|| inputs.backfill());
+        let stages = inputs.stages(&self.app.project(), instant);
+        if backfill.is_some() && !stages.is_empty() && !stages.iter().any(|(stage, _)| lists_periods(stage)) {
+            inputs.wrong("select", "nothing that is selected lists periods: what is derived follows what it is made of");
+        }
+        errors.extend(inputs.all_wrong(own.id()));
+        if !errors.is_empty() {
+            return Err(Problem::wrong("the inputs are not taken", errors));
+        }
+        let mut runs = Vec::new();
+        for (at, (stage, params)) in stages.into_iter().enumerate() {
+            let mut submission = self.submission(&stage.pipeline, params, instant, reply.clone());
+            submission.key = key.as_ref().map(|key| of_stage(key, at));
+            submission.units = is_part(&stage).then_some(stage.units);
+            submission.backfill.clone_from(&backfill);
+            runs.push(self.app.runner.submit(submission).await?);
+        }
+        match runs.split_last() {
+            Some((last, before)) => self.created(last, before).await,
+            None => Err(Problem::bad("nothing is selected")),
+        }
+    }
+
+    /// Answers with what a process gives.
+    async fn at_once(&self, own: Own, execute: Execute) -> Result<Response, Problem> {
+        let mut errors = Vec::new();
+        let known = own.output_names();
+        let wanted = execute.wanted(&known, "value", &mut errors);
+        let is_document = execute.response.as_deref() == Some("document");
+        let given = immediate::outputs(self.app, own, execute.inputs, errors).await?;
+        let is_wanted = |name: &String| wanted.is_empty() || wanted.contains(name);
+        let given: BTreeMap<String, Value> = given.into_iter().filter(|(name, _)| is_wanted(name)).collect();
+        // One output as it is; several have no form of their own here but the document.
+        match given.first_key_value() {
+            Some((_, only)) if !is_document && known.len() == 1 => Ok(Json(only).into_response()),
+            _ => Ok(Json(given).into_response()),
+        }
+    }
+
+    fn submission(
+        &self,
+        pipeline: &Pipeline,
+        params: Map<String, Value>,
+        instant: chrono::DateTime<Utc>,
+        reply: Reply,
+    ) -> Submission {
+        let own = pipeline.triggers.iter().find(|trigger| trigger.http.is_some());
+        let traceparent = self.headers.get("traceparent").and_then(|value| value.to_str().ok());
+        Submission {
+            pipeline: pipeline.id.clone(),
+            params,
+            instant,
+            units: None,
+            backfill: None,
+            overlap: own.and_then(|trigger| trigger.overlap).unwrap_or(Overlap::Queue),
+            cause: Cause::Http { who: self.who.clone() },
+            key: None,
+            traceparent: traceparent.filter(|text| is_traceparent(text)).map(str::to_owned),
+            reply,
+        }
+    }
+
+    /// Refuses subscribers that may not be told.
+    #[expect(clippy::unused_async, reason = "names of hosts are looked up here")]
+    async fn judge(&self, reply: &Reply, errors: &mut Vec<Wrong>) {
+        if reply.subscriber.is_some() {
+            errors.push(Wrong::new("subscriber", "this server tells nobody"));
+        }
+    }
+
+    /// The answer to a request that made a job, after a while where the one who asked would wait; `beside`
+    /// are jobs that were made with it.
+    async fn created(&self, run: &RunId, beside: &[RunId]) -> Result<Response, Problem> {
+        let prefer = Prefer::of(self.headers);
+        let known = jobs::within(self.app, run, prefer.waits(ANSWER_WITHIN)).await?;
+        let mut status = StatusInfo::of(self.app, &known, self.base);
+        status.beside(beside, self.base);
+        let location = self.base.at(&format!("/jobs/{run}"));
+        let mut response = (StatusCode::CREATED, [(header::LOCATION, location)], Json(status)).into_response();
+        let applied = prefer.applied().map(|value| ("preference-applied", value));
+        for (name, value) in applied.into_iter().chain([("cache-control", HeaderValue::from_static("no-store"))]) {
+            response.headers_mut().insert(name, value);
+        }
+        Ok(response)
+    }
+}
+
+/// Whether a stage walks less than its whole pipeline.
+fn is_part(stage: &Stage) -> bool {
+    stage.units.len() < stage.pipeline.units.len()
+}
+
+/// The key of one of several runs that are asked for at once.
+fn of_stage(key: &Key, at: usize) -> Key {
+    if at == 0 { key.clone() } else { Key { name: format!("{}#{at}", key.name), digest: key.digest.clone() } }
+}
+
+/// `version-trace-parent-flags`, in hexadecimal.
+fn is_traceparent(text: &str) -> bool {
+    let lengths: Vec<usize> = text.split('-').map(str::len).collect();
+    lengths == [2, 32, 16, 2] && text.bytes().all(|byte| byte == b'-' || byte.is_ascii_hexdigit())
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        let again = refusal.again();
+        let detail = refusal.to_string();
+        match refusal {
+            Refusal::NoPipeline(id) => Self::no_process(id.as_str(), None),
+            Refusal::Full { .. } => Self::too_many(detail, again.unwrap_or_default()),
+            Refusal::Overlaps(_) => Self::conflict(detail),
+            Refusal::OtherKey { .. } => Self::unprocessable(detail),
+            Refusal::Failed(error) => Self::of_history(&error),
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! What jobs gave: links to the states of datasets that they left.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use axum::{
+    Json,
+    extract::State,
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use frazil_engine::{
+    data::{DatasetId, RunId, SnapshotId},
+    event::{Reply, RunState},
+    step::{Document, ErrorKind},
+};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::{
+    api::{Operation, Role, Routes},
+    app::App,
+    asked::{Base, Segments, short},
+    jobs::{Known, Status, failure, known, run_id, status_of},
+    link::Link,
+    problem::Problem,
+};
+
+/// An output of a job: a state of a dataset, by reference.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub(crate) struct Output {
+    /// The Icechunk repository.
+    pub(crate) href: String,
+    pub(crate) rel: &'static str,
+    #[serde(rename = "type")]
+    media: &'static str,
+    title: String,
+    /// The commit of the repository that the job left.
+    #[serde(rename = "frazil:snapshot", skip_serializing_if = "Option::is_none")]
+    pub(crate) snapshot: Option<String>,
+    /// What else reads it: Zarr of this very state, and its STAC collection.
+    #[serde(rename = "frazil:links")]
+    links: Vec<Link>,
+}
+
+/// The outputs of a job, by dataset.
+pub(crate) type Outputs = BTreeMap<String, Output>;
+
+/// Addresses of results.
+pub(crate) fn routes() -> Routes {
+    let of = |id, summary| {
+        Operation::new(id, "jobs", summary, Role::Viewer)
+            .segment("jobID", "A job")
+            .refuses(404, "No such job or output, or it is not ready")
+            .refuses(409, "The job failed: its work cannot be done as things stand")
+            .refuses(422, "The job failed: the data are not what the dataset needs")
+            .refuses(500, "The job failed by a fault of frazil")
+            .refuses(502, "The job failed: a source or a store did not answer")
+    };
+    let all = of("getResult", "What a job gave")
+        .gives::<Outputs>(200, "Links to the states of datasets that it left, by dataset")
+        .gives_nothing(204, "The same as `Link` headers, where `response` was `raw`")
+        .with_headers(204, &[("Link", "The states of datasets")]);
+    let one = of("getResultOutput", "One output of a job")
+        .segment("outputID", "A dataset that it writes")
+        .gives::<Output>(200, "A link to the state of the dataset");
+    Routes::default()
+        .get("/jobs/{jobID}/results", all, results)
+        .get("/jobs/{jobID}/results/{outputID}", one, output)
+}
+
+async fn results(
+    State(app): State<Arc<App>>,
+    base: Base,
+    Segments(job): Segments<String>,
+) -> Result<Response, Problem> {
+    let run = run_id(&job)?;
+    let known = known(&app, &run).await?;
+    let outputs = ready(&app, &known, &base)?;
+    let is_raw = reply(&known).is_some_and(|reply| reply.is_raw);
+    let mut headers = HeaderMap::new();
+    for (name, output) in &outputs {
+        let link = format!("<{}>; rel=\"{}\"; type=\"{}\"; title=\"{name}\"", output.href, output.rel, output.media);
+        if let Ok(value) = HeaderValue::from_str(&link) {
+            headers.append(header::LINK, value);
+        }
+    }
+    if is_raw {
+        return Ok((StatusCode::NO_CONTENT, headers).into_response());
+    }
+    Ok((headers, Json(outputs)).into_response())
+}
+
+async fn output(
+    State(app): State<Arc<App>>,
+    base: Base,
+    Segments((job, name)): Segments<(String, String)>,
+) -> Result<Json<Output>, Problem> {
+    let run = run_id(&job)?;
+    let known = known(&app, &run).await?;
+    let mut outputs = ready(&app, &known, &base)?;
+    outputs.remove(&name).map(Json).ok_or_else(|| {
+        let known: Vec<String> = outputs.keys().map(|name| format!("`{name}`")).collect();
+        Problem::no_output(format!("job `{job}` has no output `{}`: there are {}", short(&name), known.join(", ")))
+    })
+}
+
+/// What a job gave, once it gave it.
+fn ready(app: &App, known: &Known, base: &Base) -> Result<Outputs, Problem> {
+    match status_of(known) {
+        Status::Successful => Ok(wanted(app, known, base)),
+        Status::Failed => Err(failed(known)),
+        Status::Dismissed => {
+            Err(Problem::not_available(format!("job `{}` was dismissed, so it has no results", known.run)))
+        }
+        Status::Accepted | Status::Running => {
+            Err(Problem::not_ready(format!("job `{}` is not over yet", known.run)))
+        }
+    }
+}
+
+/// Those outputs that were asked for.
+fn wanted(app: &App, known: &Known, base: &Base) -> Outputs {
+    let mut outputs = outputs(app, &known.run, &known.state, base);
+    if let Some(Reply { outputs: named, .. }) = reply(known) {
+        outputs.retain(|name, _| named.is_empty() || named.contains(name));
+    }
+    outputs
+}
+
+/// What the one who asked wants to be given.
+fn reply(known: &Known) -> Option<&Reply> {
+    known.state.accepted.as_ref()?.origin.reply.as_deref()
+}
+
+/// The states of datasets that a run left, in whatever way it ended.
+pub(crate) fn outputs(app: &App, _: &RunId, state: &RunState, base: &Base) -> Outputs {
+    let datasets = &app.project().datasets;
+    let of = |(dataset, snapshot): (DatasetId, Option<SnapshotId>)| {
+        let info = datasets.get(dataset.as_str());
+        let title = info.map_or_else(|| dataset.to_string(), |info| info.block.title.clone());
+        let pinned = snapshot.as_ref().map_or_else(|| dataset.to_string(), |id| format!("{dataset}@{id}"));
+        let links = vec![
+            Link::to("item", "application/vnd+zarr", base.at(&format!("/zarr/{pinned}/"))).titled("Zarr"),
+            Link::json("collection", base.at(&format!("/stac/collections/{dataset}"))).titled("STAC collection"),
+        ];
+        let output = Output {
+            href: base.at(&format!("/icechunk/{dataset}")),
+            rel: "item",
+            media: "application/vnd.icechunk",
+            title,
+            snapshot: snapshot.map(|id| id.0),
+            links,
+        };
+        (dataset.to_string(), output)
+    };
+    left(state).into_iter().map(of).collect()
+}
+
+/// The datasets that a run wrote, with the state in which it left each.
+pub(crate) fn left(state: &RunState) -> BTreeMap<DatasetId, Option<SnapshotId>> {
+    let heads = state.accepted.iter().flat_map(|accepted| &accepted.units);
+    let mut left = BTreeMap::new();
+    for head in heads.filter(|head| !opens(head)) {
+        let output = state.units.get(&head.unit).and_then(|unit| unit.output.as_ref());
+        if let Some(Document::Snapshot(snapshot)) = output {
+            // What a later step makes of the same dataset stands before.
+            left.insert(snapshot.dataset.clone(), snapshot.id.clone());
+        }
+    }
+    left
+}
+
+/// Whether a unit only opens a dataset that others write.
+pub(crate) fn opens(head: &frazil_engine::event::UnitHead) -> bool {
+    head.nodes.iter().all(|(_, uses)| uses == "open-dataset")
+}
+
+/// Why a job failed, with the status that this has over HTTP.
+fn failed(known: &Known) -> Problem {
+    let Some((unit, error)) = failure(&known.state) else {
+        return Problem::internal("the process of the job died; another run settled what it had written");
+    };
+    let failure = error.failure();
+    let status = match failure.map(|failure| failure.kind) {
+        Some(ErrorKind::Data) => StatusCode::UNPROCESSABLE_ENTITY,
+        Some(ErrorKind::Refused | ErrorKind::Moved) => StatusCode::CONFLICT,
+        Some(ErrorKind::Store | ErrorKind::Network | ErrorKind::Credentials) => StatusCode::BAD_GATEWAY,
+        Some(ErrorKind::Internal) | None => StatusCode::INTERNAL_SERVER_ERROR,
+    };
+    let help = failure.and_then(|failure| failure.help.clone());
+    Problem::of_job(status, unit.as_str(), error.to_string(), help)
+}
