@@ -27,8 +27,8 @@ pub(crate) use config::{absolute, bad_name, decode, is_crs, is_name};
 pub(crate) use datasets::Blocks;
 pub use drawing::{Derived, Drawing, Edge, Part};
 pub use files::{Checked, LoadOptions, load};
-pub use given::{Given, Misdirected};
 pub(crate) use files::{collect_tests, nearest, shown, text_of, unreadable};
+pub use given::{Given, Misdirected};
 pub use serve::{Limits, Serve};
 pub use watched::{Reread, Watched};
 

@@ -140,11 +140,8 @@ impl Operation {
         media: &'static str,
         shape: Option<Shape>,
     ) -> Self {
-        let answer = self.answers.entry(status).or_insert(Answer {
-            description,
-            content: Vec::new(),
-            headers: &[],
-        });
+        let answer =
+            self.answers.entry(status).or_insert(Answer { description, content: Vec::new(), headers: &[] });
         answer.content.push((media, shape));
         self
     }
@@ -164,7 +161,8 @@ impl Operation {
             operation["requestBody"] =
                 json!({ "description": body.description, "required": true, "content": content });
         }
-        let answers = self.answers.iter().map(|(status, answer)| (status.to_string(), answer.document(shapes)));
+        let answers =
+            self.answers.iter().map(|(status, answer)| (status.to_string(), answer.document(shapes)));
         let mut responses: Map<String, Value> = answers.collect();
         for (status, name) in self.usual() {
             let usual = || json!({ "$ref": format!("#/components/responses/{name}") });

@@ -30,11 +30,11 @@ use tower_http::{
 
 use crate::{
     api::{Operation, Role, Routes},
-    datasets, graph,
     asked::Base,
     conformance::{self, OPENAPI},
+    datasets,
     events::{self, Tails},
-    execution,
+    execution, graph,
     jobs::{self, Jobs},
     live::{Current, Live},
     logs, pages,
@@ -146,8 +146,24 @@ pub(crate) fn router(app: Arc<App>) -> Router {
     // Readers in browsers come from anywhere, and nothing here is decided by a cookie.
     let cors = CorsLayer::new()
         .allow_origin(Any)
-        .allow_methods([Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::DELETE, Method::OPTIONS])
-        .allow_headers([header::RANGE, header::IF_RANGE, header::IF_NONE_MATCH, header::AUTHORIZATION, header::CONTENT_TYPE, HeaderName::from_static("prefer"), HeaderName::from_static("idempotency-key"), HeaderName::from_static("last-event-id")])
+        .allow_methods([
+            Method::GET,
+            Method::HEAD,
+            Method::POST,
+            Method::PUT,
+            Method::DELETE,
+            Method::OPTIONS,
+        ])
+        .allow_headers([
+            header::RANGE,
+            header::IF_RANGE,
+            header::IF_NONE_MATCH,
+            header::AUTHORIZATION,
+            header::CONTENT_TYPE,
+            HeaderName::from_static("prefer"),
+            HeaderName::from_static("idempotency-key"),
+            HeaderName::from_static("last-event-id"),
+        ])
         .expose_headers([
             header::CONTENT_RANGE,
             header::CONTENT_LENGTH,

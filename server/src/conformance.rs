@@ -34,8 +34,9 @@ struct Conformance {
 
 /// The address of conformance.
 pub(crate) fn routes() -> Routes {
-    let classes = Operation::new("getConformance", "about", "What of which standards is kept to", Role::Anyone)
-        .gives::<Conformance>(200, "The classes of requirements");
+    let classes =
+        Operation::new("getConformance", "about", "What of which standards is kept to", Role::Anyone)
+            .gives::<Conformance>(200, "The classes of requirements");
     Routes::default().get("/conformance", classes, conformance)
 }
 

@@ -167,7 +167,10 @@ async fn events_of(
     let last = match headers.get("last-event-id").map(|value| value.to_str().unwrap_or_default().trim()) {
         None | Some("") => 0,
         Some(text) => text.parse::<usize>().map_err(|_| {
-            Problem::wrong("the events cannot be given", vec![Wrong::new("Last-Event-ID", "a number of an event is wanted")])
+            Problem::wrong(
+                "the events cannot be given",
+                vec![Wrong::new("Last-Event-ID", "a number of an event is wanted")],
+            )
         })?,
     };
     // A browser would come again for ever to one that only closes.

@@ -25,8 +25,8 @@ use frazil_engine::{
 };
 use serde_json::{Map, Value};
 
-pub(crate) use request::Execute;
 use prefer::Prefer;
+pub(crate) use request::Execute;
 use selection::{Inputs, lists_periods};
 
 use crate::{
@@ -49,13 +49,7 @@ pub(crate) fn routes() -> Routes {
         .takes::<Execute>("application/json", "Values of its inputs, and what is wanted of its outputs")
         .gives::<Map<String, Value>>(200, "What it gave, by output, or the one output as it is")
         .gives::<StatusInfo>(201, "A job was made: `Location` says where")
-        .with_headers(
-            201,
-            &[
-                ("Location", "The job"),
-                ("Preference-Applied", "What of `Prefer` was done"),
-            ],
-        )
+        .with_headers(201, &[("Location", "The job"), ("Preference-Applied", "What of `Prefer` was done")])
         .refuses(404, "No such process")
         .refuses(409, "Another run of the pipeline is there, and this one is not to wait for it")
         .refuses(422, "The key was used for something else");
@@ -87,7 +81,11 @@ async fn execution(
         }
         Runnable::Own(own) => {
             let execute = Execute::read(&headers, &body?)?;
-            if own.is_immediate() { asked.at_once(own, execute).await } else { asked.selected(own, execute).await }
+            if own.is_immediate() {
+                asked.at_once(own, execute).await
+            } else {
+                asked.selected(own, execute).await
+            }
         }
     }
 }
@@ -128,7 +126,10 @@ impl Asked<'_> {
         let backfill = (own == Own::Backfill).then(|| inputs.backfill());
         let stages = inputs.stages(&self.app.project(), instant);
         if backfill.is_some() && !stages.is_empty() && !stages.iter().any(|(stage, _)| lists_periods(stage)) {
-            inputs.wrong("select", "nothing that is selected lists periods: what is derived follows what it is made of");
+            inputs.wrong(
+                "select",
+                "nothing that is selected lists periods: what is derived follows what it is made of",
+            );
         }
         errors.extend(inputs.all_wrong(own.id()));
         if !errors.is_empty() {
@@ -203,9 +204,12 @@ impl Asked<'_> {
         let mut status = StatusInfo::of(self.app, &known, self.base);
         status.beside(beside, self.base);
         let location = self.base.at(&format!("/jobs/{run}"));
-        let mut response = (StatusCode::CREATED, [(header::LOCATION, location)], Json(status)).into_response();
+        let mut response =
+            (StatusCode::CREATED, [(header::LOCATION, location)], Json(status)).into_response();
         let applied = prefer.applied().map(|value| ("preference-applied", value));
-        for (name, value) in applied.into_iter().chain([("cache-control", HeaderValue::from_static("no-store"))]) {
+        for (name, value) in
+            applied.into_iter().chain([("cache-control", HeaderValue::from_static("no-store"))])
+        {
             response.headers_mut().insert(name, value);
         }
         Ok(response)

@@ -7,12 +7,7 @@ mod status;
 use std::{sync::Arc, time::Duration};
 
 use axum::{Json, extract::State, http::Method};
-use frazil_engine::{
-    data::RunId,
-    event::RunStatus,
-    step::StepError,
-    store::RunQuery,
-};
+use frazil_engine::{data::RunId, event::RunStatus, step::StepError, store::RunQuery};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
@@ -47,14 +42,19 @@ struct JobList {
 
 /// Addresses of jobs.
 pub(crate) fn routes() -> Routes {
-    let names = || json!({ "type": "array", "items": { "type": "string", "maxLength": 64 }, "maxItems": 100 });
+    let names =
+        || json!({ "type": "array", "items": { "type": "string", "maxLength": 64 }, "maxItems": 100 });
     let list = Operation::new("getJobs", "jobs", "What was run, and what is about to be", Role::Viewer)
         .query(
             "limit",
             json!({ "type": "integer", "minimum": 1, "maximum": PAGE_AT_MOST, "default": PAGE }),
             "At most so many",
         )
-        .query("after", json!({ "type": "string", "maxLength": 64 }), "Those that follow the one of this name")
+        .query(
+            "after",
+            json!({ "type": "string", "maxLength": 64 }),
+            "Those that follow the one of this name",
+        )
         .query("type", names(), "Of these types: there is only `process`")
         .query("processID", names(), "Of these processes")
         .query(
@@ -68,7 +68,11 @@ pub(crate) fn routes() -> Routes {
             json!({ "type": "string", "maxLength": 100 }),
             "Accepted at this instant, or in this interval: `2024-01-01T00:00:00Z/..`",
         )
-        .query("minDuration", json!({ "type": "integer", "minimum": 0 }), "That took at least so many seconds")
+        .query(
+            "minDuration",
+            json!({ "type": "integer", "minimum": 0 }),
+            "That took at least so many seconds",
+        )
         .query("maxDuration", json!({ "type": "integer", "minimum": 0 }), "That took at most so many seconds")
         .gives::<JobList>(200, "Jobs, and where the next ones are");
     let job = |id, summary, role| {
@@ -80,10 +84,12 @@ pub(crate) fn routes() -> Routes {
     let status = job("getStatus", "How a job stands", Role::Viewer);
     let dismiss = job("dismiss", "Stop a job; one that is over is forgotten", Role::Operator)
         .refuses(409, "Its process is gone: the next run of its pipeline settles it");
-    Routes::default()
-        .get("/jobs", list, jobs)
-        .get("/jobs/{jobID}", status, one)
-        .on(Method::DELETE, "/jobs/{jobID}", dismiss, dismissal)
+    Routes::default().get("/jobs", list, jobs).get("/jobs/{jobID}", status, one).on(
+        Method::DELETE,
+        "/jobs/{jobID}",
+        dismiss,
+        dismissal,
+    )
 }
 
 /// The run of a name from the path.
@@ -97,7 +103,8 @@ async fn jobs(State(app): State<Arc<App>>, base: Base, mut query: Query) -> Resu
     let filter = Filter::read(&mut query);
     let (all, again) = (query.clone(), query.without("after"));
     query.all_read()?;
-    let runs = app.runner.store().list(&RunQuery { pipeline: filter.only_process(), ..RunQuery::default() }).await;
+    let runs =
+        app.runner.store().list(&RunQuery { pipeline: filter.only_process(), ..RunQuery::default() }).await;
     let runs = runs.map_err(|error| Problem::of_history(&StepError::from(error)))?;
     // Names made later sort later, and the newest is first.
     let runs = runs.into_iter().filter(|run| after.as_ref().is_none_or(|after| run.run < *after));

@@ -2,12 +2,12 @@
 
 mod api;
 mod app;
-mod datasets;
-mod graph;
 mod asked;
 mod conformance;
+mod datasets;
 mod events;
 mod execution;
+mod graph;
 mod jobs;
 mod link;
 mod listen;

@@ -89,7 +89,10 @@ async fn lines(
     let events = app.runner.store().load_after(&run, after).await;
     let events = events.map_err(|error| Problem::of_history(&StepError::from(error)))?;
     let path = format!("/jobs/{run}/logs");
-    let mut links = vec![Link::json("self", base.at(&all.address(&path))), Link::json("up", base.at(&format!("/jobs/{run}")))];
+    let mut links = vec![
+        Link::json("self", base.at(&all.address(&path))),
+        Link::json("up", base.at(&format!("/jobs/{run}"))),
+    ];
     let mut lines = Vec::new();
     for (number, event) in (after + 1..).zip(&events) {
         // Events are whole: what follows the last one of a page is not cut.
@@ -98,7 +101,9 @@ async fn lines(
             links.push(Link::json("next", base.at(&next.address(&path))));
             break;
         }
-        lines.extend(of(number, event).into_iter().filter(|line| step.as_ref().is_none_or(|step| line.is_of(step))));
+        lines.extend(
+            of(number, event).into_iter().filter(|line| step.as_ref().is_none_or(|step| line.is_of(step))),
+        );
     }
     Ok(Json(Logs { lines, links }))
 }
@@ -136,7 +141,9 @@ fn of(number: usize, RunEvent { at, event, .. }: &RunEvent) -> Vec<Line> {
 fn level(event: &Event) -> &'static str {
     match event {
         Event::Ended { error: Some(error), .. } if *error != StepError::Cancelled => "error",
-        Event::Retrying { .. } | Event::Relisted { .. } | Event::Discarded { .. } | Event::Skipped { .. } => "warning",
+        Event::Retrying { .. } | Event::Relisted { .. } | Event::Discarded { .. } | Event::Skipped { .. } => {
+            "warning"
+        }
         Event::Checked { checks, .. } if checks.iter().any(|check| !check.passed) => "warning",
         _ => "info",
     }

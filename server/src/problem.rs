@@ -139,11 +139,8 @@ impl Problem {
     /// No process of that name.
     pub(crate) fn no_process(name: &str, help: Option<String>) -> Self {
         let help = help.map_or_else(String::new, |help| format!(": {help}"));
-        let problem = Self::of(
-            StatusCode::NOT_FOUND,
-            "no such process",
-            format!("no process `{name}` here{help}"),
-        );
+        let problem =
+            Self::of(StatusCode::NOT_FOUND, "no such process", format!("no process `{name}` here{help}"));
         problem.part_1("no-such-process")
     }
 
@@ -218,7 +215,11 @@ impl From<PathRejection> for Problem {
 impl From<BytesRejection> for Problem {
     fn from(rejected: BytesRejection) -> Self {
         if rejected.status() == StatusCode::PAYLOAD_TOO_LARGE {
-            return Self::of(StatusCode::PAYLOAD_TOO_LARGE, "content too large", "more was sent than is taken");
+            return Self::of(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "content too large",
+                "more was sent than is taken",
+            );
         }
         Self::bad(rejected.body_text())
     }

@@ -45,7 +45,11 @@ pub(crate) fn routes() -> Routes {
             json!({ "type": "integer", "minimum": 1, "maximum": PAGE_AT_MOST, "default": PAGE }),
             "At most so many",
         )
-        .query("after", json!({ "type": "string", "maxLength": 64 }), "Those that follow the one of this name")
+        .query(
+            "after",
+            json!({ "type": "string", "maxLength": 64 }),
+            "Those that follow the one of this name",
+        )
         .gives::<Processes>(200, "Processes, and where the next ones are");
     let one = Operation::new("getProcessDescription", "processes", "What one takes and gives", Role::Viewer)
         .segment("processID", "A process")
@@ -54,7 +58,11 @@ pub(crate) fn routes() -> Routes {
     Routes::default().get("/processes", list, processes).get("/processes/{processID}", one, process)
 }
 
-async fn processes(State(app): State<Arc<App>>, base: Base, mut query: Query) -> Result<Json<Processes>, Problem> {
+async fn processes(
+    State(app): State<Arc<App>>,
+    base: Base,
+    mut query: Query,
+) -> Result<Json<Processes>, Problem> {
     let limit = query.number("limit", 1, PAGE_AT_MOST).unwrap_or(PAGE);
     let after = query.one("after", |text| Ok(text.to_owned()));
     query.all_read()?;
@@ -137,7 +145,8 @@ impl Runnable {
     fn described(&self, project: &Project, base: &Base) -> Process {
         match self {
             Self::Pipeline(pipeline) => {
-                let (inputs, outputs) = (input::inputs(pipeline, project), described::outputs(pipeline, project));
+                let (inputs, outputs) =
+                    (input::inputs(pipeline, project), described::outputs(pipeline, project));
                 self.summary(base).with(inputs, outputs)
             }
             Self::Own(own) => self.summary(base).with(own.inputs(), own.outputs()),

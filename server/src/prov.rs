@@ -21,10 +21,11 @@ use crate::{
 
 /// Addresses of provenance.
 pub(crate) fn routes() -> Routes {
-    let prov = Operation::new("getProvenance", "jobs", "What a job was made of and what it made", Role::Viewer)
-        .segment("jobID", "A job")
-        .gives_media(200, "application/json", "A PROV-JSON document")
-        .refuses(404, "No such job");
+    let prov =
+        Operation::new("getProvenance", "jobs", "What a job was made of and what it made", Role::Viewer)
+            .segment("jobID", "A job")
+            .gives_media(200, "application/json", "A PROV-JSON document")
+            .refuses(404, "No such job");
     Routes::default().get("/jobs/{jobID}/prov", prov, provenance)
 }
 
@@ -76,7 +77,11 @@ fn document(known: &Known, base: &Base) -> Value {
         plan(&mut records, state, &run);
         for (name, value) in &accepted.params {
             let entity = format!("frazil:{}/input/{name}", known.run);
-            records.add("entity", &entity, json!({ "prov:type": "frazil:parameter", "prov:label": name, "prov:value": value }));
+            records.add(
+                "entity",
+                &entity,
+                json!({ "prov:type": "frazil:parameter", "prov:label": name, "prov:value": value }),
+            );
             records.relate("used", json!({ "prov:activity": run, "prov:entity": entity }));
         }
     }
@@ -91,15 +96,22 @@ fn plan(records: &mut Records, state: &RunState, run: &str) {
     let process = format!("process:{}", accepted.pipeline);
     let steps: Vec<&str> =
         accepted.units.iter().flat_map(|unit| &unit.nodes).map(|(_, uses)| uses.as_str()).collect();
-    records.add("entity", &process, json!({
-        "prov:type": "prov:Plan", "frazil:digest": accepted.digest, "frazil:steps": steps,
-    }));
+    records.add(
+        "entity",
+        &process,
+        json!({
+            "prov:type": "prov:Plan", "frazil:digest": accepted.digest, "frazil:steps": steps,
+        }),
+    );
     records.add("agent", "frazil:software", json!({
         "prov:type": "prov:SoftwareAgent", "prov:label": "frazil", "frazil:version": env!("CARGO_PKG_VERSION"),
     }));
-    records.relate("wasAssociatedWith", json!({
-        "prov:activity": run, "prov:agent": "frazil:software", "prov:plan": process,
-    }));
+    records.relate(
+        "wasAssociatedWith",
+        json!({
+            "prov:activity": run, "prov:agent": "frazil:software", "prov:plan": process,
+        }),
+    );
 }
 
 /// The states of datasets that it read and that it left.
@@ -111,10 +123,14 @@ fn datasets(records: &mut Records, state: &RunState, run: &str) {
         let Some(Document::Snapshot(snapshot)) = &unit.output else { continue };
         let Some(id) = &snapshot.id else { continue };
         let entity = format!("icechunk:{}@{id}", snapshot.dataset);
-        records.add("entity", &entity, json!({
-            "prov:type": "frazil:snapshot", "frazil:dataset": snapshot.dataset, "frazil:snapshot": id,
-            "frazil:branch": snapshot.branch,
-        }));
+        records.add(
+            "entity",
+            &entity,
+            json!({
+                "prov:type": "frazil:snapshot", "frazil:dataset": snapshot.dataset, "frazil:snapshot": id,
+                "frazil:branch": snapshot.branch,
+            }),
+        );
         if opens(head) || snapshot.base.as_ref() == Some(id) {
             read.push(entity);
             continue;
@@ -131,16 +147,22 @@ fn datasets(records: &mut Records, state: &RunState, run: &str) {
         if let Some(base) = &snapshot.base {
             let before = format!("icechunk:{}@{base}", snapshot.dataset);
             records.add("entity", &before, json!({ "prov:type": "frazil:snapshot", "frazil:dataset": snapshot.dataset, "frazil:snapshot": base }));
-            records.relate("wasDerivedFrom", json!({
-                "prov:generatedEntity": entity, "prov:usedEntity": before, "prov:type": "prov:Revision",
-            }));
+            records.relate(
+                "wasDerivedFrom",
+                json!({
+                    "prov:generatedEntity": entity, "prov:usedEntity": before, "prov:type": "prov:Revision",
+                }),
+            );
         }
         made.push(entity);
     }
     for entity in &read {
         records.relate("used", json!({ "prov:activity": run, "prov:entity": entity }));
         for output in &made {
-            records.relate("wasDerivedFrom", json!({ "prov:generatedEntity": output, "prov:usedEntity": entity, "prov:activity": run }));
+            records.relate(
+                "wasDerivedFrom",
+                json!({ "prov:generatedEntity": output, "prov:usedEntity": entity, "prov:activity": run }),
+            );
         }
     }
 }

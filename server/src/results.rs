@@ -63,9 +63,11 @@ pub(crate) fn routes() -> Routes {
     let one = of("getResultOutput", "One output of a job")
         .segment("outputID", "A dataset that it writes")
         .gives::<Output>(200, "A link to the state of the dataset");
-    Routes::default()
-        .get("/jobs/{jobID}/results", all, results)
-        .get("/jobs/{jobID}/results/{outputID}", one, output)
+    Routes::default().get("/jobs/{jobID}/results", all, results).get(
+        "/jobs/{jobID}/results/{outputID}",
+        one,
+        output,
+    )
 }
 
 async fn results(
@@ -79,7 +81,8 @@ async fn results(
     let is_raw = reply(&known).is_some_and(|reply| reply.is_raw);
     let mut headers = HeaderMap::new();
     for (name, output) in &outputs {
-        let link = format!("<{}>; rel=\"{}\"; type=\"{}\"; title=\"{name}\"", output.href, output.rel, output.media);
+        let link =
+            format!("<{}>; rel=\"{}\"; type=\"{}\"; title=\"{name}\"", output.href, output.rel, output.media);
         if let Ok(value) = HeaderValue::from_str(&link) {
             headers.append(header::LINK, value);
         }
@@ -100,7 +103,11 @@ async fn output(
     let mut outputs = ready(&app, &known, &base)?;
     outputs.remove(&name).map(Json).ok_or_else(|| {
         let known: Vec<String> = outputs.keys().map(|name| format!("`{name}`")).collect();
-        Problem::no_output(format!("job `{job}` has no output `{}`: there are {}", short(&name), known.join(", ")))
+        Problem::no_output(format!(
+            "job `{job}` has no output `{}`: there are {}",
+            short(&name),
+            known.join(", ")
+        ))
     })
 }
 
@@ -141,7 +148,8 @@ pub(crate) fn outputs(app: &App, _: &RunId, state: &RunState, base: &Base) -> Ou
         let pinned = snapshot.as_ref().map_or_else(|| dataset.to_string(), |id| format!("{dataset}@{id}"));
         let links = vec![
             Link::to("item", "application/vnd+zarr", base.at(&format!("/zarr/{pinned}/"))).titled("Zarr"),
-            Link::json("collection", base.at(&format!("/stac/collections/{dataset}"))).titled("STAC collection"),
+            Link::json("collection", base.at(&format!("/stac/collections/{dataset}")))
+                .titled("STAC collection"),
         ];
         let output = Output {
             href: base.at(&format!("/icechunk/{dataset}")),

@@ -34,8 +34,8 @@ use serde_json::{Map, Value};
 use tokio::sync::{Notify, broadcast};
 
 use crate::live::{Current, Live};
-pub(crate) use progress::{Change, Standing};
 use progress::Board;
+pub(crate) use progress::{Change, Standing};
 use queue::{Queue, Waiting};
 pub(crate) use refusal::{Refusal, Uncancelled};
 

@@ -72,7 +72,8 @@ impl Pipeline {
         for (name, param) in &self.params {
             let Some(default) = &param.default else { continue };
             let names = template::names(project, &defaults, instant, self.id.as_str());
-            let value = template::evaluate_all(default, &names).ok().and_then(|value| param.accept(&value).ok());
+            let value =
+                template::evaluate_all(default, &names).ok().and_then(|value| param.accept(&value).ok());
             defaults.extend(value.map(|value| (name.clone(), value)));
         }
         defaults

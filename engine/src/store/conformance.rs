@@ -77,7 +77,9 @@ async fn logs_keep_their_order(store: &dyn RunStore) -> Result<(), String> {
         ensure!(store.load(&run).await.map_err(text)? == all);
         for after in [0, 1, all.len() / 2, all.len(), all.len() + 3] {
             let part = store.load_part(&run, after, 1).await.map_err(text)?;
-            ensure!(part.len() <= 1 && part.first() == store.load_after(&run, after).await.map_err(text)?.first());
+            ensure!(
+                part.len() <= 1 && part.first() == store.load_after(&run, after).await.map_err(text)?.first()
+            );
             let rest = store.load_after(&run, after).await.map_err(text)?;
             ensure!(rest == all[after.min(all.len())..]);
         }

@@ -29,7 +29,10 @@ pub(super) fn of(
     let is_plain = text.chars().all(|c| c.is_ascii_graphic());
     if text.is_empty() || text.len() > AT_MOST || !is_plain {
         let message = format!("1 to {AT_MOST} visible ASCII characters are wanted");
-        return Err(Problem::wrong("the request cannot be taken", vec![Wrong::new("Idempotency-Key", message)]));
+        return Err(Problem::wrong(
+            "the request cannot be taken",
+            vec![Wrong::new("Idempotency-Key", message)],
+        ));
     }
     let asked = serde_json::to_value(asked).unwrap_or(Value::Null);
     let digest = Sha256::digest(format!("{process}\n{}", sorted(asked)));

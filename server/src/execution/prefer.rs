@@ -41,7 +41,10 @@ impl Prefer {
 
     /// What of it was done, for a process that becomes a job.
     pub(super) fn applied(self) -> Option<HeaderValue> {
-        let parts = [self.respond_async.then(|| "respond-async".to_owned()), self.wait.map(|wait| format!("wait={}", wait.as_secs()))];
+        let parts = [
+            self.respond_async.then(|| "respond-async".to_owned()),
+            self.wait.map(|wait| format!("wait={}", wait.as_secs())),
+        ];
         let parts: Vec<String> = parts.into_iter().flatten().collect();
         if parts.is_empty() { None } else { HeaderValue::from_str(&parts.join(", ")).ok() }
     }

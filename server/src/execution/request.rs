@@ -91,11 +91,15 @@ impl Execute {
             let place = format!("outputs.{}", short(name));
             if !known.contains(name) {
                 let list: Vec<String> = known.iter().map(|name| format!("`{name}`")).collect();
-                errors.push(Wrong::new(&place, format!("there is no such output: there are {}", list.join(", "))));
+                errors.push(Wrong::new(
+                    &place,
+                    format!("there is no such output: there are {}", list.join(", ")),
+                ));
             }
             let mode = output.get("transmissionMode");
             if let Some(mode) = mode.filter(|mode| *mode != offered) {
-                let message = format!("`transmissionMode` is `{offered}` here, not {}", short(&mode.to_string()));
+                let message =
+                    format!("`transmissionMode` is `{offered}` here, not {}", short(&mode.to_string()));
                 errors.push(Wrong::new(place, message));
             }
         }
@@ -160,7 +164,9 @@ mod tests {
     #[test]
     fn a_subscriber_is_read_as_the_text_and_as_the_schema_have_it() {
         for name in ["successUri", "successUrl"] {
-            let asked = read(&json!({ "subscriber": { name: "https://a.example/", "failedUri": "https://b.example/" } }));
+            let asked = read(
+                &json!({ "subscriber": { name: "https://a.example/", "failedUri": "https://b.example/" } }),
+            );
             let mut errors = Vec::new();
             let subscriber = asked.unwrap().reply(Vec::new(), &mut errors).subscriber.unwrap();
             assert_eq!(subscriber.success.as_deref(), Some("https://a.example/"));

@@ -76,7 +76,11 @@ impl Inputs {
     }
 
     /// What `select` names with what `params` holds; everything where nothing is selected.
-    pub(super) fn stages(&mut self, project: &Project, instant: DateTime<Utc>) -> Vec<(Stage, Map<String, Value>)> {
+    pub(super) fn stages(
+        &mut self,
+        project: &Project,
+        instant: DateTime<Utc>,
+    ) -> Vec<(Stage, Map<String, Value>)> {
         let names = self.texts("select").unwrap_or_default();
         if names.len() > SELECTED_AT_MOST {
             self.wrong("select", format!("at most {SELECTED_AT_MOST} names are taken"));
@@ -162,7 +166,10 @@ impl Inputs {
 }
 
 fn text(value: &Value) -> Result<String, String> {
-    value.as_str().map(str::to_owned).ok_or_else(|| format!("text is wanted, not {}", short(&value.to_string())))
+    value
+        .as_str()
+        .map(str::to_owned)
+        .ok_or_else(|| format!("text is wanted, not {}", short(&value.to_string())))
 }
 
 /// A message without the whole of a long value.

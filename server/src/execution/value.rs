@@ -52,7 +52,8 @@ pub(super) fn plain(given: &Value) -> Result<Value, String> {
     if object.contains_key("href") && !object.contains_key("type") {
         return Err("values are taken as they are, and nothing is fetched from an `href`".to_owned());
     }
-    let qualifies = |key: &String| matches!(key.as_str(), "value" | "mediaType" | "encoding" | "schema" | "format");
+    let qualifies =
+        |key: &String| matches!(key.as_str(), "value" | "mediaType" | "encoding" | "schema" | "format");
     match object.get("value") {
         Some(value) if object.keys().all(qualifies) => qualified(value, object),
         _ => Ok(given.clone()),
@@ -92,12 +93,21 @@ mod tests {
 
     #[test]
     fn a_value_may_be_bare_qualified_or_in_a_list() {
-        for given in [json!(3), json!({ "value": 3 }), json!({ "value": 3, "mediaType": "application/json" }), json!([3])] {
+        for given in [
+            json!(3),
+            json!({ "value": 3 }),
+            json!({ "value": 3, "mediaType": "application/json" }),
+            json!([3]),
+        ] {
             assert_eq!(read("int", false, given.clone()), Ok(json!(3)), "{given}");
         }
         assert_eq!(read("int", true, json!([1, { "value": 2 }])), Ok(json!([1, 2])));
         assert!(read("int", false, json!([1, 2])).is_err());
-        assert!(read("int", false, json!({ "href": "http://127.0.0.1/" })).unwrap_err().contains("nothing is fetched"));
+        assert!(
+            read("int", false, json!({ "href": "http://127.0.0.1/" }))
+                .unwrap_err()
+                .contains("nothing is fetched")
+        );
         assert!(read("string", false, json!({ "value": "YQ==", "encoding": "base64" })).is_err());
         assert!(read("string", false, json!({ "value": "a", "mediaType": "image/tiff" })).is_err());
     }
@@ -122,6 +132,9 @@ mod tests {
     fn a_geometry_is_not_taken_for_a_qualified_value() {
         let point = json!({ "type": "Point", "coordinates": [1.0, 2.0] });
         assert_eq!(read("geojson", false, point.clone()), Ok(point.clone()));
-        assert_eq!(read("geojson", false, json!({ "value": point, "mediaType": "application/geo+json" })), Ok(point));
+        assert_eq!(
+            read("geojson", false, json!({ "value": point, "mediaType": "application/geo+json" })),
+            Ok(point)
+        );
     }
 }

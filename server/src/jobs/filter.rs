@@ -74,7 +74,12 @@ impl Filter {
 impl Interval {
     /// An instant, or two ends with `/` between, each of which may be open.
     fn parse(text: &str) -> Result<Self, String> {
-        let bad = || format!("`{}` is neither an instant nor an interval such as `2024-01-01T00:00:00Z/..`", short(text));
+        let bad = || {
+            format!(
+                "`{}` is neither an instant nor an interval such as `2024-01-01T00:00:00Z/..`",
+                short(text)
+            )
+        };
         let instant = |text: &str| text.parse::<DateTime<Utc>>().map_err(|_| bad());
         let end = |text: &str| if matches!(text, ".." | "") { Ok(None) } else { instant(text).map(Some) };
         let Some((from, to)) = text.split_once('/') else {

@@ -49,7 +49,10 @@ impl Known {
     fn apply(&mut self, event: &RunEvent) -> Result<(), Problem> {
         self.state.apply(event).map_err(|error| {
             tracing::error!(run = %self.run, %error, "the log of a run cannot be read");
-            Problem::internal(format!("the log of run `{}` is damaged; the server's log says where", self.run))
+            Problem::internal(format!(
+                "the log of run `{}` is damaged; the server's log says where",
+                self.run
+            ))
         })?;
         self.updated = event.at;
         match &event.event {

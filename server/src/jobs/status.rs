@@ -93,7 +93,10 @@ struct Detail {
 impl Status {
     pub(super) fn from_name(name: &str) -> Result<Self, String> {
         serde_json::from_value(name.into()).map_err(|_| {
-            format!("`{}` is none of accepted, running, successful, failed, dismissed", crate::asked::short(name))
+            format!(
+                "`{}` is none of accepted, running, successful, failed, dismissed",
+                crate::asked::short(name)
+            )
         })
     }
 
@@ -169,7 +172,9 @@ impl StatusInfo {
 
     /// With links to jobs that were made by the same request.
     pub(crate) fn beside(&mut self, others: &[RunId], base: &Base) {
-        let link = |run: &RunId| Link::json("related", base.at(&format!("/jobs/{run}"))).titled("Made by the same request");
+        let link = |run: &RunId| {
+            Link::json("related", base.at(&format!("/jobs/{run}"))).titled("Made by the same request")
+        };
         self.links.extend(others.iter().map(link));
     }
 

@@ -144,8 +144,9 @@ pub(crate) fn written(pipeline: &Pipeline) -> Vec<DatasetId> {
 pub(super) fn outputs(pipeline: &Pipeline, project: &Project) -> BTreeMap<String, Described> {
     let of = |id: DatasetId| {
         let title = project.datasets.get(id.as_str()).map(|info| info.block.title.clone());
-        let described = Described::output(title.unwrap_or_else(|| id.to_string()), link_schema())
-            .saying("The state of the dataset as the run left it: its Icechunk repository, and what else reads it.");
+        let described = Described::output(title.unwrap_or_else(|| id.to_string()), link_schema()).saying(
+            "The state of the dataset as the run left it: its Icechunk repository, and what else reads it.",
+        );
         (id.to_string(), described)
     };
     written(pipeline).into_iter().map(of).collect()

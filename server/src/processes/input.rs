@@ -66,7 +66,8 @@ fn limits(mut schema: Value, param: &Param, least: &str, most: &str) -> Value {
         if let Some(limit) = limit {
             // A whole number is written as one.
             #[expect(clippy::cast_possible_truncation, reason = "whole and below 2^53")]
-            let number = if limit.fract() == 0.0 && limit.abs() < 9e15 { json!(limit as i64) } else { json!(limit) };
+            let number =
+                if limit.fract() == 0.0 && limit.abs() < 9e15 { json!(limit as i64) } else { json!(limit) };
             schema[key] = number;
         }
     }
@@ -108,7 +109,14 @@ mod tests {
     fn the_pattern_of_periods_takes_what_is_one_and_little_else() {
         let pattern = regex(PERIOD);
         for text in [
-            "2024", "2024-03", "2024-03-01", "2024-03-01T05", "2024-03-01T05:30", "2024-W05", "2024-02-D3", "2024-02-P6",
+            "2024",
+            "2024-03",
+            "2024-03-01",
+            "2024-03-01T05",
+            "2024-03-01T05:30",
+            "2024-W05",
+            "2024-02-D3",
+            "2024-02-P6",
         ] {
             assert!(text.parse::<PeriodText>().is_ok() && pattern(text), "{text}");
         }

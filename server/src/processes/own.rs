@@ -3,11 +3,7 @@ use std::collections::BTreeMap;
 use frazil_engine::project::Project;
 use serde_json::{Value, json};
 
-use super::{
-    Described, Process,
-    described::links,
-    input::PERIOD,
-};
+use super::{Described, Process, described::links, input::PERIOD};
 use crate::asked::Base;
 
 /// A process of the server itself.
@@ -79,7 +75,10 @@ impl Own {
 
     const fn words(self) -> (&'static str, &'static str) {
         match self {
-            Self::Sync => ("Run what is selected", "Runs pipelines, or the steps that datasets need, as `frazil run` does."),
+            Self::Sync => (
+                "Run what is selected",
+                "Runs pipelines, or the steps that datasets need, as `frazil run` does.",
+            ),
             Self::Backfill => (
                 "Run what lies in a range of periods",
                 "Runs what is selected for the periods that are asked for, as `frazil backfill` does.",
@@ -114,7 +113,10 @@ impl Own {
         if self == Self::Estimate {
             let online = json!({ "type": "boolean", "default": false });
             let online = Described::input("Ask sources", online, false);
-            inputs.push(("online", online.saying("Asks each source for the size of a few of the files that would be fetched.")));
+            inputs.push((
+                "online",
+                online.saying("Asks each source for the size of a few of the files that would be fetched."),
+            ));
         }
         if self == Self::Backfill {
             inputs.extend(range());
@@ -131,12 +133,21 @@ impl Own {
         let outputs = match self {
             Self::Plan => vec![("plan", Described::output("The plan", json!({ "type": "object" })))],
             Self::Estimate => {
-                vec![("estimate", Described::output("The work, in all and of each pipeline", json!({ "type": "object" })))]
+                vec![(
+                    "estimate",
+                    Described::output("The work, in all and of each pipeline", json!({ "type": "object" })),
+                )]
             }
-            Self::Echo => echoed().into_iter().map(|(name, input)| (name, Described::output(input.title, input.schema))).collect(),
+            Self::Echo => echoed()
+                .into_iter()
+                .map(|(name, input)| (name, Described::output(input.title, input.schema)))
+                .collect(),
             Self::Sync | Self::Backfill => {
                 let link = json!({ "type": "object", "required": ["href"], "properties": { "href": { "type": "string" } } });
-                vec![("datasets", Described::output("The datasets that are written, each as a link of its own", link))]
+                vec![(
+                    "datasets",
+                    Described::output("The datasets that are written, each as a link of its own", link),
+                )]
             }
         };
         outputs.into_iter().map(|(name, output)| (name.to_owned(), output)).collect()
@@ -161,21 +172,39 @@ fn range() -> Vec<(&'static str, Described)> {
     let period = || json!({ "type": "string", "pattern": PERIOD });
     let span = json!({ "type": "string" });
     vec![
-        ("from", Described::input("The first period", period(), false).saying("Where the pipeline begins if none is said.")),
-        ("to", Described::input("The last period", period(), false).saying("Where the pipeline ends if none is said.")),
+        (
+            "from",
+            Described::input("The first period", period(), false)
+                .saying("Where the pipeline begins if none is said."),
+        ),
+        (
+            "to",
+            Described::input("The last period", period(), false)
+                .saying("Where the pipeline ends if none is said."),
+        ),
         (
             "period",
             Described::input("Only these periods", span, false)
-                .saying("One, a coarser one for all that lie in it, or `FIRST..LAST`; not with `from` and `to`.")
+                .saying(
+                    "One, a coarser one for all that lie in it, or `FIRST..LAST`; not with `from` and `to`.",
+                )
                 .many(),
         ),
         (
             "only",
-            Described::input("Which of them", json!({ "enum": ["missing", "all"], "default": "missing" }), false),
+            Described::input(
+                "Which of them",
+                json!({ "enum": ["missing", "all"], "default": "missing" }),
+                false,
+            ),
         ),
         (
             "order",
-            Described::input("In which order", json!({ "enum": ["oldest", "newest"], "default": "oldest" }), false),
+            Described::input(
+                "In which order",
+                json!({ "enum": ["oldest", "newest"], "default": "oldest" }),
+                false,
+            ),
         ),
     ]
 }

@@ -3,19 +3,19 @@
 
 #[path = "serve/datasets.rs"]
 mod datasets;
+#[path = "serve/jobs.rs"]
+mod jobs;
 #[path = "serve/landing.rs"]
 mod landing;
+#[path = "serve/processes.rs"]
+mod processes;
 #[path = "serve/restarts.rs"]
 mod restarts;
+#[path = "serve/schema.rs"]
+mod schema;
 #[path = "serve/stac.rs"]
 mod stac;
 #[path = "serve/stand.rs"]
 mod stand;
 #[path = "serve/zarr.rs"]
 mod zarr;
-#[path = "serve/jobs.rs"]
-mod jobs;
-#[path = "serve/processes.rs"]
-mod processes;
-#[path = "serve/schema.rs"]
-mod schema;

@@ -230,8 +230,8 @@ pub(super) fn load(
     let mut select = connection
         .prepare_cached("SELECT line FROM events WHERE run = ?1 AND place >= ?2 ORDER BY place LIMIT ?3")?;
     let number = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
-    let lines =
-        select.query_map(params![run.as_str(), number(after), number(most)], |row| row.get::<_, String>(0))?;
+    let lines = select
+        .query_map(params![run.as_str(), number(after), number(most)], |row| row.get::<_, String>(0))?;
     let mut events = Vec::new();
     for (place, line) in (after..).zip(lines) {
         let line = line?;

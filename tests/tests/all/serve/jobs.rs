@@ -17,7 +17,9 @@ fn a_run_that_is_asked_for_over_http_is_a_job_with_results() {
     let rainfall = Rainfall::of_days(31);
     let serving = Serving::start(&rainfall.sandbox);
     let asked = json!({ "inputs": { "end": "2024-01-31" } });
-    let made = execute(&serving, &[("Prefer", "respond-async, wait=30"), ("Idempotency-Key", "day-1")], &asked).expect(201);
+    let made =
+        execute(&serving, &[("Prefer", "respond-async, wait=30"), ("Idempotency-Key", "day-1")], &asked)
+            .expect(201);
     assert_eq!(made.header("preference-applied"), Some("respond-async, wait=30"));
     let status = made.json();
     let location = made.header("location").unwrap().to_owned();
@@ -45,8 +47,12 @@ fn a_run_that_is_asked_for_over_http_is_a_job_with_results() {
     let prov = serving.get(&format!("{location}/prov")).expect(200).json();
     let run = format!("run:{}", status["jobID"].as_str().unwrap());
     assert_eq!(prov["activity"][&run]["frazil:status"], "successful", "{prov}");
-    let made: Vec<&str> =
-        prov["wasGeneratedBy"].as_object().unwrap().values().map(|one| one["prov:entity"].as_str().unwrap()).collect();
+    let made: Vec<&str> = prov["wasGeneratedBy"]
+        .as_object()
+        .unwrap()
+        .values()
+        .map(|one| one["prov:entity"].as_str().unwrap())
+        .collect();
     assert!(made.iter().any(|entity| entity.starts_with("icechunk:rain_daily@")), "{prov}");
 
     let logs = serving.get(&format!("{location}/logs?step=daily")).expect(200).json();
@@ -59,7 +65,11 @@ fn a_run_that_is_asked_for_over_http_is_a_job_with_results() {
     filters(&serving, &status);
 
     // Asked for as it is: links alone.
-    let raw = execute(&serving, &[("Prefer", "wait=30")], &json!({ "inputs": { "end": "2024-01-31" }, "response": "raw" }));
+    let raw = execute(
+        &serving,
+        &[("Prefer", "wait=30")],
+        &json!({ "inputs": { "end": "2024-01-31" }, "response": "raw" }),
+    );
     let location = raw.expect(201).header("location").unwrap().to_owned();
     let raw = serving.get(&format!("{location}/results")).expect(204);
     assert!(raw.header("link").is_some_and(|link| link.contains("/icechunk/rain_")), "{raw:?}");

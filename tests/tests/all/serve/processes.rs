@@ -3,7 +3,8 @@
 use frazil_tests::{sandbox::Sandbox, serving::Serving};
 use serde_json::{Value, json};
 
-pub(super) const PROJECT: &str = "frazil: 1\nid: shore\nextent: { bbox: [-13.5, 6.8, -10.1, 10.1] }\nserve: { echo: true }\n";
+pub(super) const PROJECT: &str =
+    "frazil: 1\nid: shore\nextent: { bbox: [-13.5, 6.8, -10.1, 10.1] }\nserve: { echo: true }\n";
 
 /// A pipeline of which nothing is run here.
 pub(super) const RAIN: &str = r#"frazil: 1
@@ -60,14 +61,27 @@ fn a_pipeline_is_described_with_its_parameters_and_datasets() {
     let input = |name: &str| rain["inputs"][name].clone();
     assert_eq!(input("who")["minOccurs"], 1);
     assert_eq!(input("start")["title"], "First day");
-    assert_eq!((&input("start")["schema"]["default"], &input("start")["minOccurs"]), (&json!("2024-01-01"), &json!(0)));
-    assert_eq!(input("tries")["schema"], json!({ "type": "integer", "minimum": 1, "maximum": 5, "default": 2 }));
+    assert_eq!(
+        (&input("start")["schema"]["default"], &input("start")["minOccurs"]),
+        (&json!("2024-01-01"), &json!(0))
+    );
+    assert_eq!(
+        input("tries")["schema"],
+        json!({ "type": "integer", "minimum": 1, "maximum": 5, "default": 2 })
+    );
     assert_eq!(input("bbox")["schema"]["oneOf"][0]["format"], "ogc-bbox");
-    assert_eq!(input("bbox")["schema"]["default"], json!([-13.5, 6.8, -10.1, 10.1]), "expressions are evaluated");
+    assert_eq!(
+        input("bbox")["schema"]["default"],
+        json!([-13.5, 6.8, -10.1, 10.1]),
+        "expressions are evaluated"
+    );
     assert_eq!(rain["outputs"]["rain_daily"]["title"], "Rain of each day");
 
     let problem = serving.get("/processes/rains").expect(404).json();
-    assert_eq!(problem["type"], "http://www.opengis.net/def/exceptions/ogcapi-processes-1/1.0/no-such-process");
+    assert_eq!(
+        problem["type"],
+        "http://www.opengis.net/def/exceptions/ogcapi-processes-1/1.0/no-such-process"
+    );
     assert!(problem["detail"].as_str().unwrap().contains("did you mean `rain`?"), "{problem}");
     for query in ["limit=0", "limit=x", "limit=1&limit=2"] {
         serving.get(&format!("/processes?{query}")).is(400);
@@ -107,16 +121,25 @@ fn plans_and_echoes_are_answered_at_once() {
     let asked = json!({ "inputs": { "select": ["rain"], "params": { "who": "anna" }, "as-of": "2024-02-01T00:00:00Z" } });
     let plan = serving.post("/processes/plan/execution", &asked).expect(200).json();
     let told: Value = serde_json::from_str(&sandbox.succeed(&[
-        "plan", "rain", "-p", "who=anna", "--as-of", "2024-02-01T00:00:00Z", "--format", "json",
+        "plan",
+        "rain",
+        "-p",
+        "who=anna",
+        "--as-of",
+        "2024-02-01T00:00:00Z",
+        "--format",
+        "json",
     ]))
     .unwrap();
     assert_eq!(plan, told, "the command line plans the same");
     let estimate = serving.post("/processes/estimate/execution", &asked).expect(200).json();
     assert_eq!(estimate["total"], plan["total"]);
-    let problem = serving.post("/processes/plan/execution", &json!({ "inputs": { "select": "rian" } })).expect(400);
+    let problem =
+        serving.post("/processes/plan/execution", &json!({ "inputs": { "select": "rian" } })).expect(400);
     assert!(problem.text().contains("rian"), "{}", problem.text());
 
-    let echo = json!({ "inputs": { "message": { "value": "ice" }, "list": ["a", { "value": "b" }], "pause": 0 } });
+    let echo =
+        json!({ "inputs": { "message": { "value": "ice" }, "list": ["a", { "value": "b" }], "pause": 0 } });
     let given = serving.post("/processes/echo/execution", &echo).expect(200).json();
     assert_eq!(given, json!({ "message": "ice", "list": ["a", "b"] }));
     serving.post("/processes/echo/execution", &json!({ "inputs": { "pause": 11 } })).is(400);

@@ -47,7 +47,9 @@ fn whatever_is_asked_is_answered_as_the_document_says() {
     let serving = Serving::start(&sandbox);
     let document = sandbox.path("openapi.json");
     std::fs::write(&document, serving.get("/api").expect(200).text()).unwrap();
-    let Some(found) = ask_python("fuzz_openapi.py", &[&document.to_string_lossy(), &serving.url]) else { return };
+    let Some(found) = ask_python("fuzz_openapi.py", &[&document.to_string_lossy(), &serving.url]) else {
+        return;
+    };
     assert_eq!(found["failures"], json!([]), "{found:#}");
     assert!(found["calls"].as_u64().unwrap() > 200, "{found}");
     serving.get("/health/live").is(204);
@@ -59,9 +61,16 @@ fn a_client_of_the_standard_runs_a_process() {
     let sandbox = Sandbox::new(&[("frazil.yaml", "frazil: 1\nid: shore\nserve: { echo: true }\n")]);
     let serving = Serving::start(&sandbox);
     let Some(seen) = ask_python("ogc_client.py", &[&serving.url]) else { return };
-    let processes: Vec<&str> = seen["processes"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+    let processes: Vec<&str> =
+        seen["processes"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
     assert_eq!(processes, ["sync", "backfill", "plan", "estimate", "echo"]);
     assert_eq!(seen["described"], "Give back what is given");
     assert_eq!(seen["echo"], json!({ "message": "ice" }));
-    assert!(seen["conformance"].as_array().unwrap().iter().any(|class| class.as_str().unwrap().ends_with("/core")));
+    assert!(
+        seen["conformance"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|class| class.as_str().unwrap().ends_with("/core"))
+    );
 }
