@@ -38,7 +38,7 @@ use crate::{
     jobs::{self, Jobs},
     live::{Current, Live},
     logs, pages,
-    problem::Problem,
+    problem::{self, Problem},
     processes, prov, raw, results,
     runner::Runner,
     shelves::Shelves,
@@ -143,25 +143,16 @@ impl App {
 
 /// All addresses.
 pub(crate) fn router(app: Arc<App>) -> Router {
-    // Readers in browsers come from anywhere, and nothing here is decided by a cookie.
+    // Readers in browsers come from anywhere, and nothing here is decided by a cookie. Pages of others may
+    // read and start nothing: what starts something takes JSON alone, for which a browser asks here first.
     let cors = CorsLayer::new()
         .allow_origin(Any)
-        .allow_methods([
-            Method::GET,
-            Method::HEAD,
-            Method::POST,
-            Method::PUT,
-            Method::DELETE,
-            Method::OPTIONS,
-        ])
+        .allow_methods([Method::GET, Method::HEAD, Method::OPTIONS])
         .allow_headers([
             header::RANGE,
             header::IF_RANGE,
             header::IF_NONE_MATCH,
             header::AUTHORIZATION,
-            header::CONTENT_TYPE,
-            HeaderName::from_static("prefer"),
-            HeaderName::from_static("idempotency-key"),
             HeaderName::from_static("last-event-id"),
         ])
         .expose_headers([
@@ -183,6 +174,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .layer(axum::middleware::from_fn(pages::dress))
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, ANSWER_WITHIN))
         .layer(RequestBodyLimitLayer::new(BODY_AT_MOST))
+        .layer(axum::middleware::map_response(problem::written))
         .layer(cors)
         .with_state(app)
 }

@@ -130,6 +130,11 @@ impl FromRequestParts<Arc<App>> for Base {
 }
 
 impl Base {
+    /// What was noted of it with a job.
+    pub(crate) fn told(base: &str) -> Self {
+        Self(base.to_owned())
+    }
+
     /// The whole address of a path.
     pub(crate) fn at(&self, path: &str) -> String {
         format!("{}{path}", self.0)

@@ -15,6 +15,7 @@ pub(crate) const OPENAPI: &str = "application/vnd.oai.openapi+json;version=3.0";
 
 /// The classes of OGC API – Processes that are kept to.
 const CLASSES: &[&str] = &[
+    "http://www.opengis.net/spec/ogcapi-processes-1/1.0/conf/callback",
     "http://www.opengis.net/spec/ogcapi-processes-1/1.0/conf/core",
     "http://www.opengis.net/spec/ogcapi-processes-1/1.0/conf/dismiss",
     "http://www.opengis.net/spec/ogcapi-processes-1/1.0/conf/html",

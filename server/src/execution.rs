@@ -19,7 +19,7 @@ use axum::{
 use chrono::Utc;
 use frazil_engine::{
     data::RunId,
-    event::{Cause, Key, Reply},
+    event::{Cause, Key, Reply, Subscriber},
     pipeline::{Overlap, Pipeline},
     project::Stage,
 };
@@ -33,6 +33,7 @@ use crate::{
     api::{Operation, Role, Routes},
     app::{ANSWER_WITHIN, App},
     asked::{Base, Segments},
+    callbacks,
     jobs::{self, StatusInfo},
     problem::{Problem, Wrong},
     processes::{self, Own, Runnable},
@@ -98,8 +99,8 @@ impl Asked<'_> {
         let mut errors = Vec::new();
         let known: Vec<String> = processes::written(pipeline).iter().map(ToString::to_string).collect();
         let wanted = execute.wanted(&known, "reference", &mut errors);
-        let reply = execute.reply(wanted, &mut errors);
-        self.judge(&reply, &mut errors).await;
+        let mut reply = execute.reply(wanted, &mut errors);
+        self.judge(&mut reply, &mut errors);
         let mut inputs = Inputs::new(execute.inputs);
         let params = inputs.params(pipeline, &self.app.project(), instant);
         errors.extend(inputs.all_wrong(pipeline.id.as_str()));
@@ -117,8 +118,8 @@ impl Asked<'_> {
         let key = key::of(self.headers, self.who.as_deref(), own.id(), &execute)?;
         let instant = Utc::now();
         let mut errors = Vec::new();
-        let reply = execute.reply(Vec::new(), &mut errors);
-        self.judge(&reply, &mut errors).await;
+        let mut reply = execute.reply(Vec::new(), &mut errors);
+        self.judge(&mut reply, &mut errors);
         if !execute.inputs.contains_key("select") {
             errors.push(Wrong::new("inputs.select", "it has no default, so a value has to be given"));
         }
@@ -188,12 +189,17 @@ impl Asked<'_> {
         }
     }
 
-    /// Refuses subscribers that may not be told.
-    #[expect(clippy::unused_async, reason = "names of hosts are looked up here")]
-    async fn judge(&self, reply: &Reply, errors: &mut Vec<Wrong>) {
-        if reply.subscriber.is_some() {
-            errors.push(Wrong::new("subscriber", "this server tells nobody"));
+    /// Refuses subscribers that may not be told, and notes for the others where links begin.
+    fn judge(&self, reply: &mut Reply, errors: &mut Vec<Wrong>) {
+        let Some(subscriber) = &mut reply.subscriber else { return };
+        let settings = &self.app.project().config.serve.callbacks;
+        let Subscriber { success, in_progress, failed, base } = subscriber;
+        for (name, uri) in [("successUri", success), ("inProgressUri", in_progress), ("failedUri", failed)] {
+            if let Some(Err(why)) = uri.as_deref().map(|uri| callbacks::judge(uri, settings)) {
+                errors.push(Wrong::new(format!("subscriber.{name}"), why));
+            }
         }
+        *base = self.base.at("");
     }
 
     /// The answer to a request that made a job, after a while where the one who asked would wait; `beside`

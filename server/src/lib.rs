@@ -3,6 +3,7 @@
 mod api;
 mod app;
 mod asked;
+mod callbacks;
 mod conformance;
 mod datasets;
 mod events;
@@ -48,12 +49,13 @@ pub fn openapi() -> serde_json::Value {
 pub async fn serve(site: Site, listener: TcpListener, stop: CancellationToken) -> io::Result<()> {
     let live = Arc::new(live::Live::new(site.project, site.secrets));
     let runner = Runner::open(Arc::clone(&live), site.registry).await.map_err(io::Error::other)?;
-    let app = app::App::new(live, runner.clone(), stop.clone()).map_err(io::Error::other)?;
+    let app = Arc::new(app::App::new(live, runner.clone(), stop.clone()).map_err(io::Error::other)?);
+    let callbacks = callbacks::tell(Arc::clone(&app), stop.clone());
     let listening = async {
-        let ended = listen::listen(listener, app::router(Arc::new(app)), stop.clone()).await;
+        let ended = listen::listen(listener, app::router(app), stop.clone()).await;
         stop.cancel();
         ended
     };
-    let (ended, ()) = tokio::join!(listening, runner.work(stop.clone()));
+    let (ended, (), ()) = tokio::join!(listening, runner.work(stop.clone()), callbacks);
     ended
 }

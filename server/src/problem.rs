@@ -3,6 +3,7 @@
 use std::{borrow::Cow, time::Duration};
 
 use axum::{
+    body::to_bytes,
     extract::rejection::{BytesRejection, PathRejection},
     http::{HeaderName, HeaderValue, StatusCode, header},
     response::{AppendHeaders, IntoResponse, Response},
@@ -204,6 +205,31 @@ impl Problem {
     pub(crate) fn conflict(detail: impl Into<String>) -> Self {
         Self::of(StatusCode::CONFLICT, "conflict", detail)
     }
+}
+
+/// The longest text of a refusal that is repeated.
+const TEXT_AT_MOST: usize = 4 << 10;
+
+/// Refusals of what stands before our own code, such as a limit or a path that cannot be read, as problems.
+pub(crate) async fn written(response: Response) -> Response {
+    let status = response.status();
+    let media = response.headers().get(header::CONTENT_TYPE).and_then(|media| media.to_str().ok());
+    let is_text = media.is_none_or(|media| media.starts_with("text/plain"));
+    if !(status.is_client_error() || status.is_server_error()) || !is_text {
+        return response;
+    }
+    let (parts, body) = response.into_parts();
+    let text = to_bytes(body, TEXT_AT_MOST).await.unwrap_or_default();
+    let text = String::from_utf8_lossy(&text).into_owned();
+    let title = status.canonical_reason().unwrap_or("refused");
+    let detail = if text.is_empty() { title.to_owned() } else { text };
+    let mut response = Problem::of(status, title, detail).into_response();
+    for (name, value) in &parts.headers {
+        if !matches!(*name, header::CONTENT_TYPE | header::CONTENT_LENGTH) {
+            response.headers_mut().insert(name, value.clone());
+        }
+    }
+    response
 }
 
 impl From<PathRejection> for Problem {

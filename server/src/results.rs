@@ -9,7 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use frazil_engine::{
-    data::{DatasetId, RunId, SnapshotId},
+    data::{DatasetId, Snapshot, SnapshotId},
     event::{Reply, RunState},
     step::{Document, ErrorKind},
 };
@@ -35,8 +35,8 @@ pub(crate) struct Output {
     media: &'static str,
     title: String,
     /// The commit of the repository that the job left.
-    #[serde(rename = "frazil:snapshot", skip_serializing_if = "Option::is_none")]
-    pub(crate) snapshot: Option<String>,
+    #[serde(rename = "frazil:snapshot")]
+    pub(crate) snapshot: String,
     /// What else reads it: Zarr of this very state, and its STAC collection.
     #[serde(rename = "frazil:links")]
     links: Vec<Link>,
@@ -127,7 +127,7 @@ fn ready(app: &App, known: &Known, base: &Base) -> Result<Outputs, Problem> {
 
 /// Those outputs that were asked for.
 fn wanted(app: &App, known: &Known, base: &Base) -> Outputs {
-    let mut outputs = outputs(app, &known.run, &known.state, base);
+    let mut outputs = outputs(app, &known.state, base);
     if let Some(Reply { outputs: named, .. }) = reply(known) {
         outputs.retain(|name, _| named.is_empty() || named.contains(name));
     }
@@ -140,12 +140,12 @@ fn reply(known: &Known) -> Option<&Reply> {
 }
 
 /// The states of datasets that a run left, in whatever way it ended.
-pub(crate) fn outputs(app: &App, _: &RunId, state: &RunState, base: &Base) -> Outputs {
+pub(crate) fn outputs(app: &App, state: &RunState, base: &Base) -> Outputs {
     let datasets = &app.project().datasets;
-    let of = |(dataset, snapshot): (DatasetId, Option<SnapshotId>)| {
+    let of = |(dataset, snapshot): (DatasetId, SnapshotId)| {
         let info = datasets.get(dataset.as_str());
         let title = info.map_or_else(|| dataset.to_string(), |info| info.block.title.clone());
-        let pinned = snapshot.as_ref().map_or_else(|| dataset.to_string(), |id| format!("{dataset}@{id}"));
+        let pinned = format!("{dataset}@{snapshot}");
         let links = vec![
             Link::to("item", "application/vnd+zarr", base.at(&format!("/zarr/{pinned}/"))).titled("Zarr"),
             Link::json("collection", base.at(&format!("/stac/collections/{dataset}")))
@@ -156,7 +156,7 @@ pub(crate) fn outputs(app: &App, _: &RunId, state: &RunState, base: &Base) -> Ou
             rel: "item",
             media: "application/vnd.icechunk",
             title,
-            snapshot: snapshot.map(|id| id.0),
+            snapshot: snapshot.0,
             links,
         };
         (dataset.to_string(), output)
@@ -164,15 +164,16 @@ pub(crate) fn outputs(app: &App, _: &RunId, state: &RunState, base: &Base) -> Ou
     left(state).into_iter().map(of).collect()
 }
 
-/// The datasets that a run wrote, with the state in which it left each.
-pub(crate) fn left(state: &RunState) -> BTreeMap<DatasetId, Option<SnapshotId>> {
+/// The datasets that a run wrote, with the state in which it left each; those that hold nothing yet are
+/// left out.
+fn left(state: &RunState) -> BTreeMap<DatasetId, SnapshotId> {
     let heads = state.accepted.iter().flat_map(|accepted| &accepted.units);
     let mut left = BTreeMap::new();
     for head in heads.filter(|head| !opens(head)) {
         let output = state.units.get(&head.unit).and_then(|unit| unit.output.as_ref());
-        if let Some(Document::Snapshot(snapshot)) = output {
+        if let Some(Document::Snapshot(Snapshot { dataset, id: Some(id), .. })) = output {
             // What a later step makes of the same dataset stands before.
-            left.insert(snapshot.dataset.clone(), snapshot.id.clone());
+            left.insert(dataset.clone(), id.clone());
         }
     }
     left

@@ -105,7 +105,11 @@ impl Serving {
     ///
     /// # Panics
     /// When no answer comes.
-    pub fn follow(&self, path: &str, headers: &[(&str, &str)]) -> (Answer, impl Iterator<Item = String>) {
+    pub fn follow(
+        &self,
+        path: &str,
+        headers: &[(&str, &str)],
+    ) -> (Answer, impl Iterator<Item = String> + use<>) {
         let mut lines = self.open("GET", path, headers, b"");
         let answer = head(&mut lines);
         let is_size = |line: &str| !line.is_empty() && line.bytes().all(|byte| byte.is_ascii_hexdigit());

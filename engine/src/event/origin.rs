@@ -48,6 +48,9 @@ pub struct Subscriber {
     /// Told that it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failed: Option<String>,
+    /// Where addresses of the server begin, as the one who asked knows it.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub base: String,
 }
 
 impl Reply {

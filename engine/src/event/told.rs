@@ -9,12 +9,16 @@ use crate::{
     step::{Document, StepError},
 };
 
-/// An event as a line of JSON, without what only the sink understands.
+/// An event as a line of JSON, without what only the sink understands, and without addresses of subscribers.
 #[must_use]
 pub fn json(run: &str, event: &RunEvent) -> Value {
     let mut body = serde_json::to_value(&event.event).unwrap_or(Value::Null);
     if let Some(written) = body.pointer_mut("/written/written").and_then(Value::as_object_mut) {
         written.remove("body");
+    }
+    // An address of somebody else, in which a token may stand.
+    if let Some(reply) = body.pointer_mut("/accepted/origin/reply").and_then(Value::as_object_mut) {
+        reply.remove("subscriber");
     }
     json!({ "frazil": 1, "type": "event", "run": run, "at": event.at, "event": body })
 }

@@ -11,6 +11,20 @@ pub struct Serve {
     pub limits: Limits,
     /// Whether there is the process `echo`, which gives what it takes: for those who test clients.
     pub echo: bool,
+    /// Whom subscribers of jobs may have told.
+    pub callbacks: Callbacks,
+}
+
+/// Whom subscribers of jobs may have told: nobody where no host is named.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Callbacks {
+    /// Hosts, as `hooks.example.org`, or `*.example.org` for all under it.
+    pub allow: Vec<String>,
+    /// Also by `http://`, which anybody on the way can read and change.
+    pub http: bool,
+    /// Also at addresses of this machine and of networks inside.
+    pub private: bool,
 }
 
 /// How much a server takes on.

@@ -35,19 +35,20 @@ pub(crate) struct Execute {
 }
 
 impl Execute {
-    /// Reads a request; a body of no bytes says nothing.
+    /// Reads a request; a body of no bytes says nothing. The media type is asked for all the same: a page of
+    /// another site cannot send it without being allowed to.
     ///
     /// # Errors
     /// With all that is wrong.
     pub(crate) fn read(headers: &HeaderMap, body: &[u8]) -> Result<Self, Problem> {
-        if body.is_empty() {
-            return Ok(Self::default());
-        }
         let media = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
         if !media.is_some_and(is_json) {
             let found = media.map_or_else(|| "none".to_owned(), |media| format!("`{}`", short(media)));
             let detail = format!("`Content-Type: application/json` is wanted, not {found}");
             return Err(Problem::unsupported(detail));
+        }
+        if body.is_empty() {
+            return Ok(Self::default());
         }
         let body: Value = serde_json::from_slice(body)
             .map_err(|error| Problem::bad(format!("what was sent is no JSON: {error}")))?;
@@ -125,7 +126,7 @@ impl Execute {
         // The schema of the standard asks for `successUrl`, and its text for `successUri`.
         let success = uri(&["successUri", "successUrl"]);
         let (in_progress, failed) = (uri(&["inProgressUri"]), uri(&["failedUri"]));
-        let subscriber = Subscriber { success, in_progress, failed };
+        let subscriber = Subscriber { success, in_progress, failed, base: String::new() };
         (subscriber != Subscriber::default()).then_some(subscriber)
     }
 }
@@ -158,7 +159,10 @@ mod tests {
         }
         assert!(read(&json!([])).is_err());
         assert!(Execute::read(&HeaderMap::new(), b"{}").is_err(), "what it is is not said");
-        assert_eq!(Execute::read(&HeaderMap::new(), b"").unwrap(), Execute::default());
+        assert!(Execute::read(&HeaderMap::new(), b"").is_err(), "a page of another site could send that");
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        assert_eq!(Execute::read(&headers, b"").unwrap(), Execute::default());
     }
 
     #[test]

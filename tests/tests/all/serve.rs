@@ -3,6 +3,8 @@
 
 #[path = "serve/datasets.rs"]
 mod datasets;
+#[path = "serve/callbacks.rs"]
+mod callbacks;
 #[path = "serve/jobs.rs"]
 mod jobs;
 #[path = "serve/landing.rs"]
