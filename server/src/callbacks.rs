@@ -107,7 +107,9 @@ impl Desk {
     async fn look(&mut self, run: &RunId) {
         let Ok(known) = known(&self.app, run).await else { return };
         let accepted = known.state.accepted.as_ref();
-        let Some(subscriber) = accepted.and_then(|it| it.origin.reply.as_ref()?.subscriber.clone()) else { return };
+        let Some(subscriber) = accepted.and_then(|it| it.origin.reply.as_ref()?.subscriber.clone()) else {
+            return;
+        };
         let occasion = match known.is_finished() {
             true => Occasion::Over,
             false if known.opened.is_some() => Occasion::InProgress,
@@ -211,7 +213,8 @@ fn forget(folder: &std::path::Path) -> std::io::Result<()> {
     let old = Duration::from_secs(7 * 86_400);
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
-        let age = entry.metadata().and_then(|about| about.modified()).map(|at| at.elapsed().unwrap_or_default());
+        let age =
+            entry.metadata().and_then(|about| about.modified()).map(|at| at.elapsed().unwrap_or_default());
         if age.is_ok_and(|age| age > old) {
             match fs::remove_file(entry.path()) {
                 Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),

@@ -21,7 +21,10 @@ pub(crate) fn judge(text: &str, settings: &Callbacks) -> Result<Url, String> {
     }
     let host = url.host_str().unwrap_or_default().to_ascii_lowercase();
     if settings.allow.is_empty() {
-        return Err("this server tells nobody: `serve.callbacks.allow` in frazil.yaml names the hosts that it may".to_owned());
+        return Err(
+            "this server tells nobody: `serve.callbacks.allow` in frazil.yaml names the hosts that it may"
+                .to_owned(),
+        );
     }
     if !settings.allow.iter().any(|allowed| is_named(allowed, &host)) {
         return Err(format!("`{host}` is not among the hosts that this server tells"));
@@ -110,7 +113,9 @@ mod tests {
     #[test]
     fn only_hosts_that_are_named_are_told_and_by_https() {
         let named = settings(&["hooks.example.org", "*.example.com"]);
-        for text in ["https://hooks.example.org/a", "https://HOOKS.example.org:8443/?t=1", "https://a.b.example.com/"] {
+        for text in
+            ["https://hooks.example.org/a", "https://HOOKS.example.org:8443/?t=1", "https://a.b.example.com/"]
+        {
             assert!(judge(text, &named).is_ok(), "{text}");
         }
         for text in [
@@ -134,9 +139,27 @@ mod tests {
     #[test]
     fn addresses_inside_are_not_called_however_they_are_written() {
         for text in [
-            "127.0.0.1", "127.1", "2130706433", "0x7f.1", "10.0.0.1", "192.168.1.1", "172.16.0.1", "169.254.169.254",
-            "100.64.0.1", "0.0.0.0", "198.18.0.1", "224.0.0.1", "255.255.255.255", "[::1]", "[::ffff:127.0.0.1]",
-            "[fe80::1]", "[fd00::1]", "[64:ff9b::7f00:1]", "[2002:7f00:1::]", "[2001:db8::1]", "[::]",
+            "127.0.0.1",
+            "127.1",
+            "2130706433",
+            "0x7f.1",
+            "10.0.0.1",
+            "192.168.1.1",
+            "172.16.0.1",
+            "169.254.169.254",
+            "100.64.0.1",
+            "0.0.0.0",
+            "198.18.0.1",
+            "224.0.0.1",
+            "255.255.255.255",
+            "[::1]",
+            "[::ffff:127.0.0.1]",
+            "[fe80::1]",
+            "[fd00::1]",
+            "[64:ff9b::7f00:1]",
+            "[2002:7f00:1::]",
+            "[2001:db8::1]",
+            "[::]",
         ] {
             let url: Url = format!("https://{text}/").parse().unwrap();
             let host = url.host_str().unwrap().to_owned();

@@ -1,10 +1,10 @@
 //! `frazil serve`: what it answers over HTTP. Each file starts servers of its own with
 //! `frazil_tests::serving::Serving`.
 
-#[path = "serve/datasets.rs"]
-mod datasets;
 #[path = "serve/callbacks.rs"]
 mod callbacks;
+#[path = "serve/datasets.rs"]
+mod datasets;
 #[path = "serve/jobs.rs"]
 mod jobs;
 #[path = "serve/landing.rs"]

@@ -49,7 +49,8 @@ impl Hook {
                 let mut body = vec![0; length];
                 reader.read_exact(&mut body).unwrap();
                 let status = answers.load(Ordering::SeqCst);
-                let answer = format!("HTTP/1.1 {status} Said\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+                let answer =
+                    format!("HTTP/1.1 {status} Said\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
                 reader.get_mut().write_all(answer.as_bytes()).unwrap();
                 if sender.send((path, serde_json::from_slice(&body).unwrap())).is_err() {
                     return;
