@@ -4,6 +4,7 @@ pub mod conformance;
 mod memory;
 mod retention;
 mod sqlite;
+mod word;
 
 use std::fmt::Debug;
 
@@ -13,6 +14,7 @@ use chrono::{DateTime, Utc};
 pub use memory::MemoryStore;
 pub use retention::{Retention, prune};
 pub use sqlite::SqliteStore;
+pub use word::word;
 
 use crate::{
     data::{NodeId, PipelineId, RunId, Spent},

@@ -13,11 +13,9 @@ use frazil_engine::{
     context::{Scope, Secrets},
     data::{InvalidId, PipelineId},
     dataset::DatasetInfo,
-    lock::{FileLock, run_lock},
     project::Project,
     registry::Registry,
     step::StepError,
-    store::RunSummary,
 };
 use minijinja::{context, value::Serde};
 use serde_json::json;
@@ -114,18 +112,7 @@ impl App {
 
     /// The newest run of each pipeline.
     pub(crate) async fn newest_runs(&self) -> Result<NewestRuns, StepError> {
-        let project = self.project();
-        let word = |run: &RunSummary| {
-            if run.is_queued() {
-                return Ok("queued");
-            }
-            let Some((status, _)) = run.finished else {
-                let held = FileLock::is_held(&run_lock(&project.config.state, &run.run))?;
-                return Ok(if held { "running" } else { "dead" });
-            };
-            Ok(status.name())
-        };
-        newest_runs(&project, self.runner.store().as_ref(), word).await
+        newest_runs(&self.project(), self.runner.store().as_ref()).await
     }
 
     /// The address of this server as whoever asks knows it, without a slash at its end.

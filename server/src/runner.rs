@@ -27,7 +27,7 @@ use frazil_engine::{
     project::Pool,
     registry::Registry,
     scheduler::{self, Cancel, GRACE, Run, RunError, Services, ask_to_make_room, drop_queued},
-    step::StepError,
+    step::{ErrorKind, StepError},
     store::{RunQuery, RunStore, RunStoreError, RunSummary, SqliteStore},
 };
 use serde_json::{Map, Value};
@@ -129,6 +129,10 @@ impl Runner {
         let current = inner.live.current();
         let pipeline = current.project.pipelines.get(&asked.pipeline).map(Arc::clone);
         let pipeline = pipeline.ok_or_else(|| Refusal::NoPipeline(asked.pipeline.clone()))?;
+        if asked.units.iter().flatten().any(|unit| *unit >= pipeline.units.len()) {
+            let why = format!("the file of `{}` was changed meanwhile", asked.pipeline);
+            return Err(StepError::permanent(ErrorKind::Refused, why).help("ask again").into());
+        }
         let limit = current.project.config.serve.limits.queue.get() as usize;
         let place = inner.place(&asked, limit).await?;
         let units = asked.units.unwrap_or_else(|| (0..pipeline.units.len()).collect());

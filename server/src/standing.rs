@@ -9,7 +9,7 @@ use frazil_engine::{
     dataset::{DatasetInfo, Due, TimeAxis},
     project::Project,
     step::StepError,
-    store::{RunQuery, RunStore, RunSummary},
+    store::{RunQuery, RunStore, RunSummary, word},
 };
 use frazil_steps::cube::{self, Cube, UnderWay};
 use serde_json::{Value, json};
@@ -64,20 +64,16 @@ impl Stored {
 /// The newest run of each pipeline.
 pub type NewestRuns = BTreeMap<PipelineId, (RunSummary, &'static str)>;
 
-/// The newest run of each pipeline, with what `word` says of how it is.
+/// The newest run of each pipeline, with the word for how it is.
 ///
 /// # Errors
-/// When the history cannot be read, or `word` fails.
-pub async fn newest_runs(
-    project: &Project,
-    store: &dyn RunStore,
-    word: impl Fn(&RunSummary) -> Result<&'static str, StepError> + Sync,
-) -> Result<NewestRuns, StepError> {
+/// When the history or a lock cannot be read.
+pub async fn newest_runs(project: &Project, store: &dyn RunStore) -> Result<NewestRuns, StepError> {
     let mut newest = BTreeMap::new();
     for id in project.pipelines.keys() {
         let query = RunQuery { pipeline: Some(id.clone()), limit: Some(1), ..RunQuery::default() };
         for run in store.list(&query).await? {
-            let word = word(&run)?;
+            let word = word(&project.config.state, store, &run).await?;
             newest.insert(id.clone(), (run, word));
         }
     }

@@ -2,7 +2,7 @@ use clap::Args;
 use frazil_engine::{
     context::{Clock, SystemClock},
     data::RunId,
-    event::RunStatus,
+    event::{RunState, RunStatus},
     lock::{FileLock, ask_to_stop, run_lock},
     scheduler::{LOOK, drop_queued},
     step::{ErrorKind, StepError},
@@ -52,6 +52,10 @@ impl Cancel {
                 }
             }
             if !FileLock::is_held(&lock)? {
+                if is_served(&session, &id).await? {
+                    ask_to_stop(session.state(), &id, &self.reason)?;
+                    return self.tell(&id, "stops when its server runs again");
+                }
                 let error = refused(format!("the process of run {id} is gone"));
                 return Err(error.help("the next run of its pipeline settles what it had written").into());
             }
@@ -77,6 +81,14 @@ impl Cancel {
         })?;
         Ok(Exit::Done)
     }
+}
+
+/// Whether a run is one of a server, which goes on with it.
+async fn is_served(session: &Session, id: &RunId) -> anyhow::Result<bool> {
+    let Some(store) = history(session).await? else { return Ok(false) };
+    let events = store.load(id).await.map_err(StepError::from)?;
+    let accepted = RunState::fold(&events)?.accepted;
+    Ok(accepted.is_some_and(|accepted| accepted.origin.cause.is_served()))
 }
 
 async fn found(session: &Session, name: &str) -> anyhow::Result<RunSummary> {

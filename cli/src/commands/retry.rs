@@ -42,8 +42,11 @@ impl Retry {
         let run = run_id(&self.run)?;
         let state = runtime()?.block_on(load(&session, &run))?;
         let accepted = state.accepted.as_ref().ok_or_else(|| no_run(run.as_str()))?;
-        if state.finished.is_none() && FileLock::is_held(&run_lock(session.state(), &run))? {
-            return Err(StepError::permanent(ErrorKind::Refused, format!("run {run} is at work"))
+        let at_work = FileLock::is_held(&run_lock(session.state(), &run))?;
+        // What is a server's is begun, and gone on with, by it.
+        if state.finished.is_none() && (at_work || accepted.origin.cause.is_served()) {
+            let how = if at_work { "is at work" } else { "waits for its server" };
+            return Err(StepError::permanent(ErrorKind::Refused, format!("run {run} {how}"))
                 .help(format!("`frazil logs -f {run}` follows it, `frazil cancel {run}` stops it"))
                 .into());
         }

@@ -2,9 +2,8 @@ use clap::Args;
 use frazil_engine::{
     data::{Checked, PipelineId, RunId},
     event::Event,
-    lock::{FileLock, run_lock},
     step::StepError,
-    store::{RunQuery, RunStore, RunSummary, SqliteStore},
+    store::{RunQuery, RunStore, RunSummary, SqliteStore, word},
 };
 use serde_json::json;
 
@@ -36,12 +35,13 @@ impl Runs {
             self.pipeline.as_deref().map(|name| name.parse().map_err(|_| unknown(name))).transpose()?;
         let query = RunQuery { pipeline, limit: Some(self.limit), ..RunQuery::default() };
         let is_json = self.format.format == Format::Json;
-        let runs: Vec<(RunSummary, Vec<Checked>)> = runtime()?.block_on(async {
+        let runs: Vec<(RunSummary, &'static str, Vec<Checked>)> = runtime()?.block_on(async {
             let Some(store) = history(&session).await? else { return anyhow::Ok(Vec::new()) };
             let mut runs = Vec::new();
             for run in store.list(&query).await.map_err(StepError::from)? {
                 let checks = if is_json { checks(&store, &run.run).await? } else { Vec::new() };
-                runs.push((run, checks));
+                let word = word(session.state(), &store, &run).await?;
+                runs.push((run, word, checks));
             }
             Ok(runs)
         })?;
@@ -54,15 +54,14 @@ impl Runs {
         match self.format.format {
             Format::Human => {
                 let head = ["run", "pipeline", "status", "accepted", "took"].map(str::to_owned).to_vec();
-                let rows: Vec<_> =
-                    runs.iter().map(|(run, _)| row(run, &session)).collect::<Result<_, _>>()?;
+                let rows: Vec<_> = runs.iter().map(|(run, word, _)| row(run, word)).collect();
                 render::out(&table::table(&[vec![head], rows].concat()))?;
             }
             Format::Json => {
-                for (run, checks) in &runs {
+                for (run, word, checks) in &runs {
                     let line = json!({
                         "frazil": 1, "type": "run", "run": run.run, "pipeline": run.pipeline,
-                        "status": status(run, &session)?, "instant": run.instant, "accepted": run.accepted,
+                        "status": word, "instant": run.instant, "accepted": run.accepted,
                         "finished": run.finished.map(|(_, at)| at), "checks": checks,
                     });
                     render::out(&format!("{line}\n"))?;
@@ -83,26 +82,13 @@ async fn checks(store: &SqliteStore, run: &RunId) -> Result<Vec<Checked>, StepEr
     Ok(found.flatten().filter(|check| !check.passed).collect())
 }
 
-/// A run that no process took yet is queued; one that is not finished is running as long as its process
-/// holds its lock.
-pub(crate) fn status(run: &RunSummary, session: &Session) -> Result<&'static str, StepError> {
-    if run.is_queued() {
-        return Ok("queued");
-    }
-    let Some((status, _)) = run.finished else {
-        let path = run_lock(session.state(), &run.run);
-        return Ok(if FileLock::is_held(&path)? { "running" } else { "dead" });
-    };
-    Ok(status.name())
-}
-
-fn row(run: &RunSummary, session: &Session) -> Result<Vec<String>, StepError> {
+fn row(run: &RunSummary, word: &str) -> Vec<String> {
     let took = run.finished.map(|(_, at)| at - run.accepted);
-    Ok(vec![
+    vec![
         run.run.to_string(),
         run.pipeline.to_string(),
-        status(run, session)?.to_owned(),
+        word.to_owned(),
         run.accepted.format("%Y-%m-%d %H:%M:%S").to_string(),
         took.map_or_else(|| "-".to_owned(), |took| format!("{:.1} s", took.as_seconds_f64())),
-    ])
+    ]
 }

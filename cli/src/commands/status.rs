@@ -8,7 +8,7 @@ use frazil_engine::{data::Period, dataset::DatasetInfo};
 use frazil_server::standing::{NewestRuns, Standing, Stored, newest_runs};
 use serde_json::Map;
 
-use super::{plan::exit_of, runs};
+use super::plan::exit_of;
 use crate::{
     Format, FormatArg, Globals,
     exit::Exit,
@@ -93,7 +93,7 @@ async fn standings(
     let Some(any) = session.project.pipelines.keys().next() else { return Ok(Vec::new()) };
     let scope = session.scope_of(any, Map::new(), instant);
     let runs = match history(session).await? {
-        Some(store) => newest_runs(&session.project, &store, |run| runs::status(run, session)).await?,
+        Some(store) => newest_runs(&session.project, &store).await?,
         None => NewestRuns::default(),
     };
     let mut standings = Vec::new();

@@ -6,7 +6,7 @@ use serde_json::Map;
 use super::{Retention, RunQuery, RunStore, RunStoreError, prune};
 use crate::{
     data::{Duration, NodeId, RunId, Spent},
-    event::{Accepted, Event, Origin, RunEvent, RunStatus, UnitHead},
+    event::{Accepted, Event, Key, Origin, RunEvent, RunStatus, UnitHead},
     step::StepError,
 };
 
@@ -26,6 +26,7 @@ pub async fn check(store: &dyn RunStore) -> Result<(), String> {
     logs_keep_their_order(store).await?;
     refusals_change_nothing(store).await?;
     lists_are_newest_first(store).await?;
+    what_waits_and_what_was_asked_for_with_a_key_is_found(store).await?;
     what_was_spent_is_newest_first(store).await?;
     retention_forgets_finished_runs_alone(store).await
 }
@@ -124,6 +125,36 @@ async fn lists_are_newest_first(store: &dyn RunStore) -> Result<(), String> {
     let unfinished = RunQuery { unfinished: true, ..RunQuery::default() };
     ensure!(store.list(&unfinished).await.map_err(text)? == all[1..]);
     Ok(())
+}
+
+async fn what_waits_and_what_was_asked_for_with_a_key_is_found(store: &dyn RunStore) -> Result<(), String> {
+    let keyed = |seconds| -> Result<RunEvent, String> {
+        let mut event = accepted("keyed", seconds)?;
+        if let Event::Accepted(accepted) = &mut event.event {
+            let key = Key { name: "me/1".to_owned(), digest: "1".to_owned() };
+            accepted.origin.key = Some(key);
+        }
+        Ok(event)
+    };
+    ensure!(store.keyed("me/1").await.map_err(text)?.is_none());
+    let (first, second) = (id("first")?, id("second")?);
+    store.create(&first, &[keyed(55)?]).await.map_err(text)?;
+    ensure!(store.keyed("me/1").await.map_err(text)?.as_ref() == Some(&first));
+    ensure!(store.keyed("me/2").await.map_err(text)?.is_none());
+    ensure!(matches!(store.create(&second, &[keyed(56)?]).await, Err(RunStoreError::Asked(run)) if run == first));
+    ensure!(matches!(store.summary(&second).await, Err(RunStoreError::NoRun(_))));
+    ensure!(store.summary(&first).await.map_err(text)?.is_queued());
+    let opened = RunQuery { opened: true, pipeline: Some("keyed".parse().map_err(text)?), ..RunQuery::default() };
+    ensure!(store.list(&opened).await.map_err(text)?.is_empty());
+    store.append(&first, 1, &[RunEvent::new(at(57), Event::Opened { process: 1 })]).await.map_err(text)?;
+    let listed = store.list(&opened).await.map_err(text)?;
+    ensure!(listed == [store.summary(&first).await.map_err(text)?]);
+    ensure!(listed[0].events == 2 && !listed[0].is_queued());
+    // Who is forgotten gives the key back.
+    store.remove(&first).await.map_err(text)?;
+    ensure!(store.keyed("me/1").await.map_err(text)?.is_none());
+    store.create(&second, &[keyed(58)?]).await.map_err(text)?;
+    store.remove(&second).await.map_err(text)
 }
 
 async fn what_was_spent_is_newest_first(store: &dyn RunStore) -> Result<(), String> {

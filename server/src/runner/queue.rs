@@ -187,3 +187,6 @@ impl Drop for Place<'_> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner).unreserve(&self.pipeline);
     }
 }
+
+#[cfg(test)]
+mod tests;

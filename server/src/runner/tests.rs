@@ -41,6 +41,8 @@ async fn who_comes_when_the_queue_is_full_is_told_to_come_again() {
     }
     assert_eq!(runner.store().list(&RunQuery::default()).await.unwrap().len(), 2);
     assert!(matches!(runner.submit(asked("none")).await, Err(Refusal::NoPipeline(_))));
+    let gone = Submission { units: Some(vec![0, 1]), ..asked("p") };
+    assert!(matches!(runner.submit(gone).await, Err(Refusal::Failed(_))));
 }
 
 #[tokio::test]

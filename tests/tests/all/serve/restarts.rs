@@ -180,6 +180,27 @@ fn a_server_that_stops_leaves_its_run_to_the_next() {
 }
 
 #[test]
+fn a_run_of_a_server_that_is_down_is_cancelled_when_the_next_comes() {
+    let rainfall = Rainfall::of_days(DAYS);
+    rainfall.server.slow(Duration::from_millis(200));
+    let history = History::of(&rainfall.sandbox);
+    let run = history.queue("rainfall", day(DAYS - 1));
+    let serving = Serving::start(&rainfall.sandbox);
+    history.until("it works", |runs| runs[0].1.opened > 0);
+    serving.kill();
+    assert_eq!(word(&rainfall.sandbox, &run), "queued");
+    let (_, refused) = rainfall.sandbox.fail(4, &["retry", run.as_str()]);
+    assert!(refused.contains("waits for its server"), "{refused}");
+    let said = rainfall.sandbox.succeed(&["cancel", run.as_str(), "--reason", "not wanted"]);
+    assert_eq!(said, format!("{run}: stops when its server runs again\n"));
+    let serving = Serving::start(&rainfall.sandbox);
+    let runs = history.until("it is over", over);
+    drop(serving);
+    let state = &runs[0].1;
+    assert_eq!((state.finished.unwrap().0, state.cancelling.as_deref()), (RunStatus::Cancelled, Some("not wanted")));
+}
+
+#[test]
 fn a_run_of_a_server_is_cancelled_by_a_command() {
     let rainfall = Rainfall::of_days(DAYS);
     rainfall.server.slow(Duration::from_millis(200));
