@@ -141,10 +141,13 @@ async fn what_waits_and_what_was_asked_for_with_a_key_is_found(store: &dyn RunSt
     store.create(&first, &[keyed(55)?]).await.map_err(text)?;
     ensure!(store.keyed("me/1").await.map_err(text)?.as_ref() == Some(&first));
     ensure!(store.keyed("me/2").await.map_err(text)?.is_none());
-    ensure!(matches!(store.create(&second, &[keyed(56)?]).await, Err(RunStoreError::Asked(run)) if run == first));
+    ensure!(
+        matches!(store.create(&second, &[keyed(56)?]).await, Err(RunStoreError::Asked(run)) if run == first)
+    );
     ensure!(matches!(store.summary(&second).await, Err(RunStoreError::NoRun(_))));
     ensure!(store.summary(&first).await.map_err(text)?.is_queued());
-    let opened = RunQuery { opened: true, pipeline: Some("keyed".parse().map_err(text)?), ..RunQuery::default() };
+    let opened =
+        RunQuery { opened: true, pipeline: Some("keyed".parse().map_err(text)?), ..RunQuery::default() };
     ensure!(store.list(&opened).await.map_err(text)?.is_empty());
     store.append(&first, 1, &[RunEvent::new(at(57), Event::Opened { process: 1 })]).await.map_err(text)?;
     let listed = store.list(&opened).await.map_err(text)?;

@@ -197,7 +197,10 @@ fn a_run_of_a_server_that_is_down_is_cancelled_when_the_next_comes() {
     let runs = history.until("it is over", over);
     drop(serving);
     let state = &runs[0].1;
-    assert_eq!((state.finished.unwrap().0, state.cancelling.as_deref()), (RunStatus::Cancelled, Some("not wanted")));
+    assert_eq!(
+        (state.finished.unwrap().0, state.cancelling.as_deref()),
+        (RunStatus::Cancelled, Some("not wanted"))
+    );
 }
 
 #[test]
