@@ -57,6 +57,33 @@ pub(crate) struct Part {
     pub(crate) tag: Option<String>,
 }
 
+/// Which bytes of a source file.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Extent {
+    /// These.
+    Range(Range<u64>),
+    /// So many at its end.
+    Tail(u64),
+}
+
+impl Extent {
+    /// Which bytes of a file of so many they are.
+    pub(crate) fn of(&self, size: u64) -> Range<u64> {
+        match self {
+            Self::Range(range) => range.start..range.end.min(size).max(range.start),
+            Self::Tail(length) => size.saturating_sub(*length)..size,
+        }
+    }
+
+    /// As a `Range` header has it.
+    fn header(&self) -> String {
+        match self {
+            Self::Range(range) => format!("bytes={}-{}", range.start, range.end.saturating_sub(1)),
+            Self::Tail(length) => format!("bytes=-{length}"),
+        }
+    }
+}
+
 impl Net {
     /// What the step `cx` needs, with `access` to its sources.
     ///
@@ -94,10 +121,21 @@ impl Net {
     /// Anything but an answer to that; a server that ignores ranges is read whole when the file
     /// is small enough, else refused.
     pub(crate) async fn part(&self, place: &Place, range: Range<u64>) -> Result<Option<Part>, StepError> {
+        self.extent(place, &Extent::Range(range)).await
+    }
+
+    /// The same of bytes that may be counted from the end.
+    ///
+    /// # Errors
+    /// As [`Net::part`].
+    pub(crate) async fn extent(&self, place: &Place, extent: &Extent) -> Result<Option<Part>, StepError> {
         let part = match &*self.asked(place)? {
-            Place::Http(url) => self.http_part(place, url, range).await?,
-            Place::S3 { bucket, key } => self.object_part(place, bucket, key, range).await?,
-            Place::File(path) => local::part(place, path.clone(), range).await?,
+            Place::Http(url) => self.http_part(place, url, extent).await?,
+            Place::S3 { bucket, key } => self.object_part(place, bucket, key, extent).await?,
+            Place::File(path) => match local::size(place, path).await? {
+                Some(size) => local::part(place, path.clone(), extent.of(size)).await?,
+                None => None,
+            },
         };
         if part.as_ref().is_some_and(|part| part.size == 0) {
             return Err(self.empty(place));
@@ -168,7 +206,7 @@ impl Net {
         let bytes = match &*self.asked(place)? {
             Place::Http(url) => self.http_whole(place, url, most, true).await?,
             Place::S3 { bucket, key } => {
-                let part = self.object_part(place, bucket, key, 0..most).await?;
+                let part = self.object_part(place, bucket, key, &Extent::Range(0..most)).await?;
                 part.filter(|part| part.size <= most).map(|part| part.bytes)
             }
             Place::File(path) => local::part(place, path.clone(), 0..most).await?.map(|part| part.bytes),

@@ -116,6 +116,10 @@ impl Kept {
 
     fn put(&mut self, key: String, bytes: Option<Bytes>) {
         let size = |bytes: &Option<Bytes>| bytes.as_ref().map_or(0, |bytes| bytes.len() as u64) + Self::NAME;
+        if size(&bytes) > self.most {
+            return;
+        }
+        self.asked += 1;
         self.bytes += size(&bytes);
         if let Some((_, before)) = self.chunks.insert(key, (self.asked, bytes)) {
             self.bytes -= size(&before);
@@ -315,6 +319,10 @@ mod tests {
         assert_eq!(kept.get("gone"), Some(None));
         assert!(kept.bytes <= kept.most);
         kept.put("huge".to_owned(), Some(vec![0; 10_000].into()));
-        assert_eq!((kept.bytes, kept.get("huge")), (0, None), "what is larger than all is not kept");
+        assert_eq!(
+            (kept.get("huge"), kept.get("gone")),
+            (None, Some(None)),
+            "what is larger than all is not kept"
+        );
     }
 }

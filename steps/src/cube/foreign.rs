@@ -19,7 +19,7 @@ use serde_json::{Map, Value, json};
 
 pub(crate) use member::Member;
 pub(super) use member::packed_fill;
-pub(crate) use objects::{Encoded, Folder, Objects};
+pub(crate) use objects::{Encoded, Folder, Objects, Parted};
 pub(crate) use read::Limits;
 pub(crate) use snapshot::{Root, Service, Snapshot, Version};
 

@@ -1,3 +1,4 @@
+mod auditing;
 mod axis;
 mod buckets;
 mod extra;

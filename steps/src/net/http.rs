@@ -1,4 +1,4 @@
-use std::{ops::Range, path::Path, time::Duration};
+use std::{path::Path, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use frazil_engine::step::{ErrorKind, StepError};
@@ -11,7 +11,9 @@ use reqwest::{
 use tokio::io::AsyncWriteExt;
 use url::Url;
 
-use super::{FILE_AT_MOST, FileState, LISTING_AT_MOST, Net, Part, Place, WHOLE_AT_MOST, answer::missing};
+use super::{
+    Extent, FILE_AT_MOST, FileState, LISTING_AT_MOST, Net, Part, Place, WHOLE_AT_MOST, answer::missing,
+};
 
 /// A client for one step. `headers`: whether requests carry headers that only their host may see;
 /// `near`: whether all go to a server on this machine, past any proxy.
@@ -51,11 +53,11 @@ impl Net {
         place: &Place,
         method: Method,
         url: &Url,
-        range: Option<&Range<u64>>,
+        extent: Option<&Extent>,
     ) -> Result<Response, StepError> {
         let mut request = self.client.request(method, url.clone()).headers(self.access.headers(&self.scope)?);
-        if let Some(range) = range {
-            request = request.header(RANGE, format!("bytes={}-{}", range.start, range.end.saturating_sub(1)));
+        if let Some(extent) = extent {
+            request = request.header(RANGE, extent.header());
         }
         request.send().await.map_err(|error| self.broken(place, error))
     }
@@ -64,9 +66,9 @@ impl Net {
         &self,
         place: &Place,
         url: &Url,
-        range: Range<u64>,
+        extent: &Extent,
     ) -> Result<Option<Part>, StepError> {
-        let response = self.send(place, Method::GET, url, Some(&range)).await?;
+        let response = self.send(place, Method::GET, url, Some(extent)).await?;
         let tag = version(response.headers());
         match response.status() {
             StatusCode::PARTIAL_CONTENT => {
@@ -74,13 +76,14 @@ impl Net {
                 let Some((start, size)) = content_range(response.headers()) else {
                     return Err(self.transient(format!("{place}: a part came without saying which")));
                 };
+                let range = extent.of(size);
                 if start != range.start {
                     return Err(self.transient(format!(
                         "{place}: asked for bytes from {}, got bytes from {start}",
                         range.start
                     )));
                 }
-                let asked = range.end.min(size).saturating_sub(start);
+                let asked = range.end.saturating_sub(start);
                 let bytes = self.body(place, response, asked).await?;
                 if (bytes.len() as u64) != asked {
                     return Err(
@@ -101,10 +104,12 @@ impl Net {
                 Ok(Some(Part { start: 0, bytes, size, tag }))
             }
             // No byte of an empty file can be asked for.
-            StatusCode::RANGE_NOT_SATISFIABLE if range.start == 0 => Err(self.empty(place)),
-            StatusCode::RANGE_NOT_SATISFIABLE => {
-                Err(self.transient(format!("{place}: truncated: it ends before byte {}", range.start)))
-            }
+            StatusCode::RANGE_NOT_SATISFIABLE => Err(match extent {
+                Extent::Range(range) if range.start > 0 => {
+                    self.transient(format!("{place}: truncated: it ends before byte {}", range.start))
+                }
+                _ => self.empty(place),
+            }),
             status if missing(status) => Ok(None),
             status => Err(self.refused(place, status, response.headers())),
         }
@@ -157,7 +162,7 @@ impl Net {
     pub(super) async fn http_exists(&self, place: &Place, url: &Url) -> Result<bool, StepError> {
         let mut response = self.send(place, Method::HEAD, url, None).await?;
         if matches!(response.status(), StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED) {
-            response = self.send(place, Method::GET, url, Some(&(0..1))).await?;
+            response = self.send(place, Method::GET, url, Some(&Extent::Range(0..1))).await?;
         }
         match response.status() {
             // A page where a file should be says "missing" to people, not to programs.

@@ -1,6 +1,5 @@
 use std::{
     collections::BTreeMap,
-    ops::Range,
     path::Path,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -15,7 +14,7 @@ use object_store::{
 use reqwest::header::HeaderValue;
 use tokio::io::AsyncWriteExt;
 
-use super::{FILE_AT_MOST, FileState, Net, Part, Place, S3, access::render};
+use super::{Extent, FILE_AT_MOST, FileState, Net, Part, Place, S3, access::render};
 use crate::net::Auth;
 
 /// How long it may take until a connection stands.
@@ -114,13 +113,18 @@ impl Net {
         place: &Place,
         bucket: &str,
         key: &str,
-        range: Range<u64>,
+        extent: &Extent,
     ) -> Result<Option<Part>, StepError> {
-        let options = GetOptions { range: Some(GetRange::Bounded(range.clone())), ..GetOptions::default() };
+        let range = match extent {
+            Extent::Range(range) => GetRange::Bounded(range.clone()),
+            Extent::Tail(length) => GetRange::Suffix(*length),
+        };
+        let options = GetOptions { range: Some(range), ..GetOptions::default() };
         let Some(result) = self.object(place, bucket, key, options).await? else { return Ok(None) };
         let (size, tag, start) = (result.meta.size, result.meta.e_tag.clone(), result.range.start);
         let bytes = result.bytes().await.map_err(|error| self.object_failed(place, &error))?;
-        if start != range.start || bytes.len() as u64 != range.end.min(size).saturating_sub(start) {
+        let range = extent.of(size);
+        if start != range.start || bytes.len() as u64 != range.end.saturating_sub(start) {
             return Err(self.transient(format!("{place}: truncated: {} bytes came", bytes.len())));
         }
         Ok(Some(Part { start, bytes, size, tag }))

@@ -176,3 +176,20 @@ async fn a_checksum_that_a_message_tells_passes() {
     let value = said.split("the checksum ").nth(1).unwrap().split(';').next().unwrap();
     assert!(desk.run(checksum(value)).await.1.is_ok(), "{said}");
 }
+
+#[tokio::test]
+async fn all_is_looked_at_where_the_state_that_passed_is_none_before_this_one() {
+    let desk = Desk::new();
+    desk.put("rain", 1..=3, Status::Final, 1.0).await;
+    desk.put("other", 1..=1, Status::Final, 1.0).await;
+    let open = async |id: &str| {
+        let info = desk.cx.scope.dataset(&id.parse().unwrap()).unwrap();
+        Cube::open(info, &desk.cx.scope).await.unwrap().unwrap()
+    };
+    let (rain, other) = (open("rain").await, open("other").await);
+    let step: Validate =
+        serde_json::from_value(json!({ "dataset": "rain", "checks": [{ "gap-free": {} }] })).unwrap();
+    let found = step.select(&rain, &Since::State(other.id(), None)).await.unwrap();
+    assert_eq!(found, Selection::Periods((1..=3).map(day).collect()));
+    assert_eq!(step.select(&rain, &Since::State(rain.id(), None)).await.unwrap(), Selection::Unchanged);
+}

@@ -118,6 +118,24 @@ fn a_dataset_hangs_from_a_zarr_store() {
             let again = sandbox.run(&["plan", "days", "--exit-code"]);
             assert_eq!(again.status.code(), Some(0), "there is nothing more to do");
         }
+        // Hour by hour they are read from what was kept of each chunk.
+        let copies = "frazil: 1
+id: copies
+datasets:
+  copy: { title: A copy, time: { step: PT1H }, variables: { t2m: { units: K, cell: point } } }
+steps:
+  theirs: { uses: open-dataset, with: { dataset: theirs } }
+  hours: { uses: enumerate-periods, needs: theirs, with: { dataset: copy } }
+  read: { uses: fetch, needs: hours, with: { source: dataset, dataset: theirs } }
+  copy: { uses: append-commit, needs: read, with: { dataset: copy } }
+";
+        sandbox.write("pipelines/copies.yaml", copies);
+        server.forget();
+        sandbox.succeed(&["run", "copies"]);
+        for shard in 0..8 {
+            let path = format!("/theirs/t2m/c/{shard}/0/0");
+            assert!(server.count(&path) <= 1, "{path} is asked for {} times", server.count(&path));
+        }
         // Nothing was written beside what is theirs.
         assert!(!sandbox.path("theirs/repo").exists() && !sandbox.path("theirs.lock").exists());
     }

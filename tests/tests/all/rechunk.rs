@@ -141,8 +141,15 @@ fn who_dies_leaves_the_old_head_and_an_append_between_is_kept() {
     }
     let appended = stand.head("rain_daily");
     assert_ne!(appended, before);
-    stand.dies(&["run", "layout"], "rewritten:3");
+    // All is written: a day that is revised then is written once more.
+    stand.dies(&["run", "layout"], "rewritten:5");
     assert_eq!(stand.head("rain_daily"), appended);
+    let file = |day: u32| stand.0.sandbox.path(format!("input/2024/rain.2024.01.{day:02}.tif"));
+    std::fs::copy(file(20), file(3)).unwrap();
+    let of = ["--from", "2024-01-03", "--to", "2024-01-03", "--only", "all"];
+    stand.0.sandbox.succeed(&[&["backfill", "rain_daily"][..], &of].concat());
+    stand.append("2024-02-12");
+    stand.0.assert_right(43, &["2024-01"], "revised");
     stand.0.sandbox.succeed(&["run", "layout"]);
     stand.assert_landed(&before);
     stand.assert_landed(&appended);

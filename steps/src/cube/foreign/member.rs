@@ -8,6 +8,9 @@ use super::chain::{Chain, Codec, version_2};
 /// Dimensions of an array at most: more is no data of this field.
 const RANK: usize = 16;
 
+/// Letters of a text at most: longer ones are no labels.
+const LETTERS: u64 = 4_096;
+
 /// An array of a store that was made elsewhere.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Member {
@@ -17,6 +20,8 @@ pub(crate) struct Member {
     pub(crate) dims: Vec<(String, u64)>,
     /// Its number type; none for text and whatever else.
     pub(crate) dtype: Option<DType>,
+    /// Letters of its texts, where it holds texts of one length.
+    pub(super) letters: Option<u64>,
     /// Its attributes; where version 2 names a fill value, that is its `_FillValue`, as readers take it.
     pub(crate) attributes: Map<String, Value>,
     /// How it is stored, or why that is not known.
@@ -36,6 +41,8 @@ pub(super) struct Stored {
     pub(super) index: Option<Index>,
     /// Little-endian bytes of the number that stands where no chunk is; none where nothing says it.
     pub(super) fill: Option<Vec<u8>>,
+    /// The last dimension is that of the letters of texts, which keys do not know.
+    letters: bool,
     /// In front of the numbers of a chunk in its key.
     prefix: &'static str,
     /// Between them.
@@ -66,11 +73,25 @@ impl Member {
         if let Some(fill) = attributes.get("_FillValue").and_then(|fill| packed_fill(fill, dtype)) {
             attributes.insert("_FillValue".to_owned(), fill);
         }
-        let stored = match dtype {
-            Some(dtype) => Stored::version_3(document, dtype, shape.len()),
-            None => Err(format!("holds {}, which are no numbers that frazil reads", document["data_type"])),
+        let given = &document["data_type"];
+        let bytes = given["configuration"]["length_bytes"].as_u64();
+        let text = match given["name"].as_str() {
+            Some("fixed_length_utf32") => bytes.map(|bytes| (DType::UInt32, bytes / 4)),
+            Some("null_terminated_bytes") => bytes.map(|bytes| (DType::UInt8, bytes)),
+            _ => None,
         };
-        Ok(Self { name: name.to_owned(), dims, dtype, attributes, stored })
+        let stored = match (dtype, text) {
+            (Some(dtype), _) => Stored::version_3(document, dtype, shape.len()),
+            (None, Some((dtype, letters))) => {
+                let mut document = document.clone();
+                lengthen(&mut document["chunk_grid"]["configuration"]["chunk_shape"], letters);
+                document["fill_value"] = json!(0);
+                Stored::version_3(&document, dtype, shape.len() + 1).map(Stored::of_letters)
+            }
+            (None, None) => Err(format!("holds {given}, which are no numbers that frazil reads")),
+        };
+        let letters = text.map(|(_, letters)| letters);
+        Ok(Self { name: name.to_owned(), dims, dtype, letters, attributes, stored })
     }
 
     /// An array of version 2, from its `.zarray` and `.zattrs`.
@@ -87,16 +108,39 @@ impl Member {
         if !document["fill_value"].is_null() {
             attributes.insert("_FillValue".to_owned(), document["fill_value"].clone());
         }
-        let stored = match dtype {
-            Some((dtype, big)) => Stored::version_2(document, dtype, big, shape.len()),
-            None => Err(format!("holds `{}`, which are no numbers that frazil reads", document["dtype"])),
+        let text = text(kind);
+        let stored = match (dtype, text) {
+            (Some((dtype, big)), _) => Stored::version_2(document, dtype, big, shape.len()),
+            (None, Some((dtype, big, letters))) => {
+                let mut document = document.clone();
+                lengthen(&mut document["chunks"], letters);
+                document["fill_value"] = json!(0);
+                Stored::version_2(&document, dtype, big, shape.len() + 1).map(Stored::of_letters)
+            }
+            (None, None) => {
+                Err(format!("holds `{}`, which are no numbers that frazil reads", document["dtype"]))
+            }
         };
-        Ok(Self { name: name.to_owned(), dims, dtype: dtype.map(|(dtype, _)| dtype), attributes, stored })
+        let (dtype, letters) = (dtype.map(|(dtype, _)| dtype), text.map(|(.., letters)| letters));
+        Ok(Self { name: name.to_owned(), dims, dtype, letters, attributes, stored })
     }
 
     /// Lengths of its dimensions.
     pub(crate) fn shape(&self) -> impl ExactSizeIterator<Item = u64> + '_ {
         self.dims.iter().map(|(_, length)| *length)
+    }
+
+    /// The same array by its letters, as numbers along one dimension more.
+    pub(super) fn lettered(&self) -> Option<Self> {
+        let (letters, stored) = (self.letters?, self.stored.as_ref().ok()?);
+        let dtype = if stored.fill.as_ref().is_some_and(|fill| fill.len() == 1) {
+            DType::UInt8
+        } else {
+            DType::UInt32
+        };
+        let mut dims = self.dims.clone();
+        dims.push((String::new(), letters));
+        Some(Self { dims, dtype: Some(dtype), ..self.clone() })
     }
 
     /// Lengths of the chunks in which it is decoded; none where that is not known.
@@ -132,7 +176,7 @@ impl Stored {
         };
         let separator = separator(&keys["configuration"]["separator"], default);
         let fill = fill(&document["fill_value"], dtype);
-        Ok(Self { unit, chunk, chain, index, fill, prefix, separator })
+        Ok(Self { unit, chunk, chain, index, fill, letters: false, prefix, separator })
     }
 
     fn version_2(document: &Value, dtype: DType, big: bool, rank: usize) -> Result<Self, String> {
@@ -159,12 +203,33 @@ impl Stored {
         let chain = Chain::new(&listed, dtype, rank)?;
         let separator = separator(&document["dimension_separator"], '.');
         let fill = fill(&document["fill_value"], dtype);
-        Ok(Self { chunk: unit.clone(), unit, chain, index: None, fill, prefix: "", separator })
+        Ok(Self {
+            chunk: unit.clone(),
+            unit,
+            chain,
+            index: None,
+            fill,
+            letters: false,
+            prefix: "",
+            separator,
+        })
+    }
+
+    fn of_letters(self) -> Self {
+        Self { letters: true, ..self }
+    }
+
+    /// The place of an object as the store knows it.
+    pub(super) fn place<'a>(&self, at: &'a [usize]) -> &'a [usize] {
+        match at {
+            [known @ .., _] if self.letters => known,
+            at => at,
+        }
     }
 
     /// The key of an object behind the name of its array.
     pub(super) fn key(&self, at: &[usize]) -> String {
-        let mut parts: Vec<String> = at.iter().map(usize::to_string).collect();
+        let mut parts: Vec<String> = self.place(at).iter().map(usize::to_string).collect();
         if !self.prefix.is_empty() {
             parts.insert(0, self.prefix.to_owned());
         } else if parts.is_empty() {
@@ -195,6 +260,26 @@ fn codecs(value: &Value) -> Vec<Codec> {
             None => Codec::new(codec["name"].as_str().unwrap_or_default(), codec["configuration"].clone()),
         })
         .collect()
+}
+
+/// Texts of one length by their type in version 2, such as `<U4`: of what kind of letters, whether their highest
+/// byte comes first, and how many.
+fn text(kind: &str) -> Option<(DType, bool, u64)> {
+    let (order, kind) = kind.split_at_checked(1)?;
+    let (letter, count) = kind.split_at_checked(1)?;
+    let count = count.parse().ok().filter(|count| (1..=LETTERS).contains(count))?;
+    match letter {
+        "U" => Some((DType::UInt32, order == ">", count)),
+        "S" => Some((DType::UInt8, false, count)),
+        _ => None,
+    }
+}
+
+/// Adds the dimension of the letters.
+fn lengthen(lengths: &mut Value, letters: u64) {
+    if let Some(lengths) = lengths.as_array_mut() {
+        lengths.push(json!(letters));
+    }
 }
 
 fn separator(value: &Value, default: char) -> char {
@@ -287,79 +372,4 @@ fn base64(text: &str) -> Option<Vec<u8>> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn version_3(change: impl FnOnce(&mut Value)) -> Member {
-        let mut document = json!({
-            "zarr_format": 3, "node_type": "array", "shape": [4, 6], "data_type": "float32", "fill_value": "NaN",
-            "dimension_names": ["y", null], "attributes": { "units": "mm", "_FillValue": "AAAAAAAA+H8=" },
-            "chunk_grid": { "name": "regular", "configuration": { "chunk_shape": [2, 3] } },
-            "chunk_key_encoding": { "name": "default", "configuration": { "separator": "/" } },
-            "codecs": [{ "name": "bytes", "configuration": { "endian": "little" } }, { "name": "zstd" }],
-        });
-        change(&mut document);
-        Member::version_3("a", &document).unwrap()
-    }
-
-    #[test]
-    fn an_array_of_version_3_is_read() {
-        let array = version_3(|_| {});
-        let stored = array.stored.as_ref().unwrap();
-        assert_eq!(array.dims, [("y".to_owned(), 4), ("dim_1".to_owned(), 6)]);
-        assert_eq!(
-            (stored.key(&[1, 0]), array.attributes["_FillValue"].clone()),
-            ("c/1/0".to_owned(), json!("NaN"))
-        );
-        assert!(f32::from_le_bytes(stored.fill.clone().unwrap().try_into().unwrap()).is_nan());
-        let dotted = version_3(|d| d["chunk_key_encoding"] = json!({ "name": "v2" }));
-        assert_eq!(dotted.stored.unwrap().key(&[1, 0]), "1.0");
-    }
-
-    #[test]
-    fn what_frazil_does_not_read_is_said_when_it_is_read() {
-        for (change, said) in [
-            (("data_type", json!("string")), "no numbers"),
-            (("chunk_grid", json!({ "name": "rectilinear" })), "rectilinear"),
-            (
-                ("chunk_grid", json!({ "name": "regular", "configuration": { "chunk_shape": [0, 3] } })),
-                "none",
-            ),
-            (
-                (
-                    "chunk_grid",
-                    json!({ "name": "regular", "configuration": { "chunk_shape": [1u64 << 40, 1u64 << 40] } }),
-                ),
-                "none",
-            ),
-            (("codecs", json!([{ "name": "bytes" }, { "name": "pcodec" }])), "`pcodec`"),
-        ] {
-            let error = version_3(|d| d[change.0] = change.1).stored.unwrap_err();
-            assert!(error.contains(said), "{said}: {error}");
-        }
-    }
-
-    #[test]
-    fn an_array_of_version_2_is_read() {
-        let document = json!({ "shape": [4], "chunks": [3], "dtype": ">i2", "fill_value": -9, "order": "C",
-            "filters": [{ "id": "shuffle", "elementsize": 2 }], "compressor": { "id": "zlib", "level": 1 } });
-        let array =
-            Member::version_2("a", &document, &json!({ "_ARRAY_DIMENSIONS": ["time"], "units": "K" }))
-                .unwrap();
-        assert_eq!((array.dims.clone(), array.dtype), (vec![("time".to_owned(), 4)], Some(DType::Int16)));
-        let stored = array.stored.unwrap();
-        assert_eq!((stored.key(&[1]), array.attributes["_FillValue"].clone()), ("1".to_owned(), json!(-9)));
-        assert_eq!(stored.fill, Some((-9i16).to_le_bytes().to_vec()));
-    }
-
-    #[test]
-    fn fills_are_the_numbers_that_the_texts_mean() {
-        let of = |value: Value, dtype| fill(&value, dtype);
-        assert_eq!(of(json!("0x7fc00000"), DType::Float32), Some(0x7fc0_0000u32.to_le_bytes().to_vec()));
-        assert_eq!(of(json!(i64::MIN), DType::Int64), Some(i64::MIN.to_le_bytes().to_vec()));
-        assert_eq!(of(json!(u64::MAX), DType::UInt64), Some(u64::MAX.to_le_bytes().to_vec()));
-        assert_eq!(of(json!("-Infinity"), DType::Float64), Some(f64::NEG_INFINITY.to_le_bytes().to_vec()));
-        assert_eq!(of(Value::Null, DType::Int16), None);
-        assert_eq!(base64("AAAAAAAA+H8="), Some(f64::NAN.to_le_bytes().to_vec()));
-    }
-}
+mod tests;

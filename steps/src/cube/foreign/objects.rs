@@ -12,6 +12,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use frazil_engine::step::StepError;
 
+use crate::net::Extent;
+
 /// The objects of a store, below its root. Missing is an answer; not to be had is an error.
 #[async_trait]
 pub(crate) trait Objects: Debug + Send + Sync {
@@ -25,6 +27,23 @@ pub(crate) trait Objects: Debug + Send + Sync {
     /// `key` names behind it. Asked for again, it
     /// need not be brought again.
     async fn chunk(&self, name: &str, key: &str, at: &[usize]) -> Result<Option<Encoded>, StepError>;
+
+    /// A part of the shard of the array `name` that `key` names. Who has it here, or cannot have less than all of
+    /// it, says so; then it is asked for whole.
+    async fn part(&self, _name: &str, _key: &str, _part: &Extent) -> Result<Parted, StepError> {
+        Ok(Parted::Whole)
+    }
+}
+
+/// What came of a part.
+#[derive(Debug)]
+pub(crate) enum Parted {
+    /// All of the shard is to be asked for.
+    Whole,
+    /// There is no such shard.
+    Missing,
+    /// These bytes of a shard of so many.
+    Here(u64, Encoded),
 }
 
 /// An object that is here.
@@ -34,6 +53,8 @@ pub(crate) enum Encoded {
     Here(Bytes),
     /// A file of this machine.
     File(PathBuf),
+    /// Parts of an object of so many bytes, by where they begin.
+    Parts(u64, Vec<(u64, Encoded)>),
 }
 
 impl Encoded {
@@ -42,6 +63,7 @@ impl Encoded {
         match self {
             Self::Here(bytes) => Ok(bytes.len() as u64),
             Self::File(path) => path.metadata().map(|about| about.len()),
+            Self::Parts(size, _) => Ok(*size),
         }
     }
 
@@ -60,6 +82,13 @@ impl Encoded {
                 let mut bytes = Vec::with_capacity(length);
                 file.take(length as u64).read_to_end(&mut bytes)?;
                 if bytes.len() == length { Ok(bytes) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
+            }
+            Self::Parts(_, parts) => {
+                let holds = |(start, part): &&(u64, Self)| {
+                    *start <= range.start && part.size().is_ok_and(|size| range.end <= start + size)
+                };
+                let (start, part) = parts.iter().find(holds).ok_or(io::ErrorKind::UnexpectedEof)?;
+                part.part(range.start - start..range.end - start)
             }
         }
     }

@@ -2,19 +2,26 @@
 
 use std::{num::NonZeroUsize, ops::Range, sync::Arc};
 
-use frazil_engine::step::{ErrorKind, StepError};
+use frazil_engine::{
+    data::Values,
+    step::{ErrorKind, StepError},
+};
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::{
     Store,
     member::{Member, Stored},
-    objects::Encoded,
-    shard::Places,
+    objects::{Encoded, Parted},
+    shard::{Places, index_of},
 };
 use crate::{
     compute::compute,
     cube::read::{Block, copy},
+    net::Extent,
 };
+
+/// A shard is brought whole unless this many times what is needed of it lies in it: requests take time too.
+const LITTLE: usize = 4;
 
 /// What reading may take.
 #[derive(Debug, Clone, Copy)]
@@ -49,14 +56,15 @@ impl Store {
         let (target, size) = self.target(array, ranges)?;
         self.affordable(array, stored, limits)?;
         let units = target.chunks(&padded(&stored.unit, 1));
+        let target = Arc::new(target);
+        let wanted = &target;
         let mut objects = stream::iter(units)
             .map(|unit| async move {
                 let at = unit[unit.len() - stored.unit.len()..].to_vec();
-                let object = self.objects.chunk(&array.name, &stored.key(&at), &at).await?;
+                let object = self.object(array, stored, &at, wanted).await?;
                 Ok::<_, StepError>(Job { stored: stored.clone(), at, object, limit: limits.chunk })
             })
             .buffered(limits.in_flight.get());
-        let target = Arc::new(target);
         let mut out = vec![0; target.numbers() * size];
         while let Some(job) = objects.try_next().await? {
             let target = Arc::clone(&target);
@@ -65,6 +73,71 @@ impl Store {
             out = done.await?.map_err(|what| self.spoiled(format!("the chunk {key}: {what}")))?;
         }
         Ok(out)
+    }
+
+    /// All texts of an array that has texts of one length; none of another one.
+    ///
+    /// # Errors
+    /// As [`Store::read`].
+    pub(crate) async fn texts(
+        &self,
+        array: &Member,
+        limits: Limits,
+    ) -> Result<Option<Vec<String>>, StepError> {
+        let Some(lettered) = array.lettered() else { return Ok(None) };
+        let ranges: Vec<Range<u64>> = lettered.shape().map(|length| 0..length).collect();
+        let bytes = self.read(&lettered, &ranges, limits).await?;
+        let Some(numbers) = lettered.dtype.and_then(|dtype| Values::from_le_bytes(dtype, &bytes)) else {
+            return Ok(None);
+        };
+        let letters = usize::try_from(array.letters.unwrap_or(1)).unwrap_or(1).max(1);
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "code points")]
+        let letter =
+            |at: usize| char::from_u32(numbers.get(at) as u32).unwrap_or(char::REPLACEMENT_CHARACTER);
+        let text = |first: usize| {
+            (first..first + letters).map(letter).take_while(|letter| *letter != '\0').collect()
+        };
+        Ok(Some((0..numbers.len()).step_by(letters).map(text).collect()))
+    }
+
+    /// An object, or of a shard of which little is needed that alone: its index, and the chunks.
+    async fn object(
+        &self,
+        array: &Member,
+        stored: &Stored,
+        at: &[usize],
+        target: &Block,
+    ) -> Result<Option<Encoded>, StepError> {
+        let key = stored.key(at);
+        if let Some(index) = stored.index
+            && let inside = inside(stored, at, target)
+            && is_little(stored, &inside)
+        {
+            let wrong = |what: String| self.spoiled(format!("the chunk {}/{key}: {what}", array.name));
+            let extent = index_of(stored, index).map_err(wrong)?;
+            match self.objects.part(&array.name, &key, &extent).await? {
+                Parted::Missing => return Ok(None),
+                Parted::Here(size, head) => {
+                    let mut parts = vec![(extent.of(size).start, head)];
+                    let (known, about) = (Encoded::Parts(size, parts.clone()), stored.clone());
+                    let read = move || Places::read(&about, index, &known);
+                    let places = compute("reading the index of a shard", read).await?.map_err(wrong)?;
+                    for (_, first) in inside {
+                        let Some(place) = places.of(stored, &first) else { continue };
+                        let start = place.start;
+                        match self.objects.part(&array.name, &key, &Extent::Range(place)).await? {
+                            Parted::Here(_, part) => parts.push((start, part)),
+                            Parted::Missing | Parted::Whole => {
+                                return self.objects.chunk(&array.name, &key, stored.place(at)).await;
+                            }
+                        }
+                    }
+                    return Ok(Some(Encoded::Parts(size, parts)));
+                }
+                Parted::Whole => {}
+            }
+        }
+        self.objects.chunk(&array.name, &key, stored.place(at)).await
     }
 
     /// The block, in at least two dimensions, and the size of a number.
@@ -114,6 +187,32 @@ fn padded<T: Clone>(of: &[T], with: T) -> Vec<T> {
     std::iter::repeat_n(with, missing).chain(of.iter().cloned()).collect()
 }
 
+/// The chunks of a shard that share something with `target`: what each covers, and its place in the shard.
+fn inside(stored: &Stored, at: &[usize], target: &Block) -> Vec<(Block, Vec<usize>)> {
+    let units = Block::of_chunk(&padded(at, 0), &padded(&stored.unit, 1));
+    let shared = |(u, t): (&Range<usize>, &Range<usize>)| u.start.max(t.start)..u.end.min(t.end);
+    let shared = Block { ranges: units.ranges.iter().zip(&target.ranges).map(shared).collect() };
+    let lengths = padded(&stored.chunk, 1);
+    let one = |at: Vec<usize>| {
+        let chunk = Block::of_chunk(&at, &lengths);
+        let sides = chunk.ranges.iter().zip(&units.ranges).zip(&lengths);
+        let first: Vec<usize> = sides.map(|((c, u), n)| (c.start - u.start) / n).collect();
+        (chunk, first[first.len() - stored.chunk.len()..].to_vec())
+    };
+    shared.chunks(&lengths).into_iter().map(one).collect()
+}
+
+/// Whether few chunks of a shard are needed, whatever is needed along its first dimension: that is mostly
+/// time, of which the next block needs what this one does not.
+fn is_little(stored: &Stored, inside: &[(Block, Vec<usize>)]) -> bool {
+    let all: usize =
+        stored.unit.iter().zip(&stored.chunk).skip(1).map(|(unit, chunk)| unit / chunk).product();
+    let mut places: Vec<&[usize]> = inside.iter().filter_map(|(_, first)| first.get(1..)).collect();
+    places.sort_unstable();
+    places.dedup();
+    places.len().saturating_mul(LITTLE) <= all
+}
+
 impl Job {
     /// Puts what the object shares with `target` into `out`. Blocks.
     fn decode(&self, target: &Block, out: &mut [u8], size: usize) -> Result<(), String> {
@@ -125,25 +224,8 @@ impl Job {
             return self.chunk(object, Some(0..whole), &units, (target, out, size));
         };
         let places = Places::read(stored, index, object)?;
-        let shared = Block {
-            ranges: units
-                .ranges
-                .iter()
-                .zip(&target.ranges)
-                .map(|(u, t)| u.start.max(t.start)..u.end.min(t.end))
-                .collect(),
-        };
-        let lengths = padded(&stored.chunk, 1);
-        for at in shared.chunks(&lengths) {
-            let chunk = Block::of_chunk(&at, &lengths);
-            let first: Vec<usize> = chunk
-                .ranges
-                .iter()
-                .zip(&units.ranges)
-                .zip(&lengths)
-                .map(|((c, u), n)| (c.start - u.start) / n)
-                .collect();
-            let place = places.of(stored, &first[first.len() - stored.chunk.len()..]);
+        for (chunk, first) in inside(stored, &self.at, target) {
+            let place = places.of(stored, &first);
             self.chunk(object, place, &chunk, (target, out, size))?;
         }
         Ok(())

@@ -7,10 +7,26 @@ use super::{
     objects::Encoded,
     unpack::checked,
 };
+use crate::net::Extent;
 
 /// Where the chunks of a shard lie in it, in C order; none for one that is not stored.
 #[derive(Debug)]
 pub(super) struct Places(Vec<Option<Range<u64>>>);
+
+/// Where the index of a shard lies.
+///
+/// # Errors
+/// When the shard would have more chunks than can be counted.
+pub(super) fn index_of(stored: &Stored, index: Index) -> Result<Extent, String> {
+    let count = stored
+        .unit
+        .iter()
+        .zip(&stored.chunk)
+        .try_fold(1usize, |n, (unit, chunk)| n.checked_mul(unit / chunk));
+    let bytes = count.and_then(|count| count.checked_mul(16)).ok_or("it has too many chunks")? as u64;
+    let length = bytes + if index.checked { 4 } else { 0 };
+    Ok(if index.at_end { Extent::Tail(length) } else { Extent::Range(0..length) })
+}
 
 impl Places {
     /// Reads the index. Blocks.
@@ -18,18 +34,15 @@ impl Places {
     /// # Errors
     /// When it cannot be read, or points outside; the text fits after the name of the shard.
     pub(super) fn read(stored: &Stored, index: Index, shard: &Encoded) -> Result<Self, String> {
-        let count = stored
-            .unit
-            .iter()
-            .zip(&stored.chunk)
-            .try_fold(1usize, |n, (unit, chunk)| n.checked_mul(unit / chunk));
-        let bytes = count.and_then(|count| count.checked_mul(16)).ok_or("it has too many chunks")? as u64;
-        let length = bytes + if index.checked { 4 } else { 0 };
+        let extent = index_of(stored, index)?;
         let size = shard.size().map_err(|error| error.to_string())?;
-        if length > size {
+        let range = extent.of(size);
+        let length = match extent {
+            Extent::Tail(length) | Extent::Range(Range { end: length, .. }) => length,
+        };
+        if range.end - range.start < length {
             return Err("it is shorter than its index".to_owned());
         }
-        let range = if index.at_end { size - length..size } else { 0..length };
         let raw = shard.part(range).map_err(|error| error.to_string())?;
         let raw = if index.checked { checked(&raw)? } else { &raw };
         let number = |bytes: &[u8]| bytes.try_into().map_or(u64::MAX, u64::from_le_bytes);

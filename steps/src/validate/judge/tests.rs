@@ -177,3 +177,11 @@ fn numbers_are_told_with_the_digits_that_they_have() {
         ("40.12".to_owned(), "4012".to_owned(), (1.0f64 / 3.0).to_string())
     );
 }
+
+#[test]
+fn the_newest_are_those_that_hold_numbers() {
+    let statuses = [Status::Final, Status::Gap, Status::Provisional, Status::Withdrawn];
+    let axis: Vec<(Period, Status)> = (1..).map(day).zip(statuses).collect();
+    let recent = Recent { periods: std::num::NonZeroUsize::new(2).unwrap(), most: 0.5 };
+    assert_eq!(newest(&axis, recent), [day(3), day(1)]);
+}

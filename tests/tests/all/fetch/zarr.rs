@@ -312,6 +312,58 @@ async fn metadata_that_lie_are_refused_before_memory_is_taken() {
     }
 }
 
+#[tokio::test]
+async fn of_a_shard_the_chunks_that_are_needed_are_brought() {
+    let times: Vec<i64> = (0..12).collect();
+    // Cells of 5.625 × 7.5 degrees; 64 chunks lie beside each other in the shard, and two behind each other.
+    let spec = json!({ "times": times, "rows": 32, "columns": 48, "shards": [12, 32, 48], "chunks": [6, 4, 6],
+        "bbox": [-10.0, 30.0, -1.0, 40.0] });
+    let Some(mut made) = made(spec) else { return };
+    made.stand.with["bbox"] = json!([-10.0, 30.0, -1.0, 40.0]);
+    let shard = "/a.zarr/t2m/c/0/0/0";
+    made.compare(12).await;
+    let whole = std::fs::metadata(made.stand.folder.path().join(&shard[1..])).unwrap().len();
+    let asked = made.stand.server.requests().into_iter().filter(|request| request.path == shard);
+    let mut ranges: Vec<String> = asked.map(|request| request.range.unwrap()).collect();
+    let all = ranges.len();
+    assert!((2..=5).contains(&all), "its index, and the chunks: {ranges:?}");
+    assert_eq!(ranges[0], format!("bytes=-{}", 2 * 64 * 16 + 4));
+    let bytes = |range: &String| -> u64 {
+        let (first, last) = range.trim_start_matches("bytes=").split_once('-').unwrap();
+        if first.is_empty() {
+            last.parse().unwrap()
+        } else {
+            1 + last.parse::<u64>().unwrap() - first.parse::<u64>().unwrap()
+        }
+    };
+    let came: u64 = ranges.iter().map(bytes).sum();
+    assert!(came * 4 < whole, "{came} of {whole} bytes: {ranges:?}");
+    ranges.sort();
+    ranges.dedup();
+    assert_eq!(ranges.len(), all, "no bytes are asked for twice: {ranges:?}");
+    // The same run again finds them on its disk; what was broken off is asked for again.
+    made.stand.server.forget();
+    made.compare(12).await;
+    assert_eq!(
+        made.stand
+            .server
+            .requests()
+            .iter()
+            .filter(|request| request.method == "GET" && request.path == shard)
+            .count(),
+        0
+    );
+    std::fs::remove_dir_all(&made.stand.cx.scratch).unwrap();
+    made.stand.server.first(shard, [Fault::Truncate(9), Fault::None, Fault::Status(503, None)]);
+    made.compare(12).await;
+    // A server that knows no parts is asked for all of it, and no more than once besides.
+    std::fs::remove_dir_all(&made.stand.cx.scratch).unwrap();
+    made.stand.server.forget();
+    made.stand.server.always(shard, Fault::NoRanges);
+    made.compare(12).await;
+    assert_eq!(made.stand.server.count(shard), 2);
+}
+
 /// Puts all files of a folder into a bucket.
 fn put_all(moto: &Moto, folder: &Path, key: &str) {
     for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {

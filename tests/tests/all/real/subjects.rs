@@ -8,3 +8,4 @@ mod bench;
 mod grib;
 mod made;
 mod rasters;
+mod stores;

@@ -80,10 +80,13 @@ fn fits(store: &Store, arrays: &[Array], wanted: &[String], coordinate: &Array) 
     Ok(())
 }
 
-/// All numbers of an array of at most one dimension; none of one that holds something else.
+/// All numbers or texts of an array of at most one dimension; none of one that holds something else.
 async fn values(store: &Store, member: &Member, limits: Limits) -> Result<Option<Column>, StepError> {
-    let Some(dtype) = member.dtype.filter(|_| member.shape().product::<u64>() <= LABELS) else {
+    if member.shape().product::<u64>() > LABELS {
         return Ok(None);
+    }
+    let Some(dtype) = member.dtype else {
+        return Ok(store.texts(member, limits).await?.map(Column::Texts));
     };
     let all: Vec<_> = member.shape().map(|length| 0..length).collect();
     let bytes = store.read(member, &all, limits).await?;

@@ -2,7 +2,8 @@
 //! tried again by itself.
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
+    path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -16,9 +17,9 @@ use frazil_engine::{
 
 use super::kept::Kept;
 use crate::{
-    cube::foreign::{Encoded, Objects, Snapshot},
+    cube::foreign::{Encoded, Objects, Parted, Snapshot},
     fetch::stream::{label, within},
-    net::{Net, Place},
+    net::{Extent, Net, Place},
 };
 
 /// The longest document of metadata.
@@ -45,6 +46,10 @@ pub(super) struct State {
     missing: HashSet<String>,
     /// The block at which the store was seen to be there.
     confirmed: Option<u64>,
+    /// Bytes of shards of which parts came. Bounded as those that are missing.
+    sizes: HashMap<String, u64>,
+    /// The server gives whole objects when it is asked for parts.
+    without_parts: bool,
 }
 
 /// One request, tried again where that may help.
@@ -64,6 +69,27 @@ where
 impl Remote {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Brings a part of a shard into a file; false where there is no shard.
+    async fn bring(&self, place: Place, key: String, part: Extent, to: PathBuf) -> Result<bool, StepError> {
+        let Some(came) = self.net.extent(&place, &part).await? else { return Ok(false) };
+        let range = part.of(came.size);
+        {
+            let mut state = self.state();
+            // What is asked for next is asked for whole.
+            state.without_parts |= came.bytes.len() as u64 > range.end - range.start;
+            state.sizes.insert(key, came.size);
+        }
+        let at = |at: u64| usize::try_from(at.saturating_sub(came.start)).unwrap_or(usize::MAX);
+        let bytes = came.bytes.get(at(range.start)..at(range.end)).ok_or_else(|| {
+            StepError::transient(ErrorKind::Network, format!("{place}: truncated: a part of it is not there"))
+        })?;
+        tokio::fs::write(&to, bytes).await.map_err(|error| {
+            StepError::permanent(ErrorKind::Store, format!("cannot write {}: {error}", to.display()))
+        })?;
+        self.cx.progress.tick(Tick::Spent(Spent { requests: 1, ..Spent::default() }));
+        Ok(true)
     }
 
     /// A chunk that is not there is one of fill, as long as its store is there: a server that lost
@@ -117,6 +143,39 @@ impl Objects for Remote {
                 Ok(None)
             }
         }
+    }
+
+    async fn part(&self, name: &str, key: &str, part: &Extent) -> Result<Parted, StepError> {
+        let key = format!("{name}/{key}");
+        {
+            let state = self.state();
+            if state.without_parts {
+                return Ok(Parted::Whole);
+            }
+            if state.missing.contains(&key) {
+                return Ok(Parted::Missing);
+            }
+        }
+        let place = self.root.below(&key);
+        let file =
+            blake3::hash(format!("{} {part:?}", self.net.name(&place)).as_bytes()).to_hex().to_string();
+        let bring = |to: PathBuf| self.bring(place.clone(), key.clone(), part.clone(), to);
+        let Some(brought) = patiently(&self.cx, &place, || self.kept.scratch.object(&file, &bring)).await?
+        else {
+            self.confirm().await?;
+            self.state().missing.insert(key);
+            return Ok(Parted::Missing);
+        };
+        let known = self.state().sizes.get(&key).copied();
+        let size = match known {
+            Some(size) => size,
+            // A run that was stopped brought it.
+            None => match patiently(&self.cx, &place, || self.net.size(&place)).await? {
+                Some(size) => size,
+                None => return Ok(Parted::Whole),
+            },
+        };
+        Ok(Parted::Here(size, self.kept.keep(file, brought).await))
     }
 }
 
