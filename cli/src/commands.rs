@@ -2,6 +2,7 @@
 
 mod audit;
 mod backfill;
+mod backup;
 mod cancel;
 mod check;
 mod examples;
@@ -23,6 +24,7 @@ mod status;
 mod supervise;
 mod template;
 mod test;
+mod token;
 
 use std::{io, path::PathBuf};
 
@@ -101,6 +103,15 @@ pub(crate) enum Command {
     /// Answers HTTP: datasets as Zarr and as Icechunk repositories
     #[command(after_long_help = examples::SERVE)]
     Serve(serve::Serve),
+    /// Makes, lists and ends the tokens that `serve` asks for
+    #[command(after_long_help = examples::TOKEN)]
+    Token(token::TokenCommand),
+    /// Copies run history and tokens into a file, while others write
+    #[command(after_long_help = examples::BACKUP)]
+    Backup(backup::Backup),
+    /// Puts what `backup` made in its place
+    #[command(after_long_help = examples::BACKUP)]
+    Restore(backup::Restore),
     #[command(hide = true)]
     Supervise(supervise::Supervise),
 }
@@ -129,6 +140,9 @@ impl Command {
             Self::Graph(command) => command.run(globals),
             Self::Schema(command) => command.run(globals),
             Self::Serve(command) => command.run(globals),
+            Self::Token(command) => command.run(globals),
+            Self::Backup(command) => command.run(globals),
+            Self::Restore(command) => command.run(globals),
             Self::Supervise(command) => command.run(),
         }
     }

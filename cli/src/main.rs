@@ -35,6 +35,18 @@ pub(crate) struct Globals {
     /// More of the log on stderr; twice for all of it (or FRAZIL_LOG)
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
+    /// How the log is written
+    #[arg(long, global = true, value_name = "FORMAT", default_value = "human", env = "FRAZIL_LOG_FORMAT")]
+    pub(crate) log_format: LogFormat,
+}
+
+/// How the log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people
+    Human,
+    /// One JSON object per line
+    Json,
 }
 
 /// How a command prints.
@@ -70,7 +82,7 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return exit::usage(&error).into(),
     };
-    log(cli.globals.verbose);
+    log(&cli.globals);
     match cli.command.run(&cli.globals) {
         Ok(exit) => exit.into(),
         Err(error) => exit::report(&error).into(),
@@ -78,15 +90,20 @@ fn main() -> ExitCode {
 }
 
 /// Logs to stderr: warnings, and more where it is asked for.
-fn log(verbose: u8) {
-    let level = match verbose {
+fn log(globals: &Globals) {
+    let level = match globals.verbose {
         // The store warns of racing commits on local files at each open; frazil's locks keep them apart.
         0 => "warn,icechunk_arrow_object_store=error,icechunk_storage=error",
         1 => "info,frazil=debug,frazil_engine=debug,frazil_steps=debug",
         _ => "debug",
     };
     let filter = EnvFilter::try_from_env("FRAZIL_LOG").unwrap_or_else(|_| EnvFilter::new(level));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
+    let log =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
+    match globals.log_format {
+        LogFormat::Human => log.init(),
+        LogFormat::Json => log.json().flatten_event(true).init(),
+    }
 }
 
 impl From<Exit> for ExitCode {

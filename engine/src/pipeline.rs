@@ -13,7 +13,7 @@ mod triggers;
 
 pub(crate) use draft::{Draft, DraftStep, draft, is_prose};
 pub use file::{Defaults, Names, PipelineFile, StepBlock};
-pub(crate) use finish::{check_findings, check_references, check_values, finish, naming};
+pub(crate) use finish::{check_findings, check_references, check_values, finish, naming, no_secret};
 pub(crate) use graph::{check as check_graph, runs_as};
 pub use params::ParamError;
 pub(crate) use params::sides_fit;
@@ -204,6 +204,8 @@ pub struct HttpTrigger {
     /// Listed among the processes; callable either way.
     #[serde(default = "yes")]
     pub expose: bool,
+    /// Name of the secret that webhooks to `/hooks/{pipeline}` are signed with; without one there are none.
+    pub signed_by: Option<String>,
 }
 
 const fn yes() -> bool {

@@ -85,7 +85,7 @@ pub struct ProjectFile {
     pub notify: Vec<Notify>,
     /// How much run history is kept; 1,000 runs of the last 90 days where nothing is said.
     pub history: Option<Retention>,
-    /// What `frazil serve` does.
+    /// How `frazil serve` answers.
     #[serde(default)]
     pub serve: Serve,
 }
@@ -183,6 +183,8 @@ pub struct Notify {
     pub when: Vec<NotifyWhen>,
     /// Where to, usually `{{ secrets.name }}`.
     pub webhook: String,
+    /// Name of the secret that it is signed with, so that the receiver knows from whom it is.
+    pub signed_by: Option<String>,
 }
 
 /// An occasion to tell somebody.
@@ -228,7 +230,7 @@ pub struct ProjectConfig {
     pub notify: Vec<Notify>,
     /// How much run history is kept.
     pub history: Retention,
-    /// What `frazil serve` does.
+    /// How `frazil serve` answers.
     pub serve: Serve,
 }
 

@@ -1,20 +1,26 @@
 //! Where run logs are kept.
 
 pub mod conformance;
+mod backup;
 mod memory;
+mod notices;
 mod retention;
 mod sqlite;
 mod word;
+mod tokens;
 
 use std::fmt::Debug;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
+pub use backup::{backup, probe, restore};
 pub use memory::MemoryStore;
+pub use notices::{Notice, Notices};
 pub use retention::{Retention, prune};
 pub use sqlite::SqliteStore;
 pub use word::word;
+pub use tokens::{Token, TokenRole, Tokens};
 
 use crate::{
     data::{NodeId, PipelineId, RunId, Spent},

@@ -1,7 +1,7 @@
 //! Addresses and what is said of them: one list makes the router and the OpenAPI document, so that
 //! neither can tell of what the other does not have.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use axum::{
     Router,
@@ -12,7 +12,7 @@ use axum::{
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
-use crate::{app::App, problem::Problem};
+use crate::{app::App, guard::Roles, problem::Problem};
 
 /// Who may ask. Each may do what those before it may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,8 +24,18 @@ pub(crate) enum Role {
     /// Who may start and stop runs.
     Operator,
     /// Who may change what there is.
-    #[expect(dead_code, reason = "nothing is changed by HTTP yet")]
     Admin,
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Anyone => "anyone",
+            Self::Viewer => "viewer",
+            Self::Operator => "operator",
+            Self::Admin => "admin",
+        })
+    }
 }
 
 /// A type's schema, made when the document is.
@@ -183,7 +193,9 @@ const USUAL: &[(&str, &str, &str)] = &[
     ("401", "Unknown", "A token is asked for, or the one that was sent opens nothing"),
     ("403", "Forbidden", "The token does not open this"),
     ("413", "TooLarge", "More was sent than is taken"),
+    ("414", "TooLong", "The path and query are longer than is taken"),
     ("415", "Unsupported", "What was sent is of another media type"),
+    ("421", "Elsewhere", "A server on loopback was asked under a name that nobody gave it"),
     ("429", "TooMany", "Too many requests: `Retry-After` says when to come again"),
     ("500", "Broken", "Something of the server broke; its log says what"),
     ("503", "Busy", "The answer took too long, or the server is about to stop"),
@@ -194,7 +206,7 @@ impl Operation {
     fn usual(&self) -> impl Iterator<Item = (String, &'static str)> {
         let (is_open, has_body) = (self.role == Role::Anyone, self.body.is_some());
         let applies = move |status: &str| match status {
-            "401" | "403" => !is_open,
+            "403" => !is_open,
             "413" | "415" => has_body,
             _ => true,
         };
@@ -275,6 +287,15 @@ impl Routes {
     /// What answers.
     pub(crate) fn router(&self) -> Router<Arc<App>> {
         self.router.clone()
+    }
+
+    /// The least role of each address and method: nothing is answered that does not stand here.
+    pub(crate) fn roles(&self) -> Roles {
+        let mut roles = Roles::new();
+        for (path, method, operation) in &self.operations {
+            roles.entry(path).or_default().push((method.clone(), operation.role));
+        }
+        roles
     }
 
     /// The OpenAPI 3.0 document of all addresses, which refers to nothing outside of it.

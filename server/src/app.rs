@@ -3,9 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::{
-    Json, Router,
+    Json,
     extract::State,
-    http::{HeaderName, Method, StatusCode, header},
+    http::header,
     response::{IntoResponse, Response},
 };
 use chrono::Utc;
@@ -20,37 +20,33 @@ use frazil_engine::{
 use minijinja::{context, value::Serde};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
-use tower_http::{
-    cors::{Any, CorsLayer},
-    limit::RequestBodyLimitLayer,
-    timeout::TimeoutLayer,
-};
 
 use crate::{
     api::{Operation, Role, Routes},
     asked::Base,
+    auth::Gate,
     conformance::{self, OPENAPI},
     datasets,
     events::{self, Tails},
     execution, graph,
+    health::{self, Health},
     jobs::{self, Jobs},
     live::{Current, Live},
-    logs, pages,
-    problem::{self, Problem},
+    logs,
+    metrics::{self, Metrics},
+    notify::Notifier,
+    pages,
+    problem::Problem,
     processes, prov, raw, results,
     runner::Runner,
     shelves::Shelves,
     stac,
     standing::{NewestRuns, newest_runs},
+    traces::Traces,
     visitor::{Visitor, origin},
-    zarr,
+    webhook, zarr,
 };
 
-/// The most that a request may carry.
-const BODY_AT_MOST: usize = 1 << 20;
-
-/// How long an answer may take to begin.
-pub(crate) const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 
 /// What is served.
 #[derive(Debug, Clone)]
@@ -79,18 +75,39 @@ pub(crate) struct App {
     pub(crate) tails: Tails,
     /// Told when the server is to stop: answers that go on end then.
     pub(crate) stop: CancellationToken,
+    /// How long an answer may take to begin.
+    pub(crate) answer_within: Duration,
+    /// Tells callers apart.
+    pub(crate) gate: Gate,
+    pub(crate) health: Health,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) traces: Traces,
+    pub(crate) notifier: Notifier,
 }
 
 impl App {
-    pub(crate) fn new(live: Arc<Live>, runner: Runner, stop: CancellationToken) -> Result<Self, InvalidId> {
+    /// `is_loopback`: whether only this machine can ask.
+    pub(crate) fn new(
+        live: Arc<Live>,
+        runner: Runner,
+        traces: Traces,
+        is_loopback: bool,
+        stop: CancellationToken,
+    ) -> Result<Self, InvalidId> {
         Ok(Self {
-            live,
             reader: "serve".parse()?,
             shelves: Shelves::default(),
             runner,
             jobs: Jobs::default(),
             tails: Tails::default(),
             stop,
+            answer_within: live.project().config.serve.limits.answer.to_std(),
+            gate: Gate::new(&live.project().config.state, is_loopback),
+            health: Health::default(),
+            metrics: Arc::default(),
+            traces,
+            notifier: Notifier::new(Arc::clone(&live)),
+            live,
         })
     }
 
@@ -105,9 +122,11 @@ impl App {
         found.ok_or_else(|| Problem::not_found(format!("no dataset `{name}` here")))
     }
 
-    /// The datasets that may be read.
-    pub(crate) fn readable(&self) -> Vec<Arc<DatasetInfo>> {
-        self.project().datasets.values().map(Arc::clone).collect()
+    /// The datasets that whoever asks may read.
+    pub(crate) fn readable(&self, visitor: &Visitor) -> Vec<Arc<DatasetInfo>> {
+        let project = self.project();
+        let may = |info: &&Arc<DatasetInfo>| visitor.caller.may_read(info, &project.config.serve);
+        project.datasets.values().filter(may).map(Arc::clone).collect()
     }
 
     /// The newest run of each pipeline.
@@ -128,51 +147,11 @@ impl App {
     }
 }
 
-/// All addresses.
-pub(crate) fn router(app: Arc<App>) -> Router {
-    // Readers in browsers come from anywhere, and nothing here is decided by a cookie. Pages of others may
-    // read and start nothing: what starts something takes JSON alone, for which a browser asks here first.
-    let cors = CorsLayer::new()
-        .allow_origin(Any)
-        .allow_methods([Method::GET, Method::HEAD, Method::OPTIONS])
-        .allow_headers([
-            header::RANGE,
-            header::IF_RANGE,
-            header::IF_NONE_MATCH,
-            header::AUTHORIZATION,
-            HeaderName::from_static("last-event-id"),
-        ])
-        .expose_headers([
-            header::CONTENT_RANGE,
-            header::CONTENT_LENGTH,
-            header::CONTENT_LOCATION,
-            header::ACCEPT_RANGES,
-            header::ETAG,
-            header::LINK,
-            header::LOCATION,
-            HeaderName::from_static("preference-applied"),
-            HeaderName::from_static("frazil-snapshot"),
-        ])
-        .max_age(Duration::from_secs(86_400));
-    routes()
-        .router()
-        .method_not_allowed_fallback(async || Problem::no_method())
-        .fallback(async || Problem::not_found("nothing lies here"))
-        .layer(axum::middleware::from_fn(pages::dress))
-        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, ANSWER_WITHIN))
-        .layer(RequestBodyLimitLayer::new(BODY_AT_MOST))
-        .layer(axum::middleware::map_response(problem::written))
-        .layer(cors)
-        .with_state(app)
-}
-
 /// All that is answered.
 pub(crate) fn routes() -> Routes {
     let landing_page = Operation::new("getLandingPage", "about", "What there is", Role::Anyone)
         .gives_media(200, "application/json", "Datasets and links")
         .gives_media(200, "text/html", "The same for people");
-    let live = Operation::new("getLiveness", "about", "Whether the server answers", Role::Anyone)
-        .gives_nothing(204, "It does");
     let document = Operation::new("getApi", "about", "This document", Role::Anyone).gives_media(
         200,
         OPENAPI,
@@ -180,7 +159,6 @@ pub(crate) fn routes() -> Routes {
     );
     Routes::default()
         .get("/", landing_page, landing)
-        .get("/health/live", live, async || StatusCode::NO_CONTENT)
         .get("/api", document, openapi)
         .and(conformance::routes())
         .and(processes::routes())
@@ -190,6 +168,9 @@ pub(crate) fn routes() -> Routes {
         .and(logs::routes())
         .and(results::routes())
         .and(prov::routes())
+        .and(health::routes())
+        .and(metrics::routes())
+        .and(webhook::routes())
         .and(zarr::routes())
         .and(raw::routes())
         .and(stac::routes())
@@ -206,11 +187,11 @@ async fn openapi() -> Response {
 async fn landing(State(app): State<Arc<App>>, base: Base, visitor: Visitor) -> Result<Response, Problem> {
     let project = app.project();
     let title = project.config.title.clone().unwrap_or_else(|| project.config.id.clone());
-    let datasets: Vec<_> = project
-        .datasets
+    let datasets: Vec<_> = app
+        .readable(&visitor)
         .iter()
-        .map(|(id, info)| {
-            let id = id.to_string();
+        .map(|info| {
+            let id = info.id.to_string();
             json!({
                 "id": id,
                 "title": info.block.title,

@@ -76,7 +76,7 @@ async fn datasets(State(app): State<Arc<App>>, visitor: Visitor) -> Result<Respo
         about["links"] = links(&info, &visitor.base);
         about
     };
-    let all: Vec<Value> = stream::iter(app.readable()).map(one).buffered(AT_A_TIME).collect().await;
+    let all: Vec<Value> = stream::iter(app.readable(&visitor)).map(one).buffered(AT_A_TIME).collect().await;
     if visitor.html {
         return pages::page("datasets.html", context! { datasets => Serde(&all) });
     }

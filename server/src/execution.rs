@@ -10,7 +10,7 @@ mod value;
 use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{
-    Json,
+    Extension, Json,
     body::Bytes,
     extract::State,
     http::{HeaderMap, HeaderValue, StatusCode, header},
@@ -31,8 +31,9 @@ use selection::{Inputs, lists_periods};
 
 use crate::{
     api::{Operation, Role, Routes},
-    app::{ANSWER_WITHIN, App},
+    app::App,
     asked::{Base, Segments},
+    auth::Caller,
     callbacks,
     jobs::{self, StatusInfo},
     problem::{Problem, Wrong},
@@ -68,12 +69,13 @@ struct Asked<'a> {
 
 async fn execution(
     State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
     base: Base,
     Segments(id): Segments<String>,
     headers: HeaderMap,
     body: Result<Bytes, axum::extract::rejection::BytesRejection>,
 ) -> Result<Response, Problem> {
-    let asked = Asked { app: &app, headers: &headers, base: &base, who: None };
+    let asked = Asked { app: &app, headers: &headers, base: &base, who: caller.name.as_deref().map(str::to_owned) };
     let project = app.project();
     match processes::find(&project, &id)? {
         Runnable::Pipeline(pipeline) => {
@@ -206,7 +208,7 @@ impl Asked<'_> {
     /// are jobs that were made with it.
     async fn created(&self, run: &RunId, beside: &[RunId]) -> Result<Response, Problem> {
         let prefer = Prefer::of(self.headers);
-        let known = jobs::within(self.app, run, prefer.waits(ANSWER_WITHIN)).await?;
+        let known = jobs::within(self.app, run, prefer.waits(self.app.answer_within)).await?;
         let mut status = StatusInfo::of(self.app, &known, self.base);
         status.beside(beside, self.base);
         let location = self.base.at(&format!("/jobs/{run}"));

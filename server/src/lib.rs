@@ -9,11 +9,19 @@ mod datasets;
 mod events;
 mod execution;
 mod graph;
+mod auth;
+mod desk;
+mod guard;
+mod health;
 mod jobs;
+mod layers;
+mod limits;
 mod link;
 mod listen;
 mod live;
 mod logs;
+mod metrics;
+mod notify;
 mod pages;
 mod problem;
 mod processes;
@@ -27,14 +35,22 @@ mod shelves;
 mod stac;
 pub mod standing;
 mod visitor;
+mod signature;
+mod stall;
+#[cfg(test)]
+mod testing;
+mod traces;
+mod webhook;
 mod zarr;
 
 use std::{io, sync::Arc};
 
 pub use app::Site;
+pub use auth::{Minted, digest, mint};
 use runner::Runner;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use traces::Traces;
 
 /// All addresses, as an OpenAPI 3.0 document.
 #[must_use]
@@ -47,15 +63,38 @@ pub fn openapi() -> serde_json::Value {
 /// # Errors
 /// When the run history cannot be opened, or the socket fails as a whole.
 pub async fn serve(site: Site, listener: TcpListener, stop: CancellationToken) -> io::Result<()> {
+    let is_loopback = listener.local_addr()?.ip().to_canonical().is_loopback();
+    let limits = site.project.config.serve.limits.clone();
     let live = Arc::new(live::Live::new(site.project, site.secrets));
     let runner = Runner::open(Arc::clone(&live), site.registry).await.map_err(io::Error::other)?;
-    let app = Arc::new(app::App::new(live, runner.clone(), stop.clone()).map_err(io::Error::other)?);
-    let callbacks = callbacks::tell(Arc::clone(&app), stop.clone());
+    let (traces, sending) = Traces::of_environment();
+    let app = app::App::new(live, runner.clone(), traces, is_loopback, stop.clone()).map_err(io::Error::other)?;
+    let app = Arc::new(app);
+    let router = layers::dress(&app::routes(), &app, &limits);
+    // Who watches runs stays until the last has settled, and who sends until the last was told.
+    let (settled, told) = (CancellationToken::new(), CancellationToken::new());
     let listening = async {
-        let ended = listen::listen(listener, app::router(app), stop.clone()).await;
+        let ended = listen::listen(listener, router, &limits, stop.clone()).await;
         stop.cancel();
         ended
     };
-    let (ended, (), ()) = tokio::join!(listening, runner.work(stop.clone()), callbacks);
+    let working = async {
+        runner.work(stop.clone()).await;
+        settled.cancel();
+    };
+    let watching = async {
+        desk::watch(Arc::clone(&app), settled.clone()).await;
+        told.cancel();
+    };
+    let callbacks = callbacks::tell(Arc::clone(&app), stop.clone());
+    let telling = app.notifier.send(|| app.scope(), &told);
+    let tracing = async {
+        match sending {
+            Some(sending) => sending.send(&told).await,
+            None => told.cancelled().await,
+        }
+    };
+    let (ended, (), (), (), (), ()) =
+        tokio::join!(listening, working, watching, telling, tracing, callbacks);
     ended
 }

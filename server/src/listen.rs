@@ -1,9 +1,10 @@
 //! Connections: how many, how long they may take to ask, and how they end.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{io, net::IpAddr, sync::Arc, time::Duration};
 
-use axum::Router;
-use hyper::server::conn::http1;
+use axum::{Router, http::Request};
+use frazil_engine::project::Limits;
+use hyper::{body::Incoming, server::conn::http1};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::graceful::GracefulShutdown,
@@ -11,30 +12,43 @@ use hyper_util::{
 };
 use tokio::{net::TcpListener, sync::Semaphore, task::JoinSet};
 use tokio_util::sync::CancellationToken;
+use tower::ServiceExt as _;
 
-/// Connections at a time; who comes later waits in the queue of the system.
-const CONNECTIONS: usize = 256;
+use crate::stall::Stalling;
 
-/// How long a client may take to say what it wants.
-const HEADER_WITHIN: Duration = Duration::from_secs(30);
+/// The most that the head of a request may take, and what is read of a body at once.
+const HEAD: usize = 64 << 10;
+
+/// Where a connection comes from: an extension of its requests.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Peer(pub(crate) IpAddr);
 
 /// How long answers that were begun may take after the server was told to stop.
 const DRAIN_WITHIN: Duration = Duration::from_secs(20);
 
 /// Answers connections until `stop`, then lets those end that were begun.
-pub(crate) async fn listen(listener: TcpListener, router: Router, stop: CancellationToken) -> io::Result<()> {
+pub(crate) async fn listen(
+    listener: TcpListener,
+    router: Router,
+    limits: &Limits,
+    stop: CancellationToken,
+) -> io::Result<()> {
     let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(HEADER_WITHIN);
-    let (graceful, places) = (GracefulShutdown::new(), Arc::new(Semaphore::new(CONNECTIONS)));
+    builder.timer(TokioTimer::new()).header_read_timeout(limits.header.to_std()).max_buf_size(HEAD);
+    let most = usize::try_from(limits.connections).unwrap_or(Semaphore::MAX_PERMITS);
+    let (graceful, places) = (GracefulShutdown::new(), Arc::new(Semaphore::new(most)));
     let mut connections = JoinSet::new();
     loop {
         // A place first: who is not answered yet is not accepted.
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { break };
+        let next = async {
+            let place = Arc::clone(&places).acquire_owned().await.map_err(io::Error::other)?;
+            Ok::<_, io::Error>((place, listener.accept().await?))
+        };
         let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+            accepted = next => accepted,
             () = stop.cancelled() => break,
         };
-        let (stream, _) = match accepted {
+        let (place, (stream, address)) = match accepted {
             Ok(accepted) => accepted,
             // Of one client, or no file handles left: the next may fare better.
             Err(error) => {
@@ -46,8 +60,13 @@ pub(crate) async fn listen(listener: TcpListener, router: Router, stop: Cancella
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "small answers may come late");
         }
-        let service = TowerToHyperService::new(router.clone());
-        let connection = builder.serve_connection(TokioIo::new(stream), service);
+        let peer = Peer(address.ip());
+        let service = router.clone().map_request(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(peer);
+            request
+        });
+        let stream = TokioIo::new(Stalling::new(stream, limits.stall.to_std()));
+        let connection = builder.serve_connection(stream, TowerToHyperService::new(service));
         let connection = graceful.watch(connection);
         connections.spawn(async move {
             if let Err(error) = connection.await {

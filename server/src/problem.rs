@@ -97,6 +97,11 @@ impl Problem {
         Self::of(StatusCode::INTERNAL_SERVER_ERROR, "internal error", detail)
     }
 
+    /// What a status says by itself, with what it means here.
+    pub(crate) fn plain(status: StatusCode, detail: impl Into<String>) -> Self {
+        Self::of(status, status.canonical_reason().unwrap_or("refused"), detail)
+    }
+
     fn of(status: StatusCode, title: &'static str, detail: impl Into<String>) -> Self {
         Self {
             kind: Cow::Borrowed("about:blank"),

@@ -87,7 +87,7 @@ async fn catalog(State(app): State<Arc<App>>, visitor: Visitor) -> Result<Respon
         link("service-desc", "/api", "application/vnd.oai.openapi+json;version=3.0", "OpenAPI"),
         link("service-doc", "/?f=html", "text/html", "For people"),
     ];
-    for (id, made) in made_all(&app, &visitor.base, app.readable()).await {
+    for (id, made) in made_all(&app, &visitor.base, app.readable(&visitor)).await {
         if let Ok(Some(collection)) = made {
             let title = collection["title"].as_str().unwrap_or_default();
             links.push(link("child", &format!("/stac/collections/{id}"), JSON, title));
@@ -112,7 +112,7 @@ async fn collections(
     let limit = page.limit.unwrap_or(PAGE.0).clamp(1, PAGE.1);
     let after =
         |info: &Arc<DatasetInfo>| page.after.as_ref().is_none_or(|last| info.id.as_str() > last.as_str());
-    let mut infos: Vec<_> = app.readable().into_iter().filter(after).collect();
+    let mut infos: Vec<_> = app.readable(&visitor).into_iter().filter(after).collect();
     let more = infos.len() > limit;
     infos.truncate(limit);
     let last = infos.last().map(|info| info.id.to_string());

@@ -7,7 +7,7 @@ use axum::{
     http::{HeaderMap, header, request::Parts, uri::Authority},
 };
 
-use crate::app::App;
+use crate::{app::App, auth::Caller};
 
 /// Taken from the head of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,13 +16,18 @@ pub(crate) struct Visitor {
     pub(crate) base: String,
     /// Whether a page is wanted rather than JSON.
     pub(crate) html: bool,
+    /// Who asks.
+    pub(crate) caller: Caller,
 }
 
 impl FromRequestParts<Arc<App>> for Visitor {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Infallible> {
-        Ok(Self { base: app.base(&parts.headers), html: wants_html(parts.uri.query(), &parts.headers) })
+        // Whom the guard did not let in is anyone.
+        let caller = parts.extensions.get::<Caller>().cloned().unwrap_or(Caller::ANYONE);
+        let html = wants_html(parts.uri.query(), &parts.headers);
+        Ok(Self { base: app.base(&parts.headers), html, caller })
     }
 }
 

@@ -144,4 +144,26 @@ pub(super) const SERVE: &str = "Examples:
   /zarr/DATASET@SNAPSHOT/               one state of it, the same for ever
   /icechunk/DATASET/                    its repository: icechunk.http_storage(\"http://…/icechunk/DATASET\")
 
+From other machines it can be reached once there is a token: `frazil token create --help`.
 Ctrl-C lets answers that were begun end.";
+
+pub(super) const TOKEN: &str = "Examples:
+  frazil token create ada --role operator
+                                        prints the token, once: only its digest is kept
+  frazil token create dashboard --role viewer --expires 90d > dashboard.token
+  frazil token list
+  frazil token revoke dashboard         opens nothing any more, a second later also where `serve` runs
+
+  curl -H \"Authorization: Bearer $(cat dashboard.token)\" http://127.0.0.1:8080/
+
+A viewer looks at datasets and runs, an operator also starts and stops runs, an admin also changes what
+there is. Until the first token is made `serve` answers this machine alone, and asks nobody; from then on it
+asks everybody.";
+
+pub(super) const BACKUP: &str = "Examples:
+  frazil backup /backups/frazil-$(date +%F).sqlite
+  frazil restore /backups/frazil-2026-11-20.sqlite
+
+A backup may be made while a server and runs are at work: it is one state of them all. Before a restore they
+are stopped; what was there is kept beside. Cubes are no part of it: they say themselves what is done, and
+runs that a restored history takes for unfinished find their periods there.";

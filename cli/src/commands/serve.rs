@@ -1,16 +1,20 @@
 //! `serve`: HTTP for those who read.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::Arc,
+};
 
 use anyhow::Context as _;
+use chrono::Utc;
 use clap::Args;
-use frazil_engine::scheduler::Cancel;
+use frazil_engine::{scheduler::Cancel, step::StepError, store::Tokens};
 use frazil_server::Site;
 use serde_json::json;
 use tokio::net::TcpListener;
 
 use crate::{
-    Format, FormatArg, Globals,
+    Format, FormatArg, Globals, LogFormat,
     exit::{Exit, Usage},
     render,
     session::{Session, runtime},
@@ -21,32 +25,43 @@ use crate::{
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
     /// Where to listen; port 0 takes one that is free
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080", env = "FRAZIL_LISTEN")]
-    listen: SocketAddr,
+    ///
+    /// `serve.listen` of frazil.yaml where nothing is said, else 127.0.0.1:8080.
+    #[arg(long, value_name = "ADDRESS", env = "FRAZIL_LISTEN")]
+    listen: Option<SocketAddr>,
     #[command(flatten)]
     format: FormatArg,
 }
 
+/// Where it listens when nothing is said.
+const USUAL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
+
 impl Serve {
     pub(crate) fn run(self, globals: &Globals) -> anyhow::Result<Exit> {
-        if !self.listen.ip().is_loopback() {
-            let message = format!(
-                "{} can be reached from other machines, and there are no tokens yet to tell readers apart\nhelp: \
-                 listen on 127.0.0.1 and put a proxy that asks for passwords before it",
-                self.listen
-            );
-            return Err(Usage(message).into());
-        }
         let session = Session::open(globals)?;
-        let site =
-            Site { project: Arc::new(session.project), secrets: session.secrets, registry: session.registry };
+        let tokens = Tokens::in_folder(session.state());
+        // A checked project holds an address here.
+        let listen = session.project.config.serve.listen.as_ref().and_then(|listen| listen.parse().ok());
+        let listen = self.listen.or(listen).unwrap_or(USUAL);
+        let site = Site {
+            project: Arc::new(session.project),
+            secrets: session.secrets,
+            registry: session.registry,
+        };
         let cancel = Cancel::new();
         runtime()?.block_on(async {
-            let listener = TcpListener::bind(self.listen).await;
-            let listener = listener.with_context(|| format!("cannot listen on {}", self.listen))?;
+            guarded(&tokens, listen).await?;
+            let listener = TcpListener::bind(listen).await;
+            let listener = listener.with_context(|| format!("cannot listen on {listen}"))?;
             let address = listener.local_addr().context("cannot tell where it listens")?;
             let signals = Signals::listen(cancel.clone())?;
             match self.format.format {
+                Format::Human if globals.log_format == LogFormat::Json => {
+                    // As the lines of the log around it.
+                    let line = json!({ "timestamp": Utc::now(), "level": "INFO", "message": "listening",
+                                       "url": format!("http://{address}") });
+                    render::note(&format!("{line}\n"))?;
+                }
                 Format::Human => render::note(&format!("listening on http://{address}\n"))?,
                 Format::Json => {
                     let line = json!({ "v": 1, "event": "listening", "url": format!("http://{address}") });
@@ -57,4 +72,16 @@ impl Serve {
             Ok(signals.exit().unwrap_or(Exit::Done))
         })
     }
+}
+
+/// Refuses to be reached from elsewhere while nobody could be told apart.
+async fn guarded(tokens: &Tokens, listen: SocketAddr) -> anyhow::Result<()> {
+    if listen.ip().to_canonical().is_loopback() || !tokens.list().await.map_err(StepError::from)?.is_empty() {
+        return Ok(());
+    }
+    let message = format!(
+        "{listen} can be reached from other machines, and there are no tokens yet to tell who asks\nhelp: `frazil \
+         token create NAME --role admin` makes one; without any, listen on 127.0.0.1"
+    );
+    Err(Usage(message).into())
 }

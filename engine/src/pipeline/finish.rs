@@ -105,6 +105,13 @@ pub(crate) fn check_references(
             dataset(&id, naming(step, &id), Some(at));
         }
     }
+    let secrets: Vec<&str> = project.secrets.keys().map(String::as_str).collect();
+    for (trigger, node) in draft.triggers.iter().zip(triggers) {
+        let signed = trigger.http.as_ref().and_then(|http| http.signed_by.as_deref());
+        if let Some(name) = signed.filter(|name| !secrets.contains(name)) {
+            out.push(no_secret(name, node.place("/http/signed-by"), &secrets));
+        }
+    }
     let pools: Vec<&str> = project.pools.keys().map(String::as_str).collect();
     for step in &draft.steps {
         let Some((name, node)) = step.block.get("pool").and_then(|n| Some((n.text()?, n))) else { continue };
@@ -120,6 +127,13 @@ pub(crate) fn check_references(
             );
         }
     }
+}
+
+/// A secret that is named, and not under `secrets`.
+pub(crate) fn no_secret(name: &str, place: Span, known: &[&str]) -> Diagnostic {
+    Diagnostic::error(codes::ATTRIBUTE, place, format!("there is no secret `{name}`"))
+        .help(format!("name it in frazil.yaml: `secrets: {{ {name}: {{ env: … }} }}`"))
+        .meant(name, known)
 }
 
 /// The place in the settings that names this dataset.

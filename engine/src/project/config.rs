@@ -9,7 +9,7 @@ use crate::{
     dataset::Location,
     diagnostic::{Diagnostic, Span, codes},
     document::{Entry, Node, Tree},
-    pipeline::{credential, sides_fit},
+    pipeline::{credential, no_secret, sides_fit},
     template,
 };
 
@@ -207,10 +207,17 @@ fn judge(node: &Node, file: &ProjectFile, out: &mut Vec<Diagnostic>) {
         let message = "a history of 0 runs tells nothing: write at least 1".into();
         bad(codes::RANGE, "/history/runs", message);
     }
+    super::serve::judge(&file.serve, &mut bad);
     for (name, secret) in &file.secrets {
         if secret.env.is_some() == secret.file.is_some() {
             let message = "a secret says where it is, once: write `env: NAME` or `file: PATH`".into();
             bad(codes::MISSING_KEY, &format!("/secrets/{name}"), message);
+        }
+    }
+    let known: Vec<&str> = file.secrets.keys().map(String::as_str).collect();
+    for (at, notify) in file.notify.iter().enumerate() {
+        if let Some(name) = notify.signed_by.as_deref().filter(|name| !known.contains(name)) {
+            out.push(no_secret(name, node.place(&format!("/notify/{at}/signed-by")), &known));
         }
     }
     for block in ["pools", "vars", "secrets", "stores"] {

@@ -1,13 +1,36 @@
-use std::num::NonZeroU32;
+//! What `frazil.yaml` says of `frazil serve`.
+
+use std::{net::IpAddr, num::NonZeroU32};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What `frazil serve` does; every field has a default.
+use crate::{
+    context::pool_interval,
+    data::{Duration, Size},
+    diagnostic::codes,
+};
+
+/// The least body that is of any use: a request to start a run is some hundred bytes.
+const LEAST_BODY: u64 = 1 << 10;
+
+/// The shortest URI that a limit may allow: names of snapshots and keys have to fit.
+const LEAST_URI: u64 = 256;
+
+/// How `frazil serve` answers.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Serve {
-    /// How much it takes on.
+    /// Where it listens, as `127.0.0.1:8080`; `--listen` goes before.
+    pub listen: Option<String>,
+    /// Every dataset may be read without a token, not only those that say `visibility: public`.
+    pub public: bool,
+    /// Names by which clients know this server, such as that of a proxy before it. On loopback, requests
+    /// for any other name but `localhost` are refused.
+    pub hosts: Vec<String>,
+    /// Addresses of proxies that tell the client's own in `X-Forwarded-For`.
+    pub proxies: Vec<IpAddr>,
+    /// How much of it clients may take.
     pub limits: Limits,
     /// Whether there is the process `echo`, which gives what it takes: for those who test clients.
     pub echo: bool,
@@ -27,10 +50,25 @@ pub struct Callbacks {
     pub private: bool,
 }
 
-/// How much a server takes on.
+/// How much of a server clients may take.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Limits {
+    /// The most that a request may carry.
+    pub body: Size,
+    /// The longest path with its query.
+    pub uri: Size,
+    /// Connections at a time.
+    pub connections: u32,
+    /// How long a client may take to say what it wants.
+    pub header: Duration,
+    /// How long an answer may take to begin.
+    pub answer: Duration,
+    /// How long a client may take nothing of what is sent to it; what is streamed has no other end.
+    pub stall: Duration,
+    /// Requests of one token, or of one address without: `500/s`, of which those of two seconds may come at
+    /// once. None is counted where no token was ever made.
+    pub requests: String,
     /// Runs that wait for their turn; who asks for one more is told to come again. 1,000 where
     /// nothing is said.
     pub queue: NonZeroU32,
@@ -42,7 +80,17 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         const QUEUE: NonZeroU32 = NonZeroU32::MIN.saturating_add(999);
-        Self { queue: QUEUE, runs: None }
+        Self {
+            body: Size::from_bytes(1 << 20),
+            uri: Size::from_bytes(8 << 10),
+            connections: 256,
+            header: Duration::from_secs(30),
+            answer: Duration::from_secs(60),
+            stall: Duration::from_secs(60),
+            requests: "500/s".to_owned(),
+            queue: QUEUE,
+            runs: None,
+        }
     }
 }
 
@@ -52,5 +100,51 @@ impl Limits {
     pub fn runs(&self) -> usize {
         let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         self.runs.map_or_else(cores, |runs| runs.get() as usize)
+    }
+
+    /// The time that one request takes of a client's share.
+    #[must_use]
+    pub fn interval(&self) -> std::time::Duration {
+        // What cannot be read does not pass a check.
+        pool_interval(&self.requests).unwrap_or(std::time::Duration::from_millis(2))
+    }
+}
+
+/// What is wrong with the block, each with its code and place.
+pub(super) fn judge(serve: &Serve, mut bad: impl FnMut(&'static str, &str, String)) {
+    let Serve { listen, limits, hosts, .. } = serve;
+    if let Some(listen) = listen.as_ref().filter(|l| l.parse::<std::net::SocketAddr>().is_err()) {
+        let message =
+            format!("`{listen}` is no address: write `127.0.0.1:8080`, or `[::]:8080` for all of this machine");
+        bad(codes::PATTERN, "/serve/listen", message);
+    }
+    for (at, host) in hosts.iter().enumerate() {
+        let is_name = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
+        if host.is_empty() || !host.chars().all(is_name) {
+            let message = format!("`{host}` is no name of a host: write `data.example.org`, without a port");
+            bad(codes::PATTERN, &format!("/serve/hosts/{at}"), message);
+        }
+    }
+    if pool_interval(&limits.requests).is_none() {
+        let message =
+            format!("`{}` is not a rate: write requests in a time, `500/s` or `1000/m`", limits.requests);
+        bad(codes::PATTERN, "/serve/limits/requests", message);
+    }
+    let least = [
+        ("body", limits.body.bytes(), LEAST_BODY, Size::from_bytes(LEAST_BODY).to_string()),
+        ("uri", limits.uri.bytes(), LEAST_URI, Size::from_bytes(LEAST_URI).to_string()),
+        ("connections", limits.connections.into(), 1, "1".to_owned()),
+    ];
+    for (key, found, least, shown) in least {
+        if found < least {
+            let message = format!("nothing can be asked with so little: write at least {shown}");
+            bad(codes::RANGE, &format!("/serve/limits/{key}"), message);
+        }
+    }
+    for (key, found) in [("header", limits.header), ("answer", limits.answer), ("stall", limits.stall)] {
+        if found.to_std() < std::time::Duration::from_secs(1) {
+            let message = "nobody is that fast: write at least `1s`".to_owned();
+            bad(codes::RANGE, &format!("/serve/limits/{key}"), message);
+        }
     }
 }

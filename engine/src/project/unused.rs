@@ -37,7 +37,14 @@ pub(super) fn secrets(
     let mut said = String::new();
     expressions(project, &mut said);
     drafts.iter().for_each(|draft| expressions(draft.root, &mut said));
+    let triggers = drafts.iter().flat_map(|draft| &draft.triggers);
+    let signed = triggers.filter_map(|trigger| trigger.http.as_ref()?.signed_by.as_ref());
+    let signed: Vec<&String> =
+        signed.chain(config.notify.iter().filter_map(|notify| notify.signed_by.as_ref())).collect();
     for entry in project.get("secrets").map_or(&[][..], Node::entries) {
+        if signed.contains(&&entry.key) {
+            continue;
+        }
         if config.secrets.contains_key(&entry.key) && !names(&said, "secrets", &entry.key) {
             let message = format!("nothing uses the secret `{}`", entry.key);
             let help = format!("write `\"{{{{ secrets.{} }}}}\"` where it is meant, or remove it", entry.key);

@@ -1,8 +1,11 @@
 //! Run logs in SQLite: one writer thread per process that gathers what waits into one transaction,
 //! and processes kept apart by `BEGIN IMMEDIATE` with a busy timeout.
 
+pub(super) mod backup;
+pub(super) mod notices;
 mod open;
 mod tables;
+pub(super) mod tokens;
 mod writer;
 
 use std::{

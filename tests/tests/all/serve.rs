@@ -21,3 +21,13 @@ mod stac;
 mod stand;
 #[path = "serve/zarr.rs"]
 mod zarr;
+#[path = "serve/access.rs"]
+mod access;
+#[path = "serve/limits.rs"]
+mod limits;
+#[path = "serve/packaging.rs"]
+mod packaging;
+#[path = "serve/told.rs"]
+mod told;
+#[path = "serve/watching.rs"]
+mod watching;

@@ -17,7 +17,7 @@ const PAUSE: Duration = Duration::from_millis(5);
 
 /// What brings the tables from one version to the next, from none on. The version stands in
 /// `user_version`. What was released is never changed: a new version is a new text at the end.
-pub(super) const MIGRATIONS: [&str; 4] = [
+pub(super) const MIGRATIONS: [&str; 5] = [
     "
     CREATE TABLE runs (
         run TEXT PRIMARY KEY,
@@ -59,6 +59,27 @@ pub(super) const MIGRATIONS: [&str; 4] = [
         run TEXT NOT NULL REFERENCES runs (run) ON DELETE CASCADE
     ) WITHOUT ROWID;
     CREATE INDEX keys_by_run ON keys (run);
+    ",
+    // Who may ask over HTTP, and who was told of what: a server that was restarted tells nobody twice.
+    "
+    CREATE TABLE tokens (
+        name TEXT PRIMARY KEY,
+        digest BLOB NOT NULL,
+        role TEXT NOT NULL,
+        created TEXT NOT NULL,
+        expires TEXT,
+        revoked TEXT
+    ) WITHOUT ROWID;
+    CREATE TABLE notices (
+        subject TEXT NOT NULL,
+        occasion TEXT NOT NULL,
+        target TEXT NOT NULL,
+        at TEXT NOT NULL,
+        content TEXT NOT NULL,
+        tries INTEGER NOT NULL,
+        next TEXT,
+        PRIMARY KEY (subject, occasion, target)
+    ) WITHOUT ROWID;
     ",
 ];
 

@@ -309,10 +309,10 @@ fn summary(row: &Row<'_>) -> Result<RunSummary, Failed> {
 }
 
 /// Instants as text of one length, so that they sort as they follow each other.
-fn stamp(instant: DateTime<Utc>) -> String {
+pub(super) fn stamp(instant: DateTime<Utc>) -> String {
     instant.to_rfc3339_opts(chrono::SecondsFormat::Nanos, true)
 }
 
-fn unstamp(text: &str) -> Result<DateTime<Utc>, Failed> {
+pub(super) fn unstamp(text: &str) -> Result<DateTime<Utc>, Failed> {
     text.parse().map_err(|_| Failed::Text(format!("`{text}` is no instant")))
 }

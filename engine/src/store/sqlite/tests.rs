@@ -1,5 +1,5 @@
 use super::*;
-use crate::store::{MemoryStore, conformance};
+use crate::store::{MemoryStore, Token, TokenRole, Tokens, conformance};
 
 #[tokio::test]
 async fn memory_conforms() {
@@ -110,8 +110,12 @@ async fn two_writers_take_turns() {
 }
 
 /// A history of each older version, with a run that is finished and one that is not.
-const OLDER: [&str; 3] =
-    [include_str!("fixtures/v1.sql"), include_str!("fixtures/v2.sql"), include_str!("fixtures/v3.sql")];
+const OLDER: [&str; 4] = [
+    include_str!("fixtures/v1.sql"),
+    include_str!("fixtures/v2.sql"),
+    include_str!("fixtures/v3.sql"),
+    include_str!("fixtures/v4.sql"),
+];
 
 #[tokio::test]
 async fn every_older_version_is_read_as_it_is_and_brought_up_to_date() {
@@ -134,6 +138,7 @@ async fn every_older_version_is_read_as_it_is_and_brought_up_to_date() {
         assert_eq!(read.spent(&rainfall, 9).await.unwrap().len(), noted, "version {version}");
         assert_eq!(read.keyed("none").await.unwrap(), None);
         assert_eq!(read.summary(&before[0].run).await.unwrap(), before[0]);
+        assert_eq!(Tokens::in_folder(folder.path()).list().await.unwrap(), []);
         assert_eq!(found(&old), version, "looking changes nothing");
         let store = SqliteStore::open(folder.path()).await.unwrap();
         assert_eq!(found(&old), open::SCHEMA);
@@ -256,4 +261,51 @@ fn many_open_a_new_history_at_once() {
             }
         });
     }
+}
+
+fn token(name: &str, digest: u8) -> Token {
+    let created = chrono::DateTime::UNIX_EPOCH;
+    let role = TokenRole::Operator;
+    Token { name: name.to_owned(), digest: [digest; 32], role, created, expires: None, revoked: None }
+}
+
+#[tokio::test]
+async fn tokens_are_kept_beside_the_runs_and_never_forgotten() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("state");
+    let tokens = Tokens::in_folder(&state);
+    assert_eq!(tokens.list().await.unwrap(), []);
+    assert!(!state.exists(), "looking makes nothing");
+    let at = |days| chrono::DateTime::UNIX_EPOCH + chrono::Days::new(days);
+    let short = Token { expires: Some(at(2)), ..token("short", 2) };
+    assert!(tokens.create(token("ada", 1)).await.unwrap());
+    assert!(tokens.create(short.clone()).await.unwrap());
+    assert!(!tokens.create(token("ada", 3)).await.unwrap(), "a name is taken once");
+    assert_eq!(tokens.list().await.unwrap(), [token("ada", 1), short.clone()]);
+    assert!(short.is_good(at(1)) && !short.is_good(at(2)));
+    assert!(tokens.revoke("ada", at(3)).await.unwrap());
+    assert!(!tokens.revoke("ada", at(4)).await.unwrap());
+    assert!(!tokens.revoke("nobody", at(4)).await.unwrap());
+    assert!(!tokens.create(token("ada", 3)).await.unwrap(), "a name that ended is not taken again");
+    let ended = Token { revoked: Some(at(3)), ..token("ada", 1) };
+    assert!(!ended.is_good(at(1)));
+    assert_eq!(tokens.list().await.unwrap(), [ended, short]);
+    drop(SqliteStore::open(&state).await.unwrap());
+}
+
+/// What cannot be read is not "no tokens": that would open a server to everybody.
+#[tokio::test]
+async fn tokens_that_cannot_be_read_are_not_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let tokens = Tokens::in_folder(folder.path());
+    tokens.create(token("ada", 1)).await.unwrap();
+    let connection = Connection::open(folder.path().join(tables::FILE)).unwrap();
+    connection.execute("UPDATE tokens SET role = 'god'", []).unwrap();
+    assert!(tokens.list().await.unwrap_err().to_string().contains("`god` is not a role"));
+    connection.execute("UPDATE tokens SET role = 'viewer', digest = x'00'", []).unwrap();
+    assert!(tokens.list().await.unwrap_err().to_string().contains("cut short"));
+    drop(connection);
+    std::fs::write(folder.path().join(tables::FILE), "no database at all, longer than a header".repeat(99))
+        .unwrap();
+    assert!(tokens.list().await.is_err());
 }

@@ -114,6 +114,10 @@ fn parts_lengths_and_tags_are_as_http_has_them() {
 #[test]
 fn browsers_may_read_from_anywhere_also_what_is_not_there() {
     let stand = Stand::made();
+    // Where nobody is asked for a token, pages of other sites see what anybody may see.
+    let project = stand.sandbox.path("frazil.yaml");
+    let text = std::fs::read_to_string(&project).unwrap();
+    std::fs::write(project, text + "\nserve: { public: true }\n").unwrap();
     let serving = stand.serve();
     let origin = ("Origin", "https://maps.example.org");
     for (path, status) in [
