@@ -1,13 +1,13 @@
 //! Where run logs are kept.
 
-pub mod conformance;
 mod backup;
+pub mod conformance;
 mod memory;
 mod notices;
 mod retention;
 mod sqlite;
-mod word;
 mod tokens;
+mod word;
 
 use std::fmt::Debug;
 
@@ -19,8 +19,8 @@ pub use memory::MemoryStore;
 pub use notices::{Notice, Notices};
 pub use retention::{Retention, prune};
 pub use sqlite::SqliteStore;
-pub use word::word;
 pub use tokens::{Token, TokenRole, Tokens};
+pub use word::word;
 
 use crate::{
     data::{NodeId, PipelineId, RunId, Spent},

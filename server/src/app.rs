@@ -47,7 +47,6 @@ use crate::{
     webhook, zarr,
 };
 
-
 /// What is served.
 #[derive(Debug, Clone)]
 pub struct Site {

@@ -139,11 +139,8 @@ impl Desk {
         if is_failure(status) {
             notifier.run(NotifyWhen::Failed, run, events).await?;
         } else if status == RunStatus::Successful {
-            let query = RunQuery {
-                pipeline: Some(run.pipeline.clone()),
-                limit: Some(NEWEST),
-                ..RunQuery::default()
-            };
+            let query =
+                RunQuery { pipeline: Some(run.pipeline.clone()), limit: Some(NEWEST), ..RunQuery::default() };
             if follows_failure(run, &self.app.runner.store().list(&query).await?) {
                 notifier.run(NotifyWhen::Recovered, run, events).await?;
             }

@@ -75,7 +75,8 @@ async fn execution(
     headers: HeaderMap,
     body: Result<Bytes, axum::extract::rejection::BytesRejection>,
 ) -> Result<Response, Problem> {
-    let asked = Asked { app: &app, headers: &headers, base: &base, who: caller.name.as_deref().map(str::to_owned) };
+    let asked =
+        Asked { app: &app, headers: &headers, base: &base, who: caller.name.as_deref().map(str::to_owned) };
     let project = app.project();
     match processes::find(&project, &id)? {
         Runnable::Pipeline(pipeline) => {

@@ -58,7 +58,8 @@ impl Guard {
         }
         let caller = caller.map_err(refuse)?;
         let needed = self.needed(request);
-        if caller.role < needed && !(needed == Role::Viewer && self.is_public(request, &caller, serve).await) {
+        if caller.role < needed && !(needed == Role::Viewer && self.is_public(request, &caller, serve).await)
+        {
             return Err(refuse(match &caller {
                 Caller { is_open: true, .. } => Refused::Foreign,
                 Caller { name: None, .. } => Refused::Missing,
@@ -165,7 +166,10 @@ mod tests {
         let serve = Serve { proxies: vec!["10.0.0.1".parse().unwrap()], ..Serve::default() };
         let asks = |peer: &str, said: &[&str]| {
             let said = said.iter().map(|value| {
-                (header::HeaderName::from_static("x-forwarded-for"), value.parse::<header::HeaderValue>().unwrap())
+                (
+                    header::HeaderName::from_static("x-forwarded-for"),
+                    value.parse::<header::HeaderValue>().unwrap(),
+                )
             });
             client(peer.parse().unwrap(), &said.collect(), &serve).to_string()
         };

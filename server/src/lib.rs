@@ -3,14 +3,14 @@
 mod api;
 mod app;
 mod asked;
+mod auth;
 mod callbacks;
 mod conformance;
 mod datasets;
+mod desk;
 mod events;
 mod execution;
 mod graph;
-mod auth;
-mod desk;
 mod guard;
 mod health;
 mod jobs;
@@ -32,14 +32,14 @@ mod results;
 #[expect(dead_code, reason = "who starts runs comes one after the other: the last one takes this away")]
 mod runner;
 mod shelves;
-mod stac;
-pub mod standing;
-mod visitor;
 mod signature;
+mod stac;
 mod stall;
+pub mod standing;
 #[cfg(test)]
 mod testing;
 mod traces;
+mod visitor;
 mod webhook;
 mod zarr;
 
@@ -68,7 +68,8 @@ pub async fn serve(site: Site, listener: TcpListener, stop: CancellationToken) -
     let live = Arc::new(live::Live::new(site.project, site.secrets));
     let runner = Runner::open(Arc::clone(&live), site.registry).await.map_err(io::Error::other)?;
     let (traces, sending) = Traces::of_environment();
-    let app = app::App::new(live, runner.clone(), traces, is_loopback, stop.clone()).map_err(io::Error::other)?;
+    let app =
+        app::App::new(live, runner.clone(), traces, is_loopback, stop.clone()).map_err(io::Error::other)?;
     let app = Arc::new(app);
     let router = layers::dress(&app::routes(), &app, &limits);
     // Who watches runs stays until the last has settled, and who sends until the last was told.
@@ -94,7 +95,6 @@ pub async fn serve(site: Site, listener: TcpListener, stop: CancellationToken) -
             None => told.cancelled().await,
         }
     };
-    let (ended, (), (), (), (), ()) =
-        tokio::join!(listening, working, watching, telling, tracing, callbacks);
+    let (ended, (), (), (), (), ()) = tokio::join!(listening, working, watching, telling, tracing, callbacks);
     ended
 }

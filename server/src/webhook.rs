@@ -33,17 +33,18 @@ const LONGEST_ID: usize = 200;
 
 /// Where webhooks come in.
 pub(crate) fn routes() -> Routes {
-    let hook = Operation::new("receiveWebhook", "runs", "Starts a pipeline by a signed message", Role::Anyone)
-        .segment("pipeline", "A pipeline with a trigger `http: { signed-by: … }`")
-        .header(ID, "The message, the same when it is sent again")
-        .header(TIMESTAMP, "When it was sent, in seconds of the Unix clock; five minutes are believed")
-        .header(SIGNATURE, "`v1,` and HMAC-SHA256 of `id.timestamp.content` in base64")
-        .gives_media(201, "application/json", "The run that the message started")
-        .refuses(401, "Not signed, signed with another secret, or too long ago")
-        .refuses(404, "No such pipeline, or it takes no webhooks")
-        .refuses(409, "Another run of the pipeline waits or is at work")
-        .refuses(422, "Parameters that the pipeline does not take")
-        .refuses(429, "As many runs wait as may");
+    let hook =
+        Operation::new("receiveWebhook", "runs", "Starts a pipeline by a signed message", Role::Anyone)
+            .segment("pipeline", "A pipeline with a trigger `http: { signed-by: … }`")
+            .header(ID, "The message, the same when it is sent again")
+            .header(TIMESTAMP, "When it was sent, in seconds of the Unix clock; five minutes are believed")
+            .header(SIGNATURE, "`v1,` and HMAC-SHA256 of `id.timestamp.content` in base64")
+            .gives_media(201, "application/json", "The run that the message started")
+            .refuses(401, "Not signed, signed with another secret, or too long ago")
+            .refuses(404, "No such pipeline, or it takes no webhooks")
+            .refuses(409, "Another run of the pipeline waits or is at work")
+            .refuses(422, "Parameters that the pipeline does not take")
+            .refuses(429, "As many runs wait as may");
     Routes::default().on(Method::POST, "/hooks/{pipeline}", hook, receive)
 }
 
@@ -75,20 +76,24 @@ async fn receive(
     }
     let secret = current.secrets.get(&who).map_err(|error| {
         tracing::error!(pipeline = name, %error, "a webhook cannot be judged");
-        Problem::internal("the secret of this webhook is not there; the server's log says why").into_response()
+        Problem::internal("the secret of this webhook is not there; the server's log says why")
+            .into_response()
     })?;
     let now = Utc::now();
     verify(&secret, id, said(TIMESTAMP), said(SIGNATURE), &content, now.timestamp()).map_err(|why| {
         tracing::warn!(pipeline = name, ?why, "a webhook was refused");
         let detail = match why {
-            Unsigned::Time => "`webhook-timestamp` is missing, or more than five minutes from this server's clock",
+            Unsigned::Time => {
+                "`webhook-timestamp` is missing, or more than five minutes from this server's clock"
+            }
             Unsigned::Signature | Unsigned::Key => "`webhook-signature` is not that of this message",
         };
         refuse(StatusCode::UNAUTHORIZED, detail)
     })?;
     let params = params(pipeline, trigger, &content, &current.project.config, now)
         .map_err(|detail| refuse(StatusCode::UNPROCESSABLE_ENTITY, &detail))?;
-    let digest = Sha256::digest(&content).iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
+    let digest =
+        Sha256::digest(&content).iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
     let submission = Submission {
         pipeline: pipeline.id.clone(),
         params,
@@ -101,7 +106,12 @@ async fn receive(
         key: Some(Key { name: format!("webhook {name} {id}"), digest }),
         traceparent: headers.get("traceparent").and_then(|v| v.to_str().ok()).map(str::to_owned),
     };
-    let run = app.runner.submit(submission).await.map_err(|refusal| Problem::from(refusal).into_response())?.to_string();
+    let run = app
+        .runner
+        .submit(submission)
+        .await
+        .map_err(|refusal| Problem::from(refusal).into_response())?
+        .to_string();
     let place = HeaderValue::from_str(&format!("/jobs/{run}"));
     let mut response = (StatusCode::CREATED, axum::Json(Started { run })).into_response();
     if let Ok(place) = place {
@@ -131,7 +141,7 @@ fn params(
             return Err(format!("the trigger says what `{name}` is, so that a message cannot"));
         }
     }
-    pipeline.accept_params(&given, config, now).map_err(|errors| {
-        errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
-    })
+    pipeline
+        .accept_params(&given, config, now)
+        .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
 }

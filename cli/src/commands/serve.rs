@@ -43,11 +43,8 @@ impl Serve {
         // A checked project holds an address here.
         let listen = session.project.config.serve.listen.as_ref().and_then(|listen| listen.parse().ok());
         let listen = self.listen.or(listen).unwrap_or(USUAL);
-        let site = Site {
-            project: Arc::new(session.project),
-            secrets: session.secrets,
-            registry: session.registry,
-        };
+        let site =
+            Site { project: Arc::new(session.project), secrets: session.secrets, registry: session.registry };
         let cancel = Cancel::new();
         runtime()?.block_on(async {
             guarded(&tokens, listen).await?;

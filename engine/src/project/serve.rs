@@ -114,8 +114,9 @@ impl Limits {
 pub(super) fn judge(serve: &Serve, mut bad: impl FnMut(&'static str, &str, String)) {
     let Serve { listen, limits, hosts, .. } = serve;
     if let Some(listen) = listen.as_ref().filter(|l| l.parse::<std::net::SocketAddr>().is_err()) {
-        let message =
-            format!("`{listen}` is no address: write `127.0.0.1:8080`, or `[::]:8080` for all of this machine");
+        let message = format!(
+            "`{listen}` is no address: write `127.0.0.1:8080`, or `[::]:8080` for all of this machine"
+        );
         bad(codes::PATTERN, "/serve/listen", message);
     }
     for (at, host) in hosts.iter().enumerate() {

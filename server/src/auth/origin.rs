@@ -85,9 +85,9 @@ mod tests {
     #[test]
     fn browsers_say_whose_page_asks() {
         let foreign = |headers: &[(&'static str, &'static str)]| {
-            let headers = headers.iter().map(|(name, value)| {
-                (name.parse().unwrap(), axum::http::HeaderValue::from_static(value))
-            });
+            let headers = headers
+                .iter()
+                .map(|(name, value)| (name.parse().unwrap(), axum::http::HeaderValue::from_static(value)));
             is_of_another_site(&headers.collect(), &["data.example.org".to_owned()])
         };
         assert!(!foreign(&[]), "a program");

@@ -25,7 +25,8 @@ fn addresses() -> Routes {
         });
         Body::from_stream(stream::once(async { Ok("first, ") }).chain(late))
     };
-    let who = async |caller: axum::Extension<Caller>| caller.name.clone().map_or(String::new(), |n| n.to_string());
+    let who =
+        async |caller: axum::Extension<Caller>| caller.name.clone().map_or(String::new(), |n| n.to_string());
     Routes::default()
         .get("/anyone", of("a", Role::Anyone), async || "anyone")
         .get("/viewer", of("b", Role::Viewer), async || "viewer")
@@ -148,7 +149,8 @@ async fn state_that_cannot_be_read_lets_nobody_in() {
 
 #[tokio::test]
 async fn an_answer_that_does_not_begin_is_given_up_and_one_that_began_is_not() {
-    let stand = stand(&Limits { answer: frazil_engine::data::Duration::from_millis(1), ..Limits::default() }).await;
+    let stand =
+        stand(&Limits { answer: frazil_engine::data::Duration::from_millis(1), ..Limits::default() }).await;
     let (status, said) = stand.ask("GET", "/hangs", &[], Body::empty()).await;
     assert_eq!(status, 503, "{said}");
     assert!(said.contains("\"status\":503"), "{said}");

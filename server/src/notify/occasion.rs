@@ -40,9 +40,7 @@ pub(super) const fn name(when: NotifyWhen) -> &'static str {
 }
 
 pub(super) fn of_run(when: NotifyWhen, run: &RunSummary, events: &[RunEvent], current: &Current) -> String {
-    let redacted = |text: &str| -> String {
-        current.secrets.redact(text).chars().take(TEXT).collect()
-    };
+    let redacted = |text: &str| -> String { current.secrets.redact(text).chars().take(TEXT).collect() };
     let failures = events.iter().filter_map(|event| {
         let Event::Ended { unit, error: Some(error), .. } = &event.event else { return None };
         let failure = error.failure();
@@ -53,7 +51,8 @@ pub(super) fn of_run(when: NotifyWhen, run: &RunSummary, events: &[RunEvent], cu
         }))
     });
     let failures: Vec<Value> = failures.take(FAILURES).collect();
-    let (status, finished) = run.finished.map_or((None, None), |(status, at)| (Some(status.name()), Some(at)));
+    let (status, finished) =
+        run.finished.map_or((None, None), |(status, at)| (Some(status.name()), Some(at)));
     json!({
         "frazil": 1,
         "occasion": name(when),

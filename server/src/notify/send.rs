@@ -70,7 +70,8 @@ impl Notifier {
                 wait = wait.min(until);
                 continue;
             }
-            let notify = self.live.project().config.notify.iter().find(|to| target(to) == notice.target).cloned();
+            let notify =
+                self.live.project().config.notify.iter().find(|to| target(to) == notice.target).cloned();
             let Some(notify) = notify else {
                 // Nobody wants to be told there any more.
                 notice.next = None;

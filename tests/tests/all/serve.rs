@@ -1,6 +1,8 @@
 //! `frazil serve`: what it answers over HTTP. Each file starts servers of its own with
 //! `frazil_tests::serving::Serving`.
 
+#[path = "serve/access.rs"]
+mod access;
 #[path = "serve/callbacks.rs"]
 mod callbacks;
 #[path = "serve/datasets.rs"]
@@ -9,6 +11,10 @@ mod datasets;
 mod jobs;
 #[path = "serve/landing.rs"]
 mod landing;
+#[path = "serve/limits.rs"]
+mod limits;
+#[path = "serve/packaging.rs"]
+mod packaging;
 #[path = "serve/processes.rs"]
 mod processes;
 #[path = "serve/restarts.rs"]
@@ -19,15 +25,9 @@ mod schema;
 mod stac;
 #[path = "serve/stand.rs"]
 mod stand;
-#[path = "serve/zarr.rs"]
-mod zarr;
-#[path = "serve/access.rs"]
-mod access;
-#[path = "serve/limits.rs"]
-mod limits;
-#[path = "serve/packaging.rs"]
-mod packaging;
 #[path = "serve/told.rs"]
 mod told;
 #[path = "serve/watching.rs"]
 mod watching;
+#[path = "serve/zarr.rs"]
+mod zarr;

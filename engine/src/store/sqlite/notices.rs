@@ -52,8 +52,7 @@ pub(in crate::store) async fn since(
             params![subject, occasion, target, stamp(now)],
         )?;
         let sql = "SELECT at FROM notices WHERE subject = ?1 AND occasion = ?2 AND target = ?3";
-        let at: String =
-            connection.query_row(sql, params![subject, occasion, target], |row| row.get(0))?;
+        let at: String = connection.query_row(sql, params![subject, occasion, target], |row| row.get(0))?;
         unstamp(&at)
     })
     .await
@@ -88,13 +87,7 @@ pub(in crate::store) async fn tried(state: &Path, notice: Notice) -> Result<(), 
     written(state, move |connection| {
         connection.execute(
             "UPDATE notices SET tries = ?4, next = ?5 WHERE subject = ?1 AND occasion = ?2 AND target = ?3",
-            params![
-                notice.subject,
-                notice.occasion,
-                notice.target,
-                notice.tries,
-                notice.next.map(stamp)
-            ],
+            params![notice.subject, notice.occasion, notice.target, notice.tries, notice.next.map(stamp)],
         )?;
         Ok(())
     })

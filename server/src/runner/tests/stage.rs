@@ -187,8 +187,11 @@ impl Stage {
     }
 
     fn config(&self, root: &Path) -> ProjectConfig {
-        let limits =
-            Limits { queue: self.queue.try_into().unwrap(), runs: Some(self.runs.try_into().unwrap()), ..Limits::default() };
+        let limits = Limits {
+            queue: self.queue.try_into().unwrap(),
+            runs: Some(self.runs.try_into().unwrap()),
+            ..Limits::default()
+        };
         let mut config = ProjectConfig {
             root: root.to_owned(),
             id: "test".to_owned(),

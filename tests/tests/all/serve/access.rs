@@ -93,7 +93,15 @@ fn the_first_token_closes_what_was_open() {
         let status = serving.get(path).status;
         assert!(status != 401 && status != 403, "{path}: {status}");
     }
-    for path in ["/icechunk/shut_rain/repo", "/zarr/shut_rain@1CECHNKREP0F1RSTCMT0/zarr.json", "/zarr/nothing/", "/stac/collections/shut_rain", "/datasets/shut_rain/periods", "/graph", "/metrics"] {
+    for path in [
+        "/icechunk/shut_rain/repo",
+        "/zarr/shut_rain@1CECHNKREP0F1RSTCMT0/zarr.json",
+        "/zarr/nothing/",
+        "/stac/collections/shut_rain",
+        "/datasets/shut_rain/periods",
+        "/graph",
+        "/metrics",
+    ] {
         drop(serving.get(path).expect(401));
     }
     let names = |answer: Answer| -> Vec<String> {
@@ -123,7 +131,15 @@ fn the_first_token_closes_what_was_open() {
 fn tokens_are_shown_once_and_kept_as_digests() {
     let sandbox = project("");
     let made: Value = serde_json::from_str(&sandbox.succeed(&[
-        "token", "create", "ada", "--role", "operator", "--expires", "90d", "--format", "json",
+        "token",
+        "create",
+        "ada",
+        "--role",
+        "operator",
+        "--expires",
+        "90d",
+        "--format",
+        "json",
     ]))
     .unwrap();
     let text = made["token"].as_str().unwrap();

@@ -24,8 +24,10 @@ fn the_unit_is_what_systemd_takes() {
     let Ok(judged) = Command::new("systemd-analyze").arg("verify").arg(unit).output() else { return };
     let said = String::from_utf8_lossy(&judged.stderr).into_owned();
     // It is not installed here.
-    let problems: Vec<&str> =
-        said.lines().filter(|line| line.contains("frazil.service") && !line.contains("is not executable")).collect();
+    let problems: Vec<&str> = said
+        .lines()
+        .filter(|line| line.contains("frazil.service") && !line.contains("is not executable"))
+        .collect();
     assert!(problems.is_empty(), "{problems:?}");
 }
 

@@ -47,7 +47,9 @@ fn receiver(statuses: &[u16]) -> (String, Receiver<Post>) {
             let Ok(stream) = stream else { return };
             let Some(post) = read(&stream) else { continue };
             let status = statuses.pop().unwrap_or(200);
-            let answer = format!("HTTP/1.1 {status} Test\r\nLocation: /elsewhere\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+            let answer = format!(
+                "HTTP/1.1 {status} Test\r\nLocation: /elsewhere\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+            );
             if (&stream).write_all(answer.as_bytes()).is_err() || sender.send(post).is_err() {
                 return;
             }
@@ -89,8 +91,11 @@ fn rainfall(config: &str) -> Rainfall {
     std::fs::write(path, text).unwrap();
     let path = rainfall.sandbox.path("frazil.yaml");
     let text = std::fs::read_to_string(&path).unwrap();
-    std::fs::write(path, format!("{text}\nsecrets: {{ forge: {{ env: FORGE }}, alert: {{ env: ALERT }} }}\n{config}\n"))
-        .unwrap();
+    std::fs::write(
+        path,
+        format!("{text}\nsecrets: {{ forge: {{ env: FORGE }}, alert: {{ env: ALERT }} }}\n{config}\n"),
+    )
+    .unwrap();
     rainfall
 }
 
@@ -112,8 +117,7 @@ fn signature(id: &str, at: u64, body: &str) -> Option<String> {
 
 fn post(serving: &Serving, id: &str, at: u64, signature: &str, body: &str, more: &[(&str, &str)]) -> Answer {
     let at = at.to_string();
-    let mut headers =
-        vec![("webhook-id", id), ("webhook-timestamp", &at), ("webhook-signature", signature)];
+    let mut headers = vec![("webhook-id", id), ("webhook-timestamp", &at), ("webhook-signature", signature)];
     headers.extend(more);
     serving.ask("POST", "/hooks/rainfall", &headers, body.as_bytes())
 }
@@ -145,7 +149,8 @@ fn a_signed_message_starts_a_run_once_and_no_other_does() {
     let stale = signature(id, old, body).unwrap();
     assert!(post(&serving, id, old, &stale, body, &[]).expect(401).text().contains("five minutes"));
     let fixed = "{\"params\": {\"end\": \"2024-01-01\"}}";
-    let refused = post(&serving, "msg_3", at, &signature("msg_3", at, fixed).unwrap(), fixed, &[]).expect(422);
+    let refused =
+        post(&serving, "msg_3", at, &signature("msg_3", at, fixed).unwrap(), fixed, &[]).expect(422);
     assert!(refused.text().contains("the trigger says what `end` is"), "{}", refused.text());
     let unknown = "{\"params\": {\"ends\": \"2024-01-01\"}}";
     drop(post(&serving, "msg_4", at, &signature("msg_4", at, unknown).unwrap(), unknown, &[]).expect(422));
@@ -195,12 +200,18 @@ fn people_are_told_once_of_what_failed_and_of_what_recovered() {
     for told in [&first, &second, &third] {
         let said = told.json();
         assert_eq!((told.path.as_str(), &said["run"]), ("/told/s3cret-path", &run));
-        assert_eq!((&said["occasion"], &said["pipeline"], &said["status"]), (&json!("failed"), &json!("rainfall"), &json!("failed")));
+        assert_eq!(
+            (&said["occasion"], &said["pipeline"], &said["status"]),
+            (&json!("failed"), &json!("rainfall"), &json!("failed"))
+        );
         assert!(said["failures"][0]["message"].as_str().unwrap().contains("403"), "{said}");
         assert_eq!(told.header("webhook-id"), format!("{}.failed", run.as_str().unwrap()));
         let at = told.header("webhook-timestamp").parse().unwrap();
         let text = String::from_utf8(told.body.clone()).unwrap();
-        assert_eq!(Some(told.header("webhook-signature").to_owned()), signature(told.header("webhook-id"), at, &text));
+        assert_eq!(
+            Some(told.header("webhook-signature").to_owned()),
+            signature(told.header("webhook-id"), at, &text)
+        );
         assert!(!text.contains("s3cret") && !text.contains(KEY), "{text}");
     }
     // The next run succeeds.
@@ -230,12 +241,16 @@ fn a_trace_goes_from_who_asks_to_each_step() {
     let given = format!("00-{trace}-{parent}-01");
     let at = now();
     let Some(signed) = signature("one", at, "") else { return };
-    let run = post(&serving, "one", at, &signed, "", &[("traceparent", &given)]).expect(201).json()["run"].clone();
+    let run =
+        post(&serving, "one", at, &signed, "", &[("traceparent", &given)]).expect(201).json()["run"].clone();
     drop(serving.get("/health/live").expect(204));
     let mut spans: Vec<Value> = Vec::new();
     while !spans.iter().any(|span| span["name"] == "run rainfall") {
         let post = next(&posts);
-        assert_eq!((post.path.as_str(), post.header("content-type")), ("/v1/traces", "application/x-protobuf"));
+        assert_eq!(
+            (post.path.as_str(), post.header("content-type")),
+            ("/v1/traces", "application/x-protobuf")
+        );
         std::fs::write(rainfall.sandbox.path("spans.bin"), &post.body).unwrap();
         let path = rainfall.sandbox.path("spans.bin").display().to_string();
         spans.extend(ask_python("read_spans.py", &[&path]).unwrap().as_array().unwrap().clone());
@@ -251,6 +266,9 @@ fn a_trace_goes_from_who_asks_to_each_step() {
     assert_eq!(request["parent"], parent);
     assert_eq!(whole["parent"], request["span"]);
     assert_eq!(daily["parent"], whole["span"]);
-    assert_eq!((&whole["attributes"]["frazil.run"], &whole["attributes"]["frazil.cause"]), (&run, &json!("webhook")));
+    assert_eq!(
+        (&whole["attributes"]["frazil.run"], &whole["attributes"]["frazil.cause"]),
+        (&run, &json!("webhook"))
+    );
     assert!(!spans.iter().any(|span| span["name"].as_str().unwrap().contains("health")));
 }

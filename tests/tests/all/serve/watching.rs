@@ -29,7 +29,9 @@ fn health_says_whether_the_work_can_be_done() {
 fn metrics_are_what_prometheus_reads_and_clients_make_no_lines() {
     let sandbox = project("");
     let serving = Serving::start(&sandbox);
-    for path in ["/zarr/open_rain/zarr.json", "/zarr/shut_rain/a", "/zarr/made-up/b", "/made/up", "/made/up/too"] {
+    for path in
+        ["/zarr/open_rain/zarr.json", "/zarr/shut_rain/a", "/zarr/made-up/b", "/made/up", "/made/up/too"]
+    {
         drop(serving.get(path).expect(404));
     }
     drop(serving.ask("MADEUP", "/", &[], b"").expect(405));
@@ -44,7 +46,12 @@ fn metrics_are_what_prometheus_reads_and_clients_make_no_lines() {
     let path = sandbox.path("metrics.txt").display().to_string();
     let Some(found) = ask_python("read_metrics.py", &[&path]) else { return };
     let sample = |name: &str| found[name].as_f64().unwrap_or_else(|| panic!("{name}: {found}"));
-    assert!((sample("frazil_http_answer_seconds_count{method=GET,route=/zarr/{dataset}/{*key},status=404}") - 3.0).abs() < 0.1);
+    assert!(
+        (sample("frazil_http_answer_seconds_count{method=GET,route=/zarr/{dataset}/{*key},status=404}")
+            - 3.0)
+            .abs()
+            < 0.1
+    );
     assert!((sample("frazil_http_answer_seconds_count{method=GET,route=none,status=404}") - 2.0).abs() < 0.1);
     assert!((sample("frazil_http_answer_seconds_count{method=other,route=/,status=405}") - 1.0).abs() < 0.1);
     assert!((sample("frazil_http_sent_bytes_total{route=/}") as usize) >= landing.body.len());
@@ -70,5 +77,7 @@ fn the_log_is_json_where_it_is_asked_for() {
     drop(serving);
     let log = std::fs::read_to_string(sandbox.path("serve.log")).unwrap();
     let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
-    assert!(lines.iter().any(|line| line["message"] == "the state cannot be written" && line["level"] == "ERROR"));
+    assert!(
+        lines.iter().any(|line| line["message"] == "the state cannot be written" && line["level"] == "ERROR")
+    );
 }
