@@ -2,7 +2,7 @@
 
     serve_zarr.py [--bin FOLDER] [--seconds 5] [--rounds 5] [--connections 16] [--work FOLDER]
 
-Makes a map of noise, so that chunks of 224 × 224 float32 stay about 200 kB, writes each chunk out as a file for nginx, and
+Makes a map of noise, so that chunks of 237 × 237 float32 stay about 200 kB, writes each chunk out as a file for nginx, and
 lets wrk ask both in turn for all of them over loopback: round by round, at the address that moves on and at that of one
 snapshot. Prints requests a second and the share of nginx, the median of the rounds. Needs nginx, wrk, numpy and rasterio.
 """
@@ -19,10 +19,10 @@ import tempfile
 import time
 import urllib.request
 
-SIDE, CELLS = 8, 224
+SIDE, CELLS = 8, 237
 
 PIPELINE = """frazil: 1
-id: noise
+id: bench
 datasets:
   noise:
     title: Noise
@@ -66,9 +66,9 @@ def made(work, frazil):
     with rasterio.open(work / "noise.tif", "w", **profile) as file:
         file.write(noise, 1)
     (work / "pipelines").mkdir()
-    (work / "frazil.yaml").write_text("frazil: 1\nid: bench\n")
+    (work / "frazil.yaml").write_text("frazil: 1\nid: chunks\n")
     (work / "pipelines/noise.yaml").write_text(PIPELINE)
-    subprocess.run([frazil, "run", "noise"], cwd=work, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    subprocess.run([frazil, "run", "bench"], cwd=work, check=True, stdout=subprocess.DEVNULL)
 
 
 def wrk(url, prefix, options, script):

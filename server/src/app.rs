@@ -44,6 +44,7 @@ use crate::{
     standing::{NewestRuns, newest_runs},
     traces::Traces,
     visitor::{Visitor, origin},
+    warm::Warm,
     webhook, zarr,
 };
 
@@ -66,6 +67,7 @@ pub(crate) struct App {
     /// Stands where a run has the name of its pipeline: reading belongs to none.
     reader: PipelineId,
     pub(crate) shelves: Shelves,
+    pub(crate) warm: Warm,
     /// Runs pipelines.
     pub(crate) runner: Runner,
     /// Runs that were asked for lately.
@@ -96,6 +98,7 @@ impl App {
         Ok(Self {
             reader: "serve".parse()?,
             shelves: Shelves::default(),
+            warm: Warm::default(),
             runner,
             jobs: Jobs::default(),
             tails: Tails::default(),

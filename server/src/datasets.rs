@@ -38,7 +38,7 @@ const AT_A_TIME: usize = 8;
 
 /// Addresses of datasets.
 pub(crate) fn routes() -> Routes {
-    let list = Operation::new("getDatasets", "datasets", "All datasets, and how they stand", Role::Anyone)
+    let list = Operation::new("getDatasets", "datasets", "All datasets, and how they stand", Role::Viewer)
         .gives_media(200, "application/json", "Datasets")
         .gives_media(200, "text/html", "The same for people");
     let one = of("getDataset", "A dataset: variables, grid, time, how it stands")

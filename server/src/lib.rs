@@ -40,6 +40,7 @@ pub mod standing;
 mod testing;
 mod traces;
 mod visitor;
+mod warm;
 mod webhook;
 mod zarr;
 

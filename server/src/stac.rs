@@ -45,7 +45,7 @@ struct Page {
 /// Addresses of the catalog.
 pub(crate) fn routes() -> Routes {
     let of = |id, summary| {
-        Operation::new(id, "stac", summary, Role::Anyone).gives_media(200, JSON, "As JSON").gives_media(
+        Operation::new(id, "stac", summary, Role::Viewer).gives_media(200, JSON, "As JSON").gives_media(
             200,
             "text/html",
             "The same for people",

@@ -10,7 +10,7 @@ use axum::{
 };
 use bytes::Bytes;
 use frazil_engine::{data::SnapshotId, dataset::DatasetInfo, step::StepError};
-use frazil_steps::cube::{Entry, Keys, Member, can_be_snapshot};
+use frazil_steps::cube::{Entry, Keys, Member, StoredChunk, can_be_snapshot};
 use minijinja::context;
 
 use crate::{
@@ -76,7 +76,7 @@ async fn key_of(
 }
 
 async fn entry(
-    app: &App,
+    app: &Arc<App>,
     named: &str,
     key: &str,
     method: &Method,
@@ -91,8 +91,7 @@ async fn entry(
         app.shelves.forget(&info);
         Problem::of_store(name, &error)
     };
-    let keys = keys(app, &info, snapshot).await.map_err(unreadable)??;
-    let found = keys.find(key).await.map_err(unreadable)?;
+    let id = state(app, &info, snapshot).await.map_err(unreadable)??;
     let about = |media, length, tag| About {
         what: name.to_owned(),
         media,
@@ -100,6 +99,15 @@ async fn entry(
         tag,
         is_fixed: snapshot.is_some(),
     };
+    if let Some((tag, whole)) = app.warm.chunk(&info.location.url, &id, key) {
+        let about = about("application/octet-stream", whole.len() as u64, Some(tag));
+        let part = move |range: Range<u64>| std::future::ready(Ok(slice(&whole, &range)));
+        let mut response = answer(about, method, headers, part).await;
+        told(&mut response, name, key, &id);
+        return Ok(response);
+    }
+    let keys = keys(app, &info, &id).await.map_err(unreadable)??;
+    let found = keys.find(key).await.map_err(unreadable)?;
     let mut response = match found {
         Some(Entry::Document(document)) => {
             let tag = Some(keys.snapshot().0.clone());
@@ -112,12 +120,9 @@ async fn entry(
         }
         Some(Entry::Chunk(chunk)) => {
             let about = about("application/octet-stream", chunk.length, chunk.tag.clone());
-            let (of, chunk) = (Arc::clone(&keys), Arc::new(chunk));
-            let part = move |range| {
-                let (keys, chunk) = (Arc::clone(&of), Arc::clone(&chunk));
-                async move { keys.read(&chunk, range).await }
-            };
-            answer(about, method, headers, part).await
+            let name = Name { place: info.location.url.clone(), key: key.to_owned() };
+            let read = Read { app: Arc::clone(app), keys: Arc::clone(&keys), chunk: Arc::new(chunk), name };
+            answer(about, method, headers, move |range| read.clone().part(range)).await
         }
         // Links to members are relative to an address with a slash.
         Some(Entry::Group(_)) if !key.is_empty() && !key.ends_with('/') => {
@@ -131,35 +136,64 @@ async fn entry(
         }
         None => return Err(missing(app, &info, &keys, key, snapshot.is_some())),
     };
-    told(&mut response, name, key, &keys);
+    told(&mut response, name, key, &id);
     Ok(response)
 }
 
+/// A chunk that is read while it is sent.
+#[derive(Debug, Clone)]
+struct Read {
+    app: Arc<App>,
+    keys: Arc<Keys>,
+    chunk: Arc<StoredChunk>,
+    name: Name,
+}
+
+/// What a chunk is asked for by.
+#[derive(Debug, Clone)]
+struct Name {
+    place: String,
+    key: String,
+}
+
+impl Read {
+    async fn part(self, range: Range<u64>) -> Result<Bytes, StepError> {
+        let is_whole = range == (0..self.chunk.length);
+        let bytes = self.keys.read(&self.chunk, range).await?;
+        // Bytes without a tag may be others the next time.
+        if let (true, Some(tag)) = (is_whole, &self.chunk.tag) {
+            self.app.warm.keep((&self.name.place, self.keys.snapshot(), &self.name.key), tag, &bytes);
+        }
+        Ok(bytes)
+    }
+}
+
 /// The state that is asked for: one by its name, or what everyone reads.
-async fn keys(
+async fn state(
     app: &App,
     info: &DatasetInfo,
     named: Option<&str>,
-) -> Result<Result<Arc<Keys>, Problem>, StepError> {
-    let scope = app.scope();
-    let id = match named {
-        Some(named) if !can_be_snapshot(named) => {
-            return Ok(Err(Problem::not_found(format!("`{named}` is no name of a snapshot"))));
-        }
-        Some(named) => SnapshotId(named.to_owned()),
-        None => match app.shelves.head(info, &scope).await? {
-            Some(head) => head,
-            None => {
-                let what = if info.location.read_only {
-                    "lies elsewhere as Zarr, and is not served here"
-                } else {
-                    "holds nothing yet"
-                };
-                return Ok(Err(Problem::not_found(format!("`{}` {what}", info.id))));
-            }
-        },
+) -> Result<Result<SnapshotId, Problem>, StepError> {
+    if let Some(named) = named {
+        let none = || Problem::not_found(format!("`{named}` is no name of a snapshot"));
+        return Ok(if can_be_snapshot(named) { Ok(SnapshotId(named.to_owned())) } else { Err(none()) });
+    }
+    let nothing = || {
+        let elsewhere = info.location.read_only;
+        let what =
+            if elsewhere { "lies elsewhere as Zarr, and is not served here" } else { "holds nothing yet" };
+        Problem::not_found(format!("`{}` {what}", info.id))
     };
-    let keys = app.shelves.keys(info, &id, &scope).await?;
+    Ok(app.shelves.head(info, &app.scope()).await?.ok_or_else(nothing))
+}
+
+/// The keys of a state.
+async fn keys(
+    app: &App,
+    info: &DatasetInfo,
+    id: &SnapshotId,
+) -> Result<Result<Arc<Keys>, Problem>, StepError> {
+    let keys = app.shelves.keys(info, id, &app.scope()).await?;
     // Whoever opened it here would take a chunk that is not found for missing data.
     let gone = || Problem::gone(format!("`{}` has no snapshot {id}, or it is not kept any more", info.id));
     Ok(keys.ok_or_else(gone))
@@ -177,8 +211,8 @@ fn missing(app: &App, info: &DatasetInfo, keys: &Keys, key: &str, is_fixed: bool
 }
 
 /// Says of which state an answer is, and where that state stays.
-fn told(response: &mut Response, name: &str, key: &str, keys: &Keys) {
-    let snapshot = &keys.snapshot().0;
+fn told(response: &mut Response, name: &str, key: &str, id: &SnapshotId) {
+    let snapshot = &id.0;
     let place = format!("/zarr/{name}@{snapshot}/{key}");
     for (header, value) in [(SNAPSHOT, snapshot), (header::CONTENT_LOCATION, &place)] {
         if let Ok(value) = HeaderValue::from_str(value) {

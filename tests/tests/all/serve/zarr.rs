@@ -265,13 +265,17 @@ fn objects_of_repositories_say_whether_they_change() {
 fn a_store_that_cannot_be_read_is_not_an_empty_one() {
     let stand = Stand::made();
     let serving = stand.serve();
-    serving.get("/zarr/dem/dsm/c/0/0").expect(200);
+    serving.get("/zarr/dem/zarr.json").expect(200);
     let chunks = stand.sandbox.path("cubes/dem/chunks");
     std::fs::rename(&chunks, stand.sandbox.path("cubes/dem/elsewhere")).unwrap();
     let found = serving.get("/zarr/dem/dsm/c/0/0").expect(502);
     assert!(!found.text().contains("cubes"), "no place of this machine: {}", found.text());
     std::fs::rename(stand.sandbox.path("cubes/dem/elsewhere"), chunks).unwrap();
-    serving.get("/zarr/dem/dsm/c/0/0").expect(200);
+    let read = serving.get("/zarr/dem/dsm/c/0/0").expect(200);
+    // Read again, and in parts: from memory now.
+    assert_eq!(serving.get("/zarr/dem/dsm/c/0/0").expect(200).body, read.body);
+    let part = serving.ask("GET", "/zarr/dem/dsm/c/0/0", &[("Range", "bytes=7-9")], b"").expect(206);
+    assert_eq!((part.body.as_slice(), part.header("etag")), (&read.body[7..10], read.header("etag")));
 }
 
 #[test]
