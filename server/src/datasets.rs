@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{
     Json,
-    extract::{Path, State},
+    extract::State,
     response::{IntoResponse, Response},
 };
 use chrono::Utc;
@@ -27,6 +27,7 @@ use serde_json::{Value, json};
 use crate::{
     api::{Operation, Role, Routes},
     app::App,
+    asked::Segments,
     pages,
     problem::Problem,
     standing::{Standing, Stored},
@@ -38,7 +39,7 @@ const AT_A_TIME: usize = 8;
 
 /// Addresses of datasets.
 pub(crate) fn routes() -> Routes {
-    let list = Operation::new("getDatasets", "datasets", "All datasets, and how they stand", Role::Viewer)
+    let list = Operation::new("getDatasets", "datasets", "All datasets, and how they stand", Role::Anyone)
         .gives_media(200, "application/json", "Datasets")
         .gives_media(200, "text/html", "The same for people");
     let one = of("getDataset", "A dataset: variables, grid, time, how it stands")
@@ -98,7 +99,7 @@ fn told(standing: &Standing, now: chrono::DateTime<Utc>) -> Value {
 /// A dataset.
 async fn dataset(
     State(app): State<Arc<App>>,
-    Path(name): Path<String>,
+    Segments(name): Segments<String>,
     visitor: Visitor,
 ) -> Result<Response, Problem> {
     let info = app.dataset(&name)?;

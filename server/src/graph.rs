@@ -4,25 +4,18 @@ use std::sync::Arc;
 
 use axum::{
     Json,
-    extract::{Query, State},
+    extract::State,
     response::{IntoResponse, Response},
 };
 use frazil_engine::project::{Cascade, Drawing, Selection};
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
     api::{Operation, Role, Routes},
     app::App,
+    asked::Query,
     problem::Problem,
 };
-
-/// What of it is asked for.
-#[derive(Debug, Deserialize)]
-struct Select {
-    /// Names, with commas between them.
-    select: Option<String>,
-}
 
 /// The address of the graph.
 pub(crate) fn routes() -> Routes {
@@ -37,10 +30,10 @@ pub(crate) fn routes() -> Routes {
     Routes::default().get("/graph", graph, graph_of)
 }
 
-async fn graph_of(State(app): State<Arc<App>>, Query(asked): Query<Select>) -> Result<Response, Problem> {
+async fn graph_of(State(app): State<Arc<App>>, mut query: Query) -> Result<Response, Problem> {
     let project = app.project();
-    let names = asked.select.as_deref().unwrap_or_default().split(',').filter(|name| !name.is_empty());
-    let selections: Vec<Selection> = names.map(Selection::parse).collect();
+    let selections = query.list("select", |name| Ok(Selection::parse(name)));
+    query.all_read()?;
     let stages = Cascade::of(&project).select(&selections);
     let stages = stages.map_err(|unknown| Problem::not_found(unknown.to_string()))?;
     let mut drawing = Drawing::of(&project, &stages).json();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::{
-    extract::{Path, State},
+    extract::State,
     http::{HeaderMap, Method},
     response::Response,
 };
@@ -12,6 +12,7 @@ use frazil_steps::cube::RawObjects;
 use crate::{
     api::{Operation, Role, Routes},
     app::App,
+    asked::Segments,
     problem::Problem,
     ranged::{About, answer},
 };
@@ -34,7 +35,7 @@ pub(crate) fn routes() -> Routes {
 /// An object of a repository.
 async fn object(
     State(app): State<Arc<App>>,
-    Path((name, path)): Path<(String, String)>,
+    Segments((name, path)): Segments<(String, String)>,
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {

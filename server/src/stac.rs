@@ -4,19 +4,19 @@ use std::sync::Arc;
 
 use axum::{
     Json,
-    extract::{Path, Query, State},
+    extract::State,
     response::{IntoResponse, Response},
 };
 use frazil_engine::{dataset::DatasetInfo, step::StepError};
 use frazil_steps::{Hrefs, collection_of};
 use futures::{StreamExt, stream};
 use minijinja::{context, value::Serde};
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
     api::{Operation, Role, Routes},
     app::App,
+    asked::{Query, Segments},
     pages,
     problem::Problem,
     visitor::Visitor,
@@ -34,18 +34,10 @@ const AT_A_TIME: usize = 8;
 
 const JSON: &str = "application/json";
 
-/// A page of the list.
-#[derive(Debug, Deserialize)]
-struct Page {
-    limit: Option<usize>,
-    /// The last one of the page before.
-    after: Option<String>,
-}
-
 /// Addresses of the catalog.
 pub(crate) fn routes() -> Routes {
     let of = |id, summary| {
-        Operation::new(id, "stac", summary, Role::Viewer).gives_media(200, JSON, "As JSON").gives_media(
+        Operation::new(id, "stac", summary, Role::Anyone).gives_media(200, JSON, "As JSON").gives_media(
             200,
             "text/html",
             "The same for people",
@@ -106,12 +98,13 @@ async fn catalog(State(app): State<Arc<App>>, visitor: Visitor) -> Result<Respon
 /// A page of the collections. One that cannot be read hides no other: it is named beside them.
 async fn collections(
     State(app): State<Arc<App>>,
-    Query(page): Query<Page>,
+    mut query: Query,
     visitor: Visitor,
 ) -> Result<Response, Problem> {
-    let limit = page.limit.unwrap_or(PAGE.0).clamp(1, PAGE.1);
-    let after =
-        |info: &Arc<DatasetInfo>| page.after.as_ref().is_none_or(|last| info.id.as_str() > last.as_str());
+    let limit = query.number("limit", 1, PAGE.1).unwrap_or(PAGE.0);
+    let last = query.one("after", |text| Ok(text.to_owned()));
+    query.all_read()?;
+    let after = |info: &Arc<DatasetInfo>| last.as_ref().is_none_or(|last| info.id.as_str() > last.as_str());
     let mut infos: Vec<_> = app.readable(&visitor).into_iter().filter(after).collect();
     let more = infos.len() > limit;
     infos.truncate(limit);
@@ -149,7 +142,7 @@ async fn collections(
 /// The collection of a dataset.
 async fn collection(
     State(app): State<Arc<App>>,
-    Path(name): Path<String>,
+    Segments(name): Segments<String>,
     visitor: Visitor,
 ) -> Result<Response, Problem> {
     let info = app.dataset(&name)?;

@@ -4,7 +4,7 @@
 use std::{ops::Range, sync::Arc};
 
 use axum::{
-    extract::{Path, State},
+    extract::State,
     http::{HeaderMap, HeaderName, HeaderValue, Method, header},
     response::{IntoResponse, Redirect, Response},
 };
@@ -16,6 +16,7 @@ use minijinja::context;
 use crate::{
     api::{Operation, Role, Routes},
     app::App,
+    asked::Segments,
     pages,
     problem::Problem,
     ranged::{About, answer},
@@ -51,14 +52,14 @@ pub(crate) fn routes() -> Routes {
 }
 
 /// A path without a slash at its end is the group all the same, as an address to begin from.
-async fn root(Path(named): Path<String>) -> Redirect {
+async fn root(Segments(named): Segments<String>) -> Redirect {
     Redirect::permanent(&format!("/zarr/{named}/"))
 }
 
 /// The members of the root group.
 async fn index(
     State(app): State<Arc<App>>,
-    Path(named): Path<String>,
+    Segments(named): Segments<String>,
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
@@ -68,7 +69,7 @@ async fn index(
 /// A document, a chunk or the members of a group.
 async fn key_of(
     State(app): State<Arc<App>>,
-    Path((named, key)): Path<(String, String)>,
+    Segments((named, key)): Segments<(String, String)>,
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {

@@ -4,25 +4,23 @@ use std::sync::Arc;
 
 use axum::{
     Json,
-    extract::{Path, Query, State},
+    extract::State,
     response::{IntoResponse, Response},
 };
 use minijinja::{context, value::Serde};
-use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::{api::Operation, app::App, pages, problem::Problem, visitor::Visitor};
+use crate::{
+    api::Operation,
+    app::App,
+    asked::{Query, Segments},
+    pages,
+    problem::Problem,
+    visitor::Visitor,
+};
 
 /// Commits of a page where nothing is said, and the most that there are.
 const PAGE: (usize, usize) = (50, 1_000);
-
-/// A page of the history.
-#[derive(Debug, Deserialize)]
-pub(super) struct Page {
-    limit: Option<usize>,
-    /// The last one of the page before.
-    before: Option<String>,
-}
 
 pub(super) fn operation() -> Operation {
     super::of("getDatasetSnapshots", "Commits of a dataset, the newest first")
@@ -35,28 +33,30 @@ pub(super) fn operation() -> Operation {
 /// A page of the history.
 pub(super) async fn snapshots(
     State(app): State<Arc<App>>,
-    Path(name): Path<String>,
-    Query(page): Query<Page>,
+    Segments(name): Segments<String>,
+    mut query: Query,
     visitor: Visitor,
 ) -> Result<Response, Problem> {
     let info = app.dataset(&name)?;
     let unreadable = |error| Problem::of_store(&name, &error);
-    let limit = page.limit.unwrap_or(PAGE.0).clamp(1, PAGE.1);
+    let limit = query.number("limit", 1, PAGE.1).unwrap_or(PAGE.0);
+    let before = query.one("before", |text| Ok(text.to_owned()));
+    query.all_read()?;
     let cube = app.shelves.cube(&info, &app.scope()).await.map_err(unreadable)?;
     let mut commits = Vec::new();
     if let Some(cube) = cube {
         // What comes after the last one of the page before; one more says that there is more.
-        let mut since = page.before.is_none().then_some(0);
+        let mut since = before.is_none().then_some(0);
         let read = cube.commits(|commit| {
             since = match since {
                 Some(count) => Some(count + 1),
-                None if page.before.as_ref() == Some(&commit.id.0) => Some(0),
+                None if before.as_ref() == Some(&commit.id.0) => Some(0),
                 None => None,
             };
             since.is_none_or(|count| count <= limit)
         });
         commits = read.await.map_err(unreadable)?;
-        if let Some(before) = &page.before {
+        if let Some(before) = &before {
             let found = commits.iter().position(|commit| commit.id.0 == *before);
             let found =
                 found.ok_or_else(|| Problem::not_found(format!("`{name}` has no commit {before}")))?;

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{
     Json,
-    extract::{Path, Query, State},
+    extract::State,
     response::{IntoResponse, Response},
 };
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -17,23 +17,22 @@ use frazil_engine::{
     store::RunQuery,
 };
 use frazil_steps::cube::Cube;
-use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::{api::Operation, app::App, problem::Problem, standing::Stored, visitor::Visitor};
+use crate::{
+    api::Operation,
+    app::App,
+    asked::{Query, Segments},
+    problem::Problem,
+    standing::Stored,
+    visitor::Visitor,
+};
 
 /// Periods that are shown where nothing is said.
 const USUAL: i64 = 400;
 
 /// The most periods of one answer: ten years of hours are asked for in parts.
 const MOST: usize = 10_000;
-
-/// What is asked for.
-#[derive(Debug, Deserialize)]
-pub(super) struct Range {
-    from: Option<String>,
-    to: Option<String>,
-}
 
 pub(super) fn operation() -> Operation {
     let period = || json!({ "type": "string", "example": "2024-01" });
@@ -56,8 +55,8 @@ pub(super) struct Strip {
 /// The periods of a dataset.
 pub(super) async fn periods(
     State(app): State<Arc<App>>,
-    Path(name): Path<String>,
-    Query(asked_for): Query<Range>,
+    Segments(name): Segments<String>,
+    mut query: Query,
     visitor: Visitor,
 ) -> Result<Response, Problem> {
     let info = app.dataset(&name)?;
@@ -65,18 +64,22 @@ pub(super) async fn periods(
     let TimeAxis::Regular(time) = &info.block.time else {
         return Err(Problem::bad_request(format!("`{name}` has no time axis")));
     };
+    let mut period =
+        |name: &str| query.one(name, |text| text.parse::<PeriodText>().map_err(|error| error.to_string()));
+    let (from, to) = (period("from"), period("to"));
+    query.all_read()?;
     let now = Utc::now();
     let cube = app.shelves.cube(&info, &app.scope()).await.map_err(unreadable)?;
     let mut range = shown(&info, time, cube.as_deref(), &app.project(), now);
-    if let Some(from) = &asked_for.from {
-        range.first = period(from)?.first(time.frequency());
-        if asked_for.to.is_none() {
+    if let Some(from) = from {
+        range.first = from.first(time.frequency());
+        if to.is_none() {
             range.last = range.last.max(range.first);
         }
     }
-    if let Some(to) = &asked_for.to {
-        range.last = period(to)?.last(time.frequency());
-        if asked_for.from.is_none() {
+    if let Some(to) = to {
+        range.last = to.last(time.frequency());
+        if from.is_none() {
             range.first = range.last.plus(1 - USUAL);
         }
     }
@@ -98,10 +101,6 @@ pub(super) async fn periods(
     all["counts"] = json!(strip.counts);
     all["periods"] = json!(strip.periods);
     Ok(Json(all).into_response())
-}
-
-fn period(text: &str) -> Result<PeriodText, Problem> {
-    text.parse().map_err(|error| Problem::bad_request(format!("`{text}`: {error}")))
 }
 
 /// The newest periods: those that are there, and those that could be.

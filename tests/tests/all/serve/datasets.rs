@@ -126,6 +126,8 @@ fn every_resource_has_a_page_and_what_it_shows_is_escaped() {
     let pipeline = pipeline.replace("title: Elevation", "title: \"<script>alert(1)</script>\"");
     stand.sandbox.write("pipelines/dem.yaml", &pipeline);
     let serving = stand.serve();
+    let jobs = serving.get("/jobs").expect(200).json();
+    let job = format!("/jobs/{}", jobs["jobs"][0]["jobID"].as_str().unwrap());
     let browser = [("Accept", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8")];
     for path in [
         "/",
@@ -139,6 +141,10 @@ fn every_resource_has_a_page_and_what_it_shows_is_escaped() {
         "/stac/collections/snow",
         "/zarr/dem/",
         "/zarr/snow/1/",
+        "/processes",
+        "/processes/snow_daily",
+        "/jobs",
+        &job,
     ] {
         let page = serving.ask("GET", path, &browser, b"").expect(200);
         assert!(page.header("content-type").unwrap().starts_with("text/html"), "{path}");
