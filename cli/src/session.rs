@@ -12,7 +12,7 @@ use frazil_engine::{
     diagnostic::did_you_mean,
     pipeline::{ParamError, Pipeline},
     plan::PlanFile,
-    project::{Cascade, LoadOptions, Project, Retry, Selection, load},
+    project::{Cascade, Checked, LoadOptions, Project, Retry, Selection, Watched, load},
     registry::Registry,
     scheduler::Cancel,
     store::SqliteStore,
@@ -43,24 +43,32 @@ pub(crate) use frazil_engine::project::Stage as Selected;
 impl Session {
     /// Reads and checks the project; every problem is shown before this fails.
     pub(crate) fn open(globals: &Globals) -> anyhow::Result<Self> {
-        let registry = Arc::new(frazil_steps::registry());
+        let (options, registry) = Self::options(globals)?;
+        let mut checked = load(&options, &registry);
+        if checked.has_errors() || checked.projects.len() != 1 {
+            return Err(refused(&checked, globals));
+        }
+        let project = checked.projects.pop().context("one project")?;
+        Ok(Self::over(project, registry))
+    }
+
+    /// The same with its files, which may change while the process works.
+    pub(crate) fn watched(globals: &Globals) -> anyhow::Result<(Self, Watched)> {
+        let (options, registry) = Self::options(globals)?;
+        let files =
+            Watched::open(options, Arc::clone(&registry)).map_err(|checked| refused(&checked, globals))?;
+        Ok((Self::over((**files.project()).clone(), registry), files))
+    }
+
+    fn options(globals: &Globals) -> anyhow::Result<(LoadOptions, Arc<Registry>)> {
         let folder = std::env::current_dir().context("cannot find the current folder")?;
         let options = LoadOptions { paths: Vec::new(), project: globals.project.clone(), folder };
-        let checked = load(&options, &registry);
-        if checked.has_errors() {
-            render::note(&render::problems(
-                &checked.problems,
-                &checked.sources,
-                globals.color.on(&io::stderr()),
-            ))?;
-            return Err(Shown(Exit::Failed).into());
-        }
-        let [project] = <[Project; 1]>::try_from(checked.projects).map_err(|found| {
-            let what = if found.is_empty() { "no project" } else { "more than one project" };
-            Usage(format!("{what} here: stand in its folder, or name its file with --project"))
-        })?;
+        Ok((options, Arc::new(frazil_steps::registry())))
+    }
+
+    fn over(project: Project, registry: Arc<Registry>) -> Self {
         let secrets = EnvSecrets::new(project.config.root.clone(), project.config.secrets.clone());
-        Ok(Self { project, registry, secrets: Arc::new(secrets) })
+        Self { project, registry, secrets: Arc::new(secrets) }
     }
 
     /// The folder of run history, locks and scratch.
@@ -128,6 +136,19 @@ impl Session {
     ) -> Scope {
         let secrets = Arc::<EnvSecrets>::clone(&self.secrets);
         self.project.scope(pipeline, params, instant, secrets)
+    }
+}
+
+/// Shows what is wrong with the files.
+fn refused(checked: &Checked, globals: &Globals) -> anyhow::Error {
+    if !checked.has_errors() {
+        let what = if checked.projects.is_empty() { "no project" } else { "more than one project" };
+        return Usage(format!("{what} here: stand in its folder, or name its file with --project")).into();
+    }
+    let text = render::problems(&checked.problems, &checked.sources, globals.color.on(&io::stderr()));
+    match render::note(&text) {
+        Ok(()) => Shown(Exit::Failed).into(),
+        Err(error) => error.into(),
     }
 }
 

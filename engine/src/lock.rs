@@ -153,6 +153,12 @@ pub fn pipeline_lock(state: &Path, pipeline: &PipelineId) -> PathBuf {
     state.join("pipelines").join(format!("{pipeline}.lock"))
 }
 
+/// The lock of the server: one at a time on a state folder fires triggers and answers; others stand by.
+#[must_use]
+pub fn serve_lock(state: &Path) -> PathBuf {
+    state.join("serve.lock")
+}
+
 /// The folder of a run's temporary files.
 #[must_use]
 pub fn scratch(state: &Path, run: &RunId) -> PathBuf {

@@ -10,10 +10,10 @@ use axum::{
 };
 use chrono::Utc;
 use frazil_engine::{
-    context::{Scope, Secrets},
+    context::Scope,
     data::{InvalidId, PipelineId},
     dataset::DatasetInfo,
-    project::Project,
+    project::{Project, Watched},
     registry::Registry,
     step::StepError,
 };
@@ -49,12 +49,12 @@ use crate::{
 };
 
 /// What is served.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Site {
-    /// The checked project as it stands at the start.
-    pub project: Arc<Project>,
-    /// Resolves secrets at the moment of use.
-    pub secrets: Arc<dyn Secrets>,
+    /// The files of the project, as they were when the server started.
+    pub files: Watched,
+    /// Whether that was a while ago, so that they are read again first.
+    pub has_waited: bool,
     /// Step types by name.
     pub registry: Arc<Registry>,
 }

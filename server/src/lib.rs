@@ -5,6 +5,7 @@ mod app;
 mod asked;
 mod auth;
 mod callbacks;
+mod clock;
 mod conformance;
 mod datasets;
 mod desk;
@@ -48,6 +49,8 @@ use std::{io, sync::Arc};
 
 pub use app::Site;
 pub use auth::{Minted, digest, mint};
+use clock::Triggers;
+use frazil_engine::{context::SystemClock, store::Seen};
 use runner::Runner;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -59,18 +62,28 @@ pub fn openapi() -> serde_json::Value {
     app::routes().document()
 }
 
-/// Answers on `listener` and runs pipelines until `stop`, then lets what was begun end or settle.
+/// Answers on `listener`, fires triggers and runs pipelines until `stop`, then lets what was begun end or settle.
 ///
 /// # Errors
 /// When the run history cannot be opened, or the socket fails as a whole.
 pub async fn serve(site: Site, listener: TcpListener, stop: CancellationToken) -> io::Result<()> {
     let is_loopback = listener.local_addr()?.ip().to_canonical().is_loopback();
-    let limits = site.project.config.serve.limits.clone();
-    let live = Arc::new(live::Live::new(site.project, site.secrets));
+    let live = Arc::new(live::Live::over(site.files));
+    if site.has_waited {
+        live.reload().await;
+    }
+    let config = Arc::clone(&live.project().config);
+    let limits = config.serve.limits.clone();
     let runner = Runner::open(Arc::clone(&live), site.registry).await.map_err(io::Error::other)?;
+    let triggers = Triggers {
+        live: Arc::clone(&live),
+        starter: Arc::new(runner.clone()),
+        seen: Seen::in_folder(&config.state),
+        clock: Arc::new(SystemClock),
+    };
     let (traces, sending) = Traces::of_environment();
-    let app =
-        app::App::new(live, runner.clone(), traces, is_loopback, stop.clone()).map_err(io::Error::other)?;
+    let app = app::App::new(Arc::clone(&live), runner.clone(), traces, is_loopback, stop.clone())
+        .map_err(io::Error::other)?;
     let app = Arc::new(app);
     let router = layers::dress(&app::routes(), &app, &limits);
     // Who watches runs stays until the last has settled, and who sends until the last was told.
@@ -96,6 +109,8 @@ pub async fn serve(site: Site, listener: TcpListener, stop: CancellationToken) -
             None => told.cancelled().await,
         }
     };
-    let (ended, (), (), (), (), ()) = tokio::join!(listening, working, watching, telling, tracing, callbacks);
+    let waking = async { tokio::join!(triggers.work(&stop), live.follow(stop.clone())) };
+    let (ended, (), (), (), (), (), _) =
+        tokio::join!(listening, working, watching, telling, tracing, callbacks, waking);
     ended
 }

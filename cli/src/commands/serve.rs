@@ -1,9 +1,8 @@
-//! `serve`: HTTP for those who read.
+//! `serve`: HTTP, and the triggers of the project.
 
-use std::{
-    net::{IpAddr, Ipv4Addr, SocketAddr},
-    sync::Arc,
-};
+mod turn;
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use anyhow::Context as _;
 use chrono::Utc;
@@ -11,7 +10,7 @@ use clap::Args;
 use frazil_engine::{scheduler::Cancel, step::StepError, store::Tokens};
 use frazil_server::Site;
 use serde_json::json;
-use tokio::net::TcpListener;
+use turn::Turn;
 
 use crate::{
     Format, FormatArg, Globals, LogFormat,
@@ -21,7 +20,9 @@ use crate::{
     signals::Signals,
 };
 
-/// Answers HTTP.
+/// Answers HTTP, fires triggers and runs pipelines.
+///
+/// A second server on the same state folder stands by, and takes the place of the first when that is gone.
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
     /// Where to listen; port 0 takes one that is free
@@ -38,20 +39,20 @@ const USUAL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080)
 
 impl Serve {
     pub(crate) fn run(self, globals: &Globals) -> anyhow::Result<Exit> {
-        let session = Session::open(globals)?;
+        let (session, files) = Session::watched(globals)?;
         let tokens = Tokens::in_folder(session.state());
         // A checked project holds an address here.
         let listen = session.project.config.serve.listen.as_ref().and_then(|listen| listen.parse().ok());
         let listen = self.listen.or(listen).unwrap_or(USUAL);
-        let site =
-            Site { project: Arc::new(session.project), secrets: session.secrets, registry: session.registry };
         let cancel = Cancel::new();
         runtime()?.block_on(async {
             guarded(&tokens, listen).await?;
-            let listener = TcpListener::bind(listen).await;
-            let listener = listener.with_context(|| format!("cannot listen on {listen}"))?;
-            let address = listener.local_addr().context("cannot tell where it listens")?;
             let signals = Signals::listen(cancel.clone())?;
+            let turn = signals.during(Turn::take(session.state(), self.format.format, &cancel)).await?;
+            let Some(turn) = turn else { return Ok(signals.exit().unwrap_or(Exit::Done)) };
+            let site = Site { files, has_waited: turn.has_waited, registry: session.registry };
+            let listener = turn.listen(listen).await?;
+            let address = listener.local_addr().context("cannot tell where it listens")?;
             match self.format.format {
                 Format::Human if globals.log_format == LogFormat::Json => {
                     // As the lines of the log around it.

@@ -4,6 +4,7 @@
 pub(super) mod backup;
 pub(super) mod notices;
 mod open;
+pub(super) mod seen;
 mod tables;
 pub(super) mod tokens;
 mod writer;

@@ -27,6 +27,8 @@ mod stac;
 mod stand;
 #[path = "serve/told.rs"]
 mod told;
+#[path = "serve/triggers.rs"]
+mod triggers;
 #[path = "serve/watching.rs"]
 mod watching;
 #[path = "serve/zarr.rs"]

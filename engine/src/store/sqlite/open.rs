@@ -17,7 +17,7 @@ const PAUSE: Duration = Duration::from_millis(5);
 
 /// What brings the tables from one version to the next, from none on. The version stands in
 /// `user_version`. What was released is never changed: a new version is a new text at the end.
-pub(super) const MIGRATIONS: [&str; 5] = [
+pub(super) const MIGRATIONS: [&str; 6] = [
     "
     CREATE TABLE runs (
         run TEXT PRIMARY KEY,
@@ -79,6 +79,15 @@ pub(super) const MIGRATIONS: [&str; 5] = [
         tries INTEGER NOT NULL,
         next TEXT,
         PRIMARY KEY (subject, occasion, target)
+    ) WITHOUT ROWID;
+    ",
+    // A server that was restarted starts nothing twice, and nothing is lost.
+    "
+    CREATE TABLE triggers (
+        pipeline TEXT NOT NULL,
+        trigger TEXT NOT NULL,
+        seen TEXT NOT NULL,
+        PRIMARY KEY (pipeline, trigger)
     ) WITHOUT ROWID;
     ",
 ];

@@ -1,5 +1,5 @@
 use super::*;
-use crate::store::{MemoryStore, Token, TokenRole, Tokens, conformance};
+use crate::store::{MemoryStore, Seen, Token, TokenRole, Tokens, conformance};
 
 #[tokio::test]
 async fn memory_conforms() {
@@ -110,11 +110,12 @@ async fn two_writers_take_turns() {
 }
 
 /// A history of each older version, with a run that is finished and one that is not.
-const OLDER: [&str; 4] = [
+const OLDER: [&str; 5] = [
     include_str!("fixtures/v1.sql"),
     include_str!("fixtures/v2.sql"),
     include_str!("fixtures/v3.sql"),
     include_str!("fixtures/v4.sql"),
+    include_str!("fixtures/v5.sql"),
 ];
 
 #[tokio::test]
@@ -137,6 +138,7 @@ async fn every_older_version_is_read_as_it_is_and_brought_up_to_date() {
         let noted = usize::from(version > 2);
         assert_eq!(read.spent(&rainfall, 9).await.unwrap().len(), noted, "version {version}");
         assert_eq!(read.keyed("none").await.unwrap(), None);
+        assert!(Seen::in_folder(folder.path()).all().await.unwrap().is_empty());
         assert_eq!(read.summary(&before[0].run).await.unwrap(), before[0]);
         assert_eq!(Tokens::in_folder(folder.path()).list().await.unwrap(), []);
         assert_eq!(found(&old), version, "looking changes nothing");
@@ -153,6 +155,28 @@ async fn every_older_version_is_read_as_it_is_and_brought_up_to_date() {
             }
         }
     }
+}
+
+#[tokio::test]
+async fn what_triggers_have_seen_is_kept_by_pipeline_and_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let seen = Seen::in_folder(folder.path());
+    assert!(seen.all().await.unwrap().is_empty());
+    assert!(!folder.path().join(tables::FILE).exists(), "looking makes nothing");
+    let store = SqliteStore::open(folder.path()).await.unwrap();
+    let (rain, snow): (PipelineId, PipelineId) = ("rain".parse().unwrap(), "snow".parse().unwrap());
+    for (pipeline, trigger, what) in
+        [(&rain, "daily", "1"), (&snow, "daily", "2"), (&rain, "dataset ice", "S"), (&rain, "daily", "3")]
+    {
+        seen.note(pipeline, trigger, what).await.unwrap();
+    }
+    seen.forget(&rain, "dataset ice").await.unwrap();
+    let name = |pipeline: &PipelineId| (pipeline.clone(), "daily".to_owned());
+    let all: std::collections::BTreeMap<_, _> = [(name(&rain), "3".into()), (name(&snow), "2".into())].into();
+    assert_eq!(seen.all().await.unwrap(), all);
+    drop(store);
+    std::fs::write(folder.path().join(tables::FILE), "no database").unwrap();
+    assert!(seen.all().await.is_err(), "what cannot be read is not empty");
 }
 
 /// What a migration makes is what a new history has.

@@ -1,0 +1,324 @@
+//! Lines of cron on clocks that the tests move: jumps, restarts, queues that are full.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use frazil_engine::{
+    context::ManualClock,
+    project::{LoadOptions, Watched},
+    trigger::Schedule,
+};
+use rand::{Rng, SeedableRng, rngs::StdRng};
+
+use super::*;
+
+/// What was started, as a runner keeps it: a key is one run.
+#[derive(Debug)]
+struct Book {
+    runs: Mutex<Vec<(Submission, RunId)>>,
+    keys: Mutex<HashMap<String, RunId>>,
+    changes: broadcast::Sender<Arc<Change>>,
+    /// So many are refused first, as the queue is full.
+    full: Mutex<usize>,
+    /// Dies after so many: what is started is durable, and nobody hears of it.
+    left: Mutex<Option<usize>>,
+}
+
+impl Book {
+    fn new() -> Arc<Self> {
+        Arc::new(Self {
+            runs: Mutex::default(),
+            keys: Mutex::default(),
+            changes: broadcast::Sender::new(1),
+            full: Mutex::new(0),
+            left: Mutex::new(None),
+        })
+    }
+
+    fn runs(&self) -> Vec<Submission> {
+        self.runs.lock().unwrap().iter().map(|(asked, _)| asked.clone()).collect()
+    }
+
+    fn instants(&self, pipeline: &str) -> Vec<DateTime<Utc>> {
+        let runs = self.runs();
+        runs.iter().filter(|run| run.pipeline.as_str() == pipeline).map(|run| run.instant).collect()
+    }
+
+    fn dies_after(&self, left: usize) {
+        *self.left.lock().unwrap_or_else(PoisonError::into_inner) = Some(left);
+    }
+}
+
+#[async_trait]
+impl Starter for Book {
+    async fn start(&self, asked: Submission) -> Result<RunId, Refusal> {
+        {
+            let mut full = self.full.lock().unwrap();
+            if *full > 0 {
+                *full -= 1;
+                return Err(Refusal::Full { limit: 1 });
+            }
+        }
+        let name = asked.key.as_ref().map(|key| key.name.clone()).unwrap();
+        let run = {
+            let (mut keys, mut runs) = (self.keys.lock().unwrap(), self.runs.lock().unwrap());
+            let id: RunId = format!("r{}", runs.len()).parse().unwrap();
+            if let Some(known) = keys.get(&name) {
+                known.clone()
+            } else {
+                keys.insert(name, id.clone());
+                runs.push((asked, id.clone()));
+                id
+            }
+        };
+        let dies = {
+            let mut left = self.left.lock().unwrap();
+            let dies = *left == Some(0);
+            *left = left.map(|left| left.saturating_sub(1));
+            dies
+        };
+        if dies { std::future::pending().await } else { Ok(run) }
+    }
+
+    async fn waits(&self, _: &PipelineId, _: &Map<String, Value>) -> Result<bool, StepError> {
+        Ok(false)
+    }
+
+    async fn started(&self, _: &PipelineId, _: &Cause) -> Result<bool, StepError> {
+        Ok(false)
+    }
+
+    fn changes(&self) -> broadcast::Receiver<Arc<Change>> {
+        self.changes.subscribe()
+    }
+
+    async fn is_over(&self, _: &RunId) -> bool {
+        false
+    }
+}
+
+/// A clock of which each look is one that the test wrote down; then it stands still.
+#[derive(Debug)]
+struct Scripted(Mutex<Vec<DateTime<Utc>>>, tokio_util::sync::CancellationToken);
+
+#[async_trait]
+impl Clock for Scripted {
+    fn now(&self) -> DateTime<Utc> {
+        self.0.lock().unwrap().last().copied().unwrap()
+    }
+
+    async fn sleep(&self, _: Duration) {
+        {
+            let mut looks = self.0.lock().unwrap();
+            if looks.len() > 1 {
+                looks.pop();
+            } else {
+                self.1.cancel();
+            }
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+fn pipeline(id: &str, triggers: &str) -> String {
+    format!(
+        "frazil: 1\nid: {id}\ndatasets:\n  {id}_daily:\n    title: Rain\n    time: {{ step: P1D }}\n    variables: {{ precip: {{ units: mm, \
+         standard-name: lwe_thickness_of_precipitation_amount, cell: total, dtype: float32 }} }}\ntriggers:\n{triggers}steps:\n  missing: {{ uses: \
+         enumerate-periods, with: {{ dataset: {id}_daily, start: \"2024-01-01\" }} }}\n  slices: {{ uses: fetch, needs: missing, with: \
+         {{ source: cog, url: \"https://example.org/{{{{ period }}}}.tif\" }} }}\n  daily: {{ uses: append-commit, needs: slices, with: {{ dataset: {id}_daily }} }}\n"
+    )
+}
+
+/// A project with triggers of some pipelines.
+struct Stage {
+    folder: tempfile::TempDir,
+    book: Arc<Book>,
+}
+
+impl Stage {
+    fn new(pipelines: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("frazil.yaml"), "frazil: 1\n").unwrap();
+        std::fs::create_dir(folder.path().join("pipelines")).unwrap();
+        std::fs::create_dir(folder.path().join(".frazil")).unwrap();
+        let stage = Self { folder, book: Book::new() };
+        for (id, triggers) in pipelines {
+            stage.write(id, triggers);
+        }
+        stage
+    }
+
+    fn write(&self, id: &str, triggers: &str) {
+        let path = self.folder.path().join(format!("pipelines/{id}.yaml"));
+        std::fs::write(path, pipeline(id, triggers)).unwrap();
+    }
+
+    fn live(&self) -> Arc<Live> {
+        let options = LoadOptions { folder: self.folder.path().to_owned(), ..LoadOptions::default() };
+        let files = Watched::open(options, Arc::new(frazil_steps::registry()));
+        Arc::new(Live::over(files.unwrap_or_else(|checked| panic!("{:#?}", checked.problems))))
+    }
+
+    fn triggers(&self, clock: Arc<dyn Clock>) -> Triggers {
+        let state = self.folder.path().join(".frazil");
+        let starter = Arc::clone(&self.book) as Arc<dyn Starter>;
+        Triggers { live: self.live(), starter, seen: Seen::in_folder(&state), clock }
+    }
+
+    /// A server at work while the clock shows these instants, one at each look.
+    async fn serve(&self, looks: &[DateTime<Utc>]) {
+        let stop = CancellationToken::new();
+        let script = looks.iter().rev().copied().collect();
+        let triggers = self.triggers(Arc::new(Scripted(Mutex::new(script), stop.clone())));
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = cron::work(&triggers) => {}
+        }
+    }
+}
+
+fn at(text: &str) -> DateTime<Utc> {
+    text.parse().unwrap()
+}
+
+#[tokio::test]
+async fn what_is_started_is_anchored_to_the_instant_of_the_line() {
+    let stage = Stage::new(&[("rain", "  - { cron: \"30 2 * * *\", timezone: Europe/Berlin, dst: once }\n")]);
+    let triggers = stage.triggers(Arc::new(ManualClock::at(at("2026-03-27T12:00:00Z"))));
+    let four = async {
+        while stage.book.runs().len() < 4 {
+            tokio::task::yield_now().await;
+        }
+    };
+    let stop = CancellationToken::new();
+    tokio::select! {
+        () = four => {}
+        () = triggers.work(&stop) => {}
+    }
+    // The second is of the night in which no clock shows half past two.
+    let expected =
+        ["2026-03-28T01:30:00Z", "2026-03-29T01:00:00Z", "2026-03-30T00:30:00Z", "2026-03-31T00:30:00Z"];
+    assert_eq!(stage.book.instants("rain"), expected.map(at));
+    let first = &stage.book.runs()[0];
+    assert_eq!(first.overlap, Overlap::Skip);
+    let line = "30 2 * * * Europe/Berlin".to_owned();
+    assert_eq!(first.cause, Cause::Cron { line, scheduled: at(expected[0]) });
+}
+
+#[tokio::test]
+async fn what_was_missed_is_made_up_for_by_choice_and_new_triggers_begin_now() {
+    let line = |missed| format!("  - {{ cron: \"0 6 * * *\", missed: {missed} }}\n");
+    let stage = Stage::new(&[("none", &line("none")), ("latest", &line("latest")), ("all", &line("all"))]);
+    stage.serve(&[at("2026-03-01T12:00:00Z"), at("2026-03-01T12:00:01Z")]).await;
+    assert!(stage.book.runs().is_empty(), "what is new begins now");
+    stage.write("new", &line("all"));
+    stage.serve(&[at("2026-03-05T12:00:00Z"), at("2026-03-05T12:00:01Z")]).await;
+    let days =
+        |days: &[u32]| days.iter().map(|day| at(&format!("2026-03-{day:02}T06:00:00Z"))).collect::<Vec<_>>();
+    assert_eq!(stage.book.instants("none"), days(&[]));
+    assert_eq!(stage.book.instants("latest"), days(&[5]));
+    assert_eq!(stage.book.instants("all"), days(&[2, 3, 4, 5]));
+    assert_eq!(stage.book.instants("new"), days(&[]));
+    let queued = stage.book.runs().into_iter().filter(|run| run.pipeline.as_str() == "all");
+    assert!(queued.into_iter().all(|run| run.overlap == Overlap::Queue), "they do not push each other out");
+    stage.serve(&[at("2026-03-06T06:00:05Z"), at("2026-03-06T06:00:06Z")]).await;
+    assert_eq!(stage.book.instants("none"), days(&[6]));
+    assert_eq!(stage.book.instants("new"), days(&[6]));
+}
+
+#[tokio::test]
+async fn a_clock_that_jumps_starts_nothing_twice_and_loses_nothing() {
+    let stage = Stage::new(&[("rain", "  - { cron: \"0 * * * *\", missed: all }\n")]);
+    // Back by an hour and a half, then a machine that sleeps through the night.
+    let looks = [
+        "09:59:59", "10:00:00", "11:00:30", "09:30:00", "10:00:00", "11:00:00", "11:59:59", "12:00:00",
+        "12:00:01",
+    ];
+    let mut looks: Vec<_> = looks.iter().map(|time| at(&format!("2026-03-01T{time}Z"))).collect();
+    looks.extend([at("2026-03-02T07:15:00Z"), at("2026-03-02T07:15:01Z")]);
+    stage.serve(&looks).await;
+    let first = at("2026-03-01T10:00:00Z");
+    let expected: Vec<_> = (0..22).map(|hour| first + chrono::TimeDelta::hours(hour)).collect();
+    assert_eq!(stage.book.instants("rain"), expected);
+}
+
+#[tokio::test]
+async fn what_cannot_be_taken_on_is_tried_again() {
+    let stage = Stage::new(&[("rain", "  - { cron: \"0 6 * * *\" }\n")]);
+    *stage.book.full.lock().unwrap() = 2;
+    let second = |second: i64| at("2026-03-01T05:59:58Z") + chrono::TimeDelta::seconds(second);
+    stage.serve(&(0..30).map(second).collect::<Vec<_>>()).await;
+    assert_eq!(stage.book.instants("rain"), [at("2026-03-01T06:00:00Z")]);
+}
+
+/// A server that dies at any moment, between taking on a run and noting it too.
+#[tokio::test]
+async fn nothing_is_lost_or_doubled_by_servers_that_die() {
+    let stage = Stage::new(&[
+        ("rain", "  - { cron: \"*/10 * * * *\", missed: all, jitter: 8m }\n"),
+        ("snow", "  - { cron: \"5 1-4 * * *\", missed: all, timezone: Europe/Berlin, dst: both }\n"),
+    ]);
+    let begin = at("2026-10-24T12:00:00Z");
+    let mut random = StdRng::seed_from_u64(7);
+    let mut now = begin;
+    for life in 0..40 {
+        let mut looks = vec![now];
+        for _ in 0..random.random_range(1..40) {
+            now += chrono::TimeDelta::seconds(random.random_range(0..240));
+            looks.push(now);
+        }
+        looks.push(now);
+        if life > 0 {
+            stage.book.dies_after(random.random_range(0..6));
+        }
+        let life = stage.serve(&looks);
+        // Who dies waits for ever in the middle.
+        drop(tokio::time::timeout(Duration::from_millis(200), life).await);
+        now += chrono::TimeDelta::seconds(random.random_range(0..1_000));
+    }
+    *stage.book.left.lock().unwrap() = None;
+    stage.serve(&[now + chrono::TimeDelta::minutes(15), now + chrono::TimeDelta::minutes(15)]).await;
+    let project = stage.live().project();
+    for (id, pipeline) in &project.pipelines {
+        let found = stage.book.instants(id.as_str());
+        let until = *found.last().unwrap();
+        let ticks = Schedule::of(&pipeline.triggers[0]).unwrap().coming(begin, 2_000);
+        let expected: Vec<_> = ticks.iter().map(|tick| tick.at).take_while(|at| *at <= until).collect();
+        assert_eq!(found, expected, "{id}");
+        assert_eq!(found.iter().collect::<BTreeSet<_>>().len(), found.len());
+    }
+}
+
+#[tokio::test]
+async fn a_pipeline_that_changes_goes_on_and_one_that_goes_away_starts_no_more() {
+    let stage =
+        Stage::new(&[("rain", "  - { cron: \"0 6 * * *\" }\n"), ("snow", "  - { cron: \"0 7 * * *\" }\n")]);
+    let clock = Arc::new(ManualClock::at(at("2026-03-01T05:00:00Z")));
+    let triggers = stage.triggers(Arc::clone(&clock) as Arc<dyn Clock>);
+    let changing = async {
+        while stage.book.runs().len() < 2 {
+            tokio::task::yield_now().await;
+        }
+        stage.write("rain", "  - { cron: \"0 6 * * *\", missed: none }\n  - { cron: \"0 8 * * *\" }\n");
+        std::fs::remove_file(stage.folder.path().join("pipelines/snow.yaml")).unwrap();
+        assert!(triggers.live.reload().await);
+        let known = stage.book.runs().len();
+        while stage.book.runs().len() < known + 4 {
+            tokio::task::yield_now().await;
+        }
+        known
+    };
+    let known = tokio::select! {
+        known = changing => known,
+        () = cron::work(&triggers) => 0,
+    };
+    let runs = stage.book.runs();
+    assert!(runs[known..].iter().all(|run| run.pipeline.as_str() == "rain"));
+    let hours: BTreeSet<_> = runs[known..].iter().map(|run| run.instant.format("%H").to_string()).collect();
+    assert_eq!(hours, ["06".to_owned(), "08".to_owned()].into());
+    let names: Vec<_> = triggers.seen.all().await.unwrap().into_keys().map(|(_, trigger)| trigger).collect();
+    assert_eq!(names, ["0 6 * * *", "0 8 * * *"], "who is gone for good is forgotten");
+}
