@@ -56,6 +56,7 @@ fn collections_come_in_pages_and_what_cannot_be_read_hides_no_other() {
     assert_eq!(names, ["dem", "pop", "snow"]);
     serving.get("/stac/collections/nothing").expect(404);
     std::fs::write(stand.sandbox.path("cubes/pop/repo"), "no repository").unwrap();
+    drop(serving);
     let broken = stand.serve();
     let page = broken.get("/stac/collections").expect(200).json();
     assert_eq!(page["collections"].as_array().unwrap().len(), 2);

@@ -162,6 +162,7 @@ fn a_state_stays_and_what_everyone_reads_moves_on() {
     assert_eq!(old["shape"], json!([4, 41, 36]));
     assert_eq!(serving.get(&format!("{fixed}/0/snow/c/1/0/0")).expect(200).body, last);
     // Another server knows it as well.
+    drop(serving);
     let other = stand.serve();
     assert_eq!(other.get(&format!("{fixed}/0/snow/c/1/0/0")).expect(200).body, last);
 }
