@@ -122,6 +122,13 @@ impl Runner {
 
     /// Takes on a run; durable on return. With a key that is known the run that has it is given.
     pub(crate) async fn submit(&self, asked: Submission) -> Result<RunId, Refusal> {
+        // A task, as who asked may hang up: between the log and the queue nothing may be left out.
+        let runner = self.clone();
+        let taken = tokio::spawn(async move { runner.take_on(asked).await });
+        taken.await.map_err(|error| Refusal::fault(&error))?
+    }
+
+    async fn take_on(&self, asked: Submission) -> Result<RunId, Refusal> {
         let inner = &self.0;
         if let Some(known) = inner.known(&asked).await? {
             return Ok(known);

@@ -29,6 +29,20 @@ async fn a_run_is_durable_when_it_is_answered_and_begins_later() {
 }
 
 #[tokio::test]
+async fn a_run_whose_client_hung_up_is_carried_out_all_the_same() {
+    let stage = Stage::new("hung-up");
+    stage.let_go(1);
+    let server = stage.server().await;
+    let mut changes = server.runner.changes();
+    let mut asking = Box::pin(server.runner.submit(asked("p")));
+    assert!(futures::poll!(&mut asking).is_pending());
+    drop(asking);
+    let run = changes.recv().await.unwrap().run.clone();
+    assert_eq!(status(&over(&server.runner, &run).await), RunStatus::Successful);
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn who_comes_when_the_queue_is_full_is_told_to_come_again() {
     let stage = Stage { queue: 2, ..Stage::new("full") };
     let runner = stage.runner().await;
