@@ -26,6 +26,7 @@ use crate::{
     asked::Base,
     auth::Gate,
     conformance::{self, OPENAPI},
+    deploy,
     datasets,
     events::{self, Tails},
     execution, graph,
@@ -74,6 +75,8 @@ pub(crate) struct App {
     pub(crate) jobs: Jobs,
     /// The newest events of runs to which somebody listens.
     pub(crate) tails: Tails,
+    /// Held by who changes files of the project.
+    pub(crate) deploying: tokio::sync::Mutex<()>,
     /// Told when the server is to stop: answers that go on end then.
     pub(crate) stop: CancellationToken,
     /// How long an answer may take to begin.
@@ -102,6 +105,7 @@ impl App {
             runner,
             jobs: Jobs::default(),
             tails: Tails::default(),
+            deploying: tokio::sync::Mutex::default(),
             stop,
             answer_within: live.project().config.serve.limits.answer.to_std(),
             gate: Gate::new(&live.project().config.state, is_loopback),
@@ -164,6 +168,7 @@ pub(crate) fn routes() -> Routes {
         .get("/api", document, openapi)
         .and(conformance::routes())
         .and(processes::routes())
+        .and(deploy::routes())
         .and(execution::routes())
         .and(jobs::routes())
         .and(events::routes())

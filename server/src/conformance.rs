@@ -1,11 +1,14 @@
 //! What of which standard is kept to, and where everybody begins.
 
-use axum::Json;
+use std::sync::Arc;
+
+use axum::{Json, extract::State};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
     api::{Operation, Role, Routes},
+    app::App,
     asked::Base,
     link::{CONFORMANCE, JOBS, JSON, Link, PROCESSES},
 };
@@ -25,6 +28,9 @@ const CLASSES: &[&str] = &[
     "http://www.opengis.net/spec/ogcapi-processes-1/1.0/conf/ogc-process-description",
 ];
 
+/// The class of Part 2, where pipelines are taken over HTTP.
+const DEPLOY: &str = "https://www.opengis.net/spec/ogcapi-processes-2/1.0/conf/deploy-replace-undeploy";
+
 /// What of which standards is kept to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -41,8 +47,9 @@ pub(crate) fn routes() -> Routes {
     Routes::default().get("/conformance", classes, conformance)
 }
 
-async fn conformance() -> Json<Conformance> {
-    Json(Conformance { conforms_to: CLASSES.to_vec() })
+async fn conformance(State(app): State<Arc<App>>) -> Json<Conformance> {
+    let deploys = app.project().config.serve.deploy;
+    Json(Conformance { conforms_to: CLASSES.iter().copied().chain(deploys.then_some(DEPLOY)).collect() })
 }
 
 /// Where one gets to from the landing page.

@@ -7,6 +7,7 @@ mod auth;
 mod callbacks;
 mod clock;
 mod conformance;
+mod deploy;
 mod datasets;
 mod desk;
 mod events;

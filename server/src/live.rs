@@ -133,7 +133,6 @@ impl Live {
 
     /// What the project would be with another text of one of its files, or without it. Nothing is
     /// written; none where no files are looked at.
-    #[expect(dead_code, reason = "who takes pipelines over HTTP takes this away")]
     pub(crate) async fn with(&self, path: std::path::PathBuf, text: Option<String>) -> Option<Checked> {
         self.files(move |files| files.with(&path, text)).await
     }

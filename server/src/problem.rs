@@ -206,6 +206,33 @@ impl Problem {
         Self::internal("the run history cannot be used; the server's log says why")
     }
 
+    /// It may not be done here.
+    pub(crate) fn forbidden(detail: impl Into<String>) -> Self {
+        Self::of(StatusCode::FORBIDDEN, "forbidden", detail)
+    }
+
+    /// There is a process of this name.
+    pub(crate) fn duplicated(detail: impl Into<String>) -> Self {
+        Self::of(StatusCode::CONFLICT, "duplicated process", detail).part_2("duplicated-process")
+    }
+
+    /// A process that is not changed over HTTP.
+    pub(crate) fn immutable(detail: impl Into<String>) -> Self {
+        Self::of(StatusCode::FORBIDDEN, "immutable process", detail).part_2("immutable-process")
+    }
+
+    /// What is wrong with files as they would be, at least one thing: with one that was sent, or with
+    /// those that hang from one that is to go.
+    pub(crate) fn of_files(was_sent: bool, diagnostics: Vec<Value>) -> Self {
+        let said: Vec<&str> = diagnostics.iter().filter_map(|one| one["message"].as_str()).take(3).collect();
+        let problem = if was_sent {
+            Self::bad(format!("the pipeline is not good: {}", said.join("; ")))
+        } else {
+            Self::conflict(format!("what is left would not be good: {}", said.join("; ")))
+        };
+        Self { diagnostics: diagnostics.into(), ..problem }
+    }
+
     /// It cannot be done as things stand.
     pub(crate) fn conflict(detail: impl Into<String>) -> Self {
         Self::of(StatusCode::CONFLICT, "conflict", detail)

@@ -21,6 +21,7 @@ use crate::{
     api::{Operation, Role, Routes},
     app::App,
     asked::{Base, Query, Segments, short},
+    deploy,
     link::Link,
     problem::Problem,
 };
@@ -135,9 +136,10 @@ impl Runnable {
         }
     }
 
-    fn summary(&self, base: &Base) -> Process {
+    /// As it stands in a list.
+    pub(crate) fn summary(&self, base: &Base) -> Process {
         match self {
-            Self::Pipeline(pipeline) => Process::of_pipeline(pipeline, base),
+            Self::Pipeline(pipeline) => Process::of_pipeline(pipeline, deploy::is_taken(pipeline), base),
             Self::Own(own) => own.summary(base),
         }
     }

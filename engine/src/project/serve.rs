@@ -36,6 +36,8 @@ pub struct Serve {
     pub echo: bool,
     /// Whom subscribers of jobs may have told.
     pub callbacks: Callbacks,
+    /// Whether pipelines are taken, replaced and taken away over HTTP; they lie in `pipelines/deployed`.
+    pub deploy: bool,
 }
 
 /// Whom subscribers of jobs may have told: nobody where no host is named.

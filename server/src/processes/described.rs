@@ -90,7 +90,7 @@ impl Described {
 }
 
 impl Process {
-    pub(super) fn of_pipeline(pipeline: &Pipeline, base: &Base) -> Self {
+    pub(super) fn of_pipeline(pipeline: &Pipeline, mutable: bool, base: &Base) -> Self {
         let id = pipeline.id.to_string();
         let links = links(&id, base);
         Self {
@@ -100,7 +100,7 @@ impl Process {
             // A run takes as long as its sources do: nobody waits on an open connection for that.
             job_control_options: vec!["async-execute", "dismiss"],
             output_transmission: vec!["reference"],
-            mutable: false,
+            mutable,
             links,
             inputs: None,
             outputs: None,

@@ -7,6 +7,8 @@ mod access;
 mod callbacks;
 #[path = "serve/datasets.rs"]
 mod datasets;
+#[path = "serve/deploy.rs"]
+mod deploy;
 #[path = "serve/jobs.rs"]
 mod jobs;
 #[path = "serve/landing.rs"]
