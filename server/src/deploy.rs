@@ -11,7 +11,7 @@ use std::{
 };
 
 use axum::{
-    Json,
+    Extension, Json,
     body::Bytes,
     extract::{State, rejection::BytesRejection},
     http::{HeaderMap, Method, StatusCode, header},
@@ -29,6 +29,7 @@ use crate::{
     api::{Operation, Role, Routes},
     app::App,
     asked::{Base, Segments, short},
+    auth::Caller,
     problem::{Problem, Wrong},
     processes::{Process, Runnable, find},
 };
@@ -58,12 +59,13 @@ pub(crate) fn routes() -> Routes {
         .segment("processID", "A process")
         .gives_nothing(204, "It is replaced")
         .refuses(404, "No such process");
-    let undeploy = Operation::new("undeploy", "processes", "Take a pipeline away that was taken", Role::Admin)
-        .segment("processID", "A process")
-        .gives_nothing(204, "It is gone; its datasets and its jobs are not")
-        .refuses(403, "Pipelines are not taken here, or this one lies in a file of its own")
-        .refuses(404, "No such process")
-        .refuses(409, "Others hang from it");
+    let undeploy =
+        Operation::new("undeploy", "processes", "Take a pipeline away that was taken", Role::Admin)
+            .segment("processID", "A process")
+            .gives_nothing(204, "It is gone; its datasets and its jobs are not")
+            .refuses(403, "Pipelines are not taken here, or this one lies in a file of its own")
+            .refuses(404, "No such process")
+            .refuses(409, "Others hang from it");
     let package = Operation::new("getPackage", "processes", "The file of a pipeline", Role::Viewer)
         .segment("processID", "A process")
         .gives_media(200, PIPELINE, "The file")
@@ -82,12 +84,13 @@ pub(crate) fn is_taken(pipeline: &Pipeline) -> bool {
 
 async fn deployment(
     State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
     base: Base,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Problem> {
     let text = text(&headers, &body?)?;
-    let project = open(&app)?;
+    let project = open(&app, &caller)?;
     let _turn = app.deploying.lock().await;
     let id = named(&text)?;
     if find(&project, id.as_str()).is_ok() {
@@ -101,12 +104,13 @@ async fn deployment(
 
 async fn replacement(
     State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
     Segments(process): Segments<String>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<StatusCode, Problem> {
     let text = text(&headers, &body?)?;
-    let project = open(&app)?;
+    let project = open(&app, &caller)?;
     let _turn = app.deploying.lock().await;
     let pipeline = taken(&project, &process)?;
     let id = named(&text)?;
@@ -120,9 +124,10 @@ async fn replacement(
 
 async fn removal(
     State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
     Segments(process): Segments<String>,
 ) -> Result<StatusCode, Problem> {
-    let project = open(&app)?;
+    let project = open(&app, &caller)?;
     let _turn = app.deploying.lock().await;
     let id = taken(&project, &process)?.id.clone();
     put(&app, &project, &id, None).await?;
@@ -135,9 +140,16 @@ async fn package_of(
 ) -> Result<Response, Problem> {
     let project = app.project();
     let Runnable::Pipeline(pipeline) = find(&project, &process)? else {
-        return Err(Problem::not_found(format!("`{}` is a process of the server and has no file", short(&process))));
+        return Err(Problem::not_found(format!(
+            "`{}` is a process of the server and has no file",
+            short(&process)
+        )));
     };
-    let path = if is_taken(&pipeline) { place(&project, &pipeline.id) } else { project.config.root.join(&pipeline.file) };
+    let path = if is_taken(&pipeline) {
+        place(&project, &pipeline.id)
+    } else {
+        project.config.root.join(&pipeline.file)
+    };
     let read = tokio::task::spawn_blocking(move || fs::read_to_string(path)).await;
     match read.unwrap_or_else(|error| Err(io::Error::other(error))) {
         Ok(text) => Ok(([(header::CONTENT_TYPE, PIPELINE)], text).into_response()),
@@ -148,20 +160,30 @@ async fn package_of(
     }
 }
 
-/// The project, where pipelines are taken.
-fn open(app: &App) -> Result<Arc<Project>, Problem> {
+/// The project, where pipelines are taken: whoever gives one may run programs, so that it is asked for a token
+/// even where nothing else is.
+fn open(app: &App, caller: &Caller) -> Result<Arc<Project>, Problem> {
     let project = app.project();
-    if project.config.serve.deploy {
-        return Ok(project);
+    if !project.config.serve.deploy {
+        let why = "pipelines are not taken over HTTP here: `serve: { deploy: true }` in frazil.yaml lets it be done";
+        return Err(Problem::forbidden(why));
     }
-    Err(Problem::forbidden("pipelines are not taken over HTTP here: `serve: { deploy: true }` in frazil.yaml lets it be done"))
+    if caller.is_open {
+        let why = "pipelines may run programs, so they are taken of those who have a token alone: \
+                   `frazil token create NAME --role admin` makes one";
+        return Err(Problem::forbidden(why));
+    }
+    Ok(project)
 }
 
 /// A pipeline that was taken over HTTP.
 fn taken(project: &Project, process: &str) -> Result<Arc<Pipeline>, Problem> {
     match find(project, process)? {
         Runnable::Pipeline(pipeline) if is_taken(&pipeline) => Ok(pipeline),
-        found => Err(Problem::immutable(format!("`{}` does not come from here: it is changed where it lies", found.id()))),
+        found => Err(Problem::immutable(format!(
+            "`{}` does not come from here: it is changed where it lies",
+            found.id()
+        ))),
     }
 }
 
@@ -183,10 +205,14 @@ fn text(headers: &HeaderMap, body: &[u8]) -> Result<String, Problem> {
             let unit = unit.map(|unit| unit.get("unit").unwrap_or(unit));
             let is_ours = unit.and_then(|unit| unit.get("mediaType")).is_none_or(|media| media == PIPELINE);
             let value = unit.and_then(|unit| unit.get("value")).and_then(Value::as_str).filter(|_| is_ours);
-            let told = || Problem::unsupported(format!("`executionUnit` with a `value` of `{PIPELINE}` is wanted"));
+            let told =
+                || Problem::unsupported(format!("`executionUnit` with a `value` of `{PIPELINE}` is wanted"));
             value.map(str::to_owned).ok_or_else(told)
         }
-        _ => Err(Problem::unsupported(format!("`{PIPELINE}` or `{PACKAGE}` is wanted, not `{}`", short(media)))),
+        _ => Err(Problem::unsupported(format!(
+            "`{PIPELINE}` or `{PACKAGE}` is wanted, not `{}`",
+            short(media)
+        ))),
     }
 }
 
@@ -203,7 +229,9 @@ fn named(text: &str) -> Result<PipelineId, Problem> {
 async fn put(app: &App, project: &Project, id: &PipelineId, text: Option<String>) -> Result<(), Problem> {
     let path = place(project, id);
     let Some(checked) = app.live.with(path.clone(), text.clone()).await else {
-        return Err(Problem::internal("the files of the project cannot be looked at; the server's log says why"));
+        return Err(Problem::internal(
+            "the files of the project cannot be looked at; the server's log says why",
+        ));
     };
     let errors = checked.problems.iter().filter(|problem| problem.severity == Severity::Error);
     let told: Vec<Value> = errors.map(|problem: &Diagnostic| problem.to_json(&checked.sources)).collect();

@@ -72,8 +72,12 @@ fn a_run_that_is_asked_for_over_http_is_a_job_with_results() {
     );
     let location = raw.expect(201).header("location").unwrap().to_owned();
     let raw = serving.get(&format!("{location}/results")).expect(204);
-    let links: Vec<&str> = raw.headers.iter().filter(|(name, _)| name == "link").map(|(_, link)| link.as_str()).collect();
-    assert!(links.len() == 1 && links[0].contains("/icechunk/rain_daily>"), "those that were asked for: {raw:?}");
+    let links: Vec<&str> =
+        raw.headers.iter().filter(|(name, _)| name == "link").map(|(_, link)| link.as_str()).collect();
+    assert!(
+        links.len() == 1 && links[0].contains("/icechunk/rain_daily>"),
+        "those that were asked for: {raw:?}"
+    );
     // What is over is forgotten.
     serving.ask("DELETE", &location, &[], b"").is(200);
     let gone = serving.get(&location).expect(404).json();
