@@ -127,7 +127,7 @@ async fn a_bucket_lets_go_of_the_past_as_a_folder_does() {
     assert!(Cube::open_at(&bench.info, &bench.cx.scope, &first).await.is_err(), "what went is gone");
     let left = foresee(&bench.info, all, now, &bench.cx.scope).await.unwrap().unwrap();
     // The sweep has the entry of the repository replaced: copies of the one before may go with the next.
-    let only_copies = left.deleted.keys().all(|kind| kind.to_string() == "overwritten");
+    let only_copies = left.deleted.keys().all(|kind| *kind == "overwritten");
     assert!(left.snapshots.is_empty() && only_copies, "{left:?}");
     // What stays is whole, for those who have it open and for those who open it, and goes on.
     assert_eq!(bench.contents().await, finals(1..=7));
