@@ -95,7 +95,7 @@ pub enum Event {
         /// The head afterwards; none where the batch held nothing to commit.
         snapshot: Option<Snapshot>,
     },
-    /// This batch and all later ones will not be settled by this run.
+    /// Of this batch and all later ones, none but those that are settled by now will be by this run.
     Discarded {
         /// The segment.
         unit: NodeId,

@@ -1,6 +1,7 @@
 //! How a task is carried out. Here it runs in this process; a task and what it gives are documents,
 //! so that another executor only has to carry them elsewhere.
 
+mod batches;
 mod cut;
 mod join;
 mod local;

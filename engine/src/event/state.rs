@@ -81,9 +81,9 @@ pub struct SegmentState {
     pub periods: Vec<PeriodRange>,
     /// The head after the last commit.
     pub head: Option<Snapshot>,
-    /// How a settled batch ended that was not whole.
+    /// How the last batch that was settled ended, where it was not whole.
     pub ended: Option<Ended>,
-    /// From this place on nothing is settled by this run, and why.
+    /// From this place on nothing more is settled by this run, and why.
     pub discarded: Option<(usize, String)>,
     /// How often its work was listed again.
     pub relisted: u32,
@@ -284,9 +284,7 @@ impl SegmentState {
             for range in PeriodRange::collect(written.labels.iter().flat_map(|label| label.period.iter())) {
                 self.settle(range);
             }
-            if written.ended != Ended::Whole {
-                self.ended = Some(written.ended);
-            }
+            self.ended = (written.ended != Ended::Whole).then_some(written.ended);
         }
         if let Some(snapshot) = snapshot {
             self.head = Some(snapshot.clone());
@@ -323,12 +321,12 @@ impl SegmentState {
     /// Why no further batch may start; none while one may.
     #[must_use]
     pub fn stopped(&self) -> Option<Stopped> {
-        let ends = || self.ended.into_iter().chain(self.pending().map(|written| written.ended));
-        if ends().any(|end| end == Ended::Frontier) {
-            return Some(Stopped::Frontier);
+        let last = self.written.values().next_back().map(|written| written.ended).or(self.ended);
+        match last {
+            Some(Ended::Frontier) => Some(Stopped::Frontier),
+            None | Some(Ended::Whole) if self.discarded.is_none() => None,
+            _ => Some(Stopped::Broken),
         }
-        let broken = self.discarded.is_some() || ends().any(|end| end != Ended::Whole);
-        broken.then_some(Stopped::Broken)
     }
 }
 

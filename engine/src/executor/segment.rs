@@ -5,6 +5,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::{
     Journal, TaskEnd,
+    batches::{beyond, part},
     cut::Cut,
     join::join,
     local::{timed, wait},
@@ -54,11 +55,18 @@ struct Stop {
     why: String,
     error: Option<StepError>,
     at: Option<NodeId>,
+    /// Whether the source has no more yet.
+    is_frontier: bool,
 }
 
 impl Stop {
     fn failed(first: usize, error: StepError, at: Option<NodeId>) -> Self {
-        Self { first, why: error.to_string(), error: Some(error), at }
+        Self { first, why: error.to_string(), error: Some(error), at, is_frontier: false }
+    }
+
+    /// The batch before `first` ended where the source does.
+    fn frontier(first: usize) -> Self {
+        Self { first, why: NO_MORE.to_owned(), error: None, at: None, is_frontier: true }
     }
 }
 
@@ -76,15 +84,33 @@ impl Segment<'_> {
         }
         if stop.is_none() {
             stop = match stopped {
-                None if next < self.periods.batches.len() => self.stream(next, &head).await,
-                None => None,
-                Some(Stopped::Frontier) => {
-                    Some(Stop { first: next, why: NO_MORE.to_owned(), error: None, at: None })
-                }
+                None => self.go_on(next, &head).await,
+                Some(Stopped::Frontier) => self.before(Stop::frontier(next), &head).await,
                 Some(Stopped::Broken) => Some(Stop::failed(next, self.broken(), None)),
             };
         }
         self.end(stop, head.into_inner().unwrap_or_else(PoisonError::into_inner)).await
+    }
+
+    /// Settles the batches from `next` on.
+    async fn go_on(&self, next: usize, head: &Mutex<Option<Snapshot>>) -> Option<Stop> {
+        if next >= self.periods.batches.len() {
+            return None;
+        }
+        match self.stream(next, head).await {
+            Some(stop) if stop.is_frontier => self.before(stop, head).await,
+            stop => stop,
+        }
+    }
+
+    /// Settles the batches that a frontier says nothing of: those of periods before all that is stored.
+    async fn before(&self, frontier: Stop, head: &Mutex<Option<Snapshot>>) -> Option<Stop> {
+        let stop = match beyond(&self.periods.batches, frontier.first) {
+            // What ends there in its turn ends it all: there is nothing stored between.
+            Some(next) => self.stream(next, head).await,
+            None => None,
+        };
+        stop.or(Some(frontier))
     }
 
     /// A process before this one stopped and died before it noted why. What it left undone does not
@@ -101,7 +127,7 @@ impl Segment<'_> {
     async fn end(self, stop: Option<Stop>, head: Option<Snapshot>) -> TaskEnd {
         let (mut error, at) = match stop {
             None => (None, None),
-            Some(Stop { first, why, error, at }) => {
+            Some(Stop { first, why, error, at, .. }) => {
                 let event = Event::Discarded { unit: self.unit.clone(), first, why };
                 if first < self.periods.batches.len()
                     && let Err(error) = self.journal.record(event).await
@@ -266,16 +292,16 @@ impl Segment<'_> {
         }
         if to_commit.send(written).await.is_err() {
             // The commit before it failed and says why.
-            return Some(Stop { first: index, why: String::new(), error: None, at: None });
+            return Some(Stop { first: index, why: String::new(), error: None, at: None, is_frontier: false });
         }
         let why = match (&error, ended) {
             (Some(error), _) => error.to_string(),
             (None, Ended::Whole) => return None,
-            (None, Ended::Frontier) => NO_MORE.to_owned(),
+            (None, Ended::Frontier) => return Some(Stop::frontier(index + 1)),
             (None, Ended::Failed | Ended::Cancelled) => "a batch before it did not end whole".to_owned(),
         };
         let error = error.or_else(|| (ended == Ended::Cancelled).then_some(StepError::Cancelled));
-        Some(Stop { first: index + 1, why, error, at })
+        Some(Stop { first: index + 1, why, error, at, is_frontier: false })
     }
 
     async fn write(&self, index: usize, cut: &Cut) -> Outcome<Written> {
@@ -342,18 +368,4 @@ pub(crate) fn together(periods: Periods, streams: &[PlannedSlices]) -> PlannedSl
 
 fn nothing(what: &str) -> StepError {
     StepError::permanent(ErrorKind::Internal, format!("{what} gave neither an output nor an error"))
-}
-
-/// The part of the work that these batches are.
-pub(crate) fn part(periods: &Periods, batches: std::ops::Range<usize>) -> Periods {
-    use crate::data::{Item, PeriodRange};
-    let batches = periods.batches.get(batches).unwrap_or_default().to_vec();
-    let items = batches.iter().flatten().flat_map(|range| {
-        periods.items.iter().filter_map(move |item| {
-            let first = range.first.max(item.range.first);
-            let last = range.last.min(item.range.last);
-            (first <= last).then_some(Item { range: PeriodRange { first, last }, action: item.action })
-        })
-    });
-    Periods { items: items.collect(), batches: batches.clone(), ..periods.clone() }
 }

@@ -38,6 +38,15 @@ fn a_run_extends_what_an_earlier_one_left() {
 }
 
 #[test]
+fn a_source_that_ends_keeps_nobody_from_days_before_the_first() {
+    let rainfall = Rainfall::of_days(60);
+    rainfall.sandbox.succeed(&["run", "rainfall", "-p", "start=2024-02-10", "-p", "end=2024-02-20"]);
+    // Nothing is to be had from March on, and January is asked for too.
+    rainfall.sandbox.succeed(&["run", "rainfall", "-p", "end=2024-03-20"]);
+    rainfall.assert_right(60, &["2024-01", "2024-02"], "one run more");
+}
+
+#[test]
 fn a_source_that_ends_is_a_frontier_and_a_hole_is_an_error_that_names_it() {
     let rainfall = Rainfall::of_days(45);
     rainfall.sandbox.succeed(&["run", "rainfall", "-p", "end=2024-03-10"]);

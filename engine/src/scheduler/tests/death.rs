@@ -9,6 +9,7 @@ use super::{fake::*, stage::*};
 use crate::{
     data::RunId,
     event::{RunEvent, RunStatus},
+    pipeline::Pipeline,
     scheduler::{RunError, resume, settle_dead, start},
     store::{MemoryStore, RunQuery, RunStore, RunStoreError, RunSummary},
 };
@@ -54,10 +55,14 @@ impl RunStore for Dying {
 
 /// A cube of 11 days in batches of 4, killed at append `at`. None when the run ended before it.
 async fn killed(name: &str, at: usize, after: bool) -> Option<Arc<MemoryStore>> {
-    let pipeline = chirps(name, 11, 4, 1);
+    killed_in(&chirps(name, 11, 4, 1), at, after).await
+}
+
+/// A run that is killed at append `at`. None when it ended before it.
+pub(super) async fn killed_in(pipeline: &Arc<Pipeline>, at: usize, after: bool) -> Option<Arc<MemoryStore>> {
     let store = Arc::new(MemoryStore::new());
     let dying = Dying { store: Arc::clone(&store), left: AtomicUsize::new(at), after };
-    match start(&run(&pipeline, "r1"), &services(Arc::new(dying))).await {
+    match start(&run(pipeline, "r1"), &services(Arc::new(dying))).await {
         Ok(_) => None,
         Err(RunError::Store(_)) => Some(store),
         Err(other) => panic!("{other}"),

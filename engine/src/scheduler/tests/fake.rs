@@ -82,7 +82,7 @@ fn unplanned() -> Result<Planned, StepError> {
     Ok(Planned::idle(PlannedDocument::Nothing))
 }
 
-/// Lists days that the cube lacks.
+/// Lists days that the cube lacks: those before its first in the end, the newest batch first.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct List {
     world: String,
@@ -110,11 +110,15 @@ impl List {
             items: items.into_iter().map(|range| Item { range, action: Action::Add }).collect(),
             release: None,
             source: None,
-            batches: missing
-                .chunks(self.batch)
-                .map(|batch| PeriodRange::collect(batch.iter().copied()))
-                .collect(),
+            batches: self.batches(&missing, world.cube.keys().next()),
         }
+    }
+
+    fn batches(&self, missing: &[Period], first: Option<&Period>) -> Vec<Vec<PeriodRange>> {
+        let (before, behind): (Vec<_>, Vec<_>) =
+            missing.iter().partition(|period| first.is_some_and(|first| *period < first));
+        let ranges = |batch: &[Period]| PeriodRange::collect(batch.iter().copied());
+        behind.chunks(self.batch).chain(before.rchunks(self.batch)).map(ranges).collect()
     }
 }
 
@@ -306,7 +310,9 @@ impl Sink for Settle {
             let error = StepError::permanent(ErrorKind::Moved, format!("{first} is there already"));
             return Outcome::partial(snapshot(&world), error);
         }
+        let before = world.cube.keys().next().is_some_and(|first| new.last() == Some(&first.plus(-1)));
         if let Some(first) = new.first()
+            && !before
             && world.cube.keys().next_back().is_some_and(|last| last >= first)
         {
             return Err(StepError::permanent(ErrorKind::Data, "out of order")).into();

@@ -2,12 +2,12 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::{fake::*, stage::*};
+use super::{death::killed_in, fake::*, stage::*};
 use crate::{
-    data::{PeriodRange, Snapshot, SnapshotId},
+    data::{Period, PeriodRange, Snapshot, SnapshotId},
     event::{Event, Phase, RunState, RunStatus, UnitState},
     pipeline::{Pipeline, Unit},
-    scheduler::{Run, start},
+    scheduler::{Run, resume, start},
     step::{Document, StepError},
     store::{MemoryStore, RunStore},
 };
@@ -114,6 +114,51 @@ async fn a_frontier_is_a_success() {
     assert_eq!((segment.settled, segment.written.len()), (2, 0));
     assert_eq!(segment.periods, [PeriodRange { first: day(0), last: day(5) }]);
     assert_eq!(lock(&world("walk-frontier")).cube.len(), 6);
+}
+
+/// Days 8 to 11 are stored, 0 to 19 are asked for, and the source has nothing from 14 on.
+fn with_days_before(name: &str) -> Arc<Pipeline> {
+    let world = world(name);
+    let mut world = lock(&world);
+    world.cube.extend((8..12).map(|n| (day(n), day(n).ordinal())));
+    world.commits.push((8..12).map(day).collect());
+    world.frontier = Some(day(14));
+    chirps(name, 20, 3, 0)
+}
+
+#[tokio::test]
+async fn a_frontier_keeps_nobody_from_what_lies_before_the_cube() {
+    let pipeline = with_days_before("walk-before");
+    let (state, _) = walk(&run(&pipeline, "r1")).await;
+    assert_eq!(status(&state), RunStatus::Successful);
+    let world = world("walk-before");
+    let world = lock(&world);
+    let commits: Vec<Vec<Period>> = world.commits[1..].to_vec();
+    assert_eq!(commits, [vec![12, 13], vec![5, 6, 7], vec![2, 3, 4], vec![0, 1]].map(|days| {
+        days.into_iter().map(day).collect::<Vec<_>>()
+    }));
+    assert!((0..14).all(|n| world.cube.contains_key(&day(n))) && world.cube.len() == 14);
+    assert_eq!(world.opened, 2, "one stream to the frontier, and one for what lies before");
+}
+
+#[tokio::test]
+async fn a_run_that_died_between_a_frontier_and_what_lies_before_goes_on_there() {
+    for after in [false, true] {
+        let mut deaths = 0;
+        for at in 0.. {
+            let name = format!("before-{after}-{at}");
+            let pipeline = with_days_before(&name);
+            let Some(store) = killed_in(&pipeline, at, after).await else { break };
+            deaths += 1;
+            let state = resume(&run(&pipeline, "r1"), &services(store)).await.unwrap();
+            assert_eq!(status(&state), RunStatus::Successful, "{name}");
+            let world = world(&name);
+            let world = lock(&world);
+            assert_eq!(world.cube.len(), 14, "{name}");
+            assert_eq!(world.commits.iter().flatten().count(), 14, "{name}: each day once");
+        }
+        assert!(deaths >= 12, "{deaths}");
+    }
 }
 
 #[tokio::test]
