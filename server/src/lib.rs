@@ -19,7 +19,7 @@ mod jobs;
 mod layers;
 mod limits;
 mod link;
-mod listen;
+pub mod listen;
 mod live;
 mod logs;
 mod metrics;
@@ -28,7 +28,7 @@ mod pages;
 mod problem;
 mod processes;
 mod prov;
-mod ranged;
+pub mod ranged;
 mod raw;
 mod results;
 #[expect(dead_code, reason = "who starts runs comes one after the other: the last one takes this away")]

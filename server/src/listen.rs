@@ -27,7 +27,10 @@ pub(crate) struct Peer(pub(crate) IpAddr);
 const DRAIN_WITHIN: Duration = Duration::from_secs(20);
 
 /// Answers connections until `stop`, then lets those end that were begun.
-pub(crate) async fn listen(
+///
+/// # Errors
+/// When no connection will ever be accepted again.
+pub async fn listen(
     listener: TcpListener,
     router: Router,
     limits: &Limits,

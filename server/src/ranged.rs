@@ -20,15 +20,17 @@ const PIECE: u64 = 4 << 20;
 
 /// What is known of bytes before they are read.
 #[derive(Debug)]
-pub(crate) struct About {
+pub struct About {
     /// Of what: for the log and for problems.
-    pub(crate) what: String,
-    pub(crate) media: &'static str,
-    pub(crate) length: u64,
+    pub what: String,
+    /// Their media type.
+    pub media: &'static str,
+    /// How many there are.
+    pub length: u64,
     /// Another text for other bytes.
-    pub(crate) tag: Option<String>,
+    pub tag: Option<String>,
     /// Whether there will never be other bytes under this address.
-    pub(crate) is_fixed: bool,
+    pub is_fixed: bool,
 }
 
 impl About {
@@ -70,7 +72,7 @@ impl About {
 
 /// Answers a GET or HEAD; `read` gives the bytes of a range that lies within. One range is sent as it
 /// was asked for; several are answered with all, as RFC 9110 allows.
-pub(crate) async fn answer<R, F>(about: About, method: &Method, asked: &HeaderMap, read: R) -> Response
+pub async fn answer<R, F>(about: About, method: &Method, asked: &HeaderMap, read: R) -> Response
 where
     R: Fn(Range<u64>) -> F + Send + Sync + 'static,
     F: Future<Output = Result<Bytes, StepError>> + Send + 'static,

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use anyhow::Context as _;
+use axum::http::StatusCode;
 use frazil_engine::{
     context::{Context, ManualClock, Pools, Progress, Scope, Secret, Secrets},
     data::{DatasetId, SnapshotId},
@@ -215,7 +216,7 @@ fn replies(case: &TestCase, run: &TestRun) -> anyhow::Result<Vec<Reply>> {
             (None, None, Some(text)) => text.clone().into_bytes(),
             (None, None, None) => Vec::new(),
         };
-        let status = answer.status.unwrap_or(200);
+        let status = answer.status.map_or(Ok(StatusCode::OK), StatusCode::from_u16)?;
         Ok(Reply { pattern: answer.url.clone(), left: answer.times, status, body: body.into() })
     };
     run.answers.iter().map(reply).collect()
