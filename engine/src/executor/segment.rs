@@ -292,7 +292,13 @@ impl Segment<'_> {
         }
         if to_commit.send(written).await.is_err() {
             // The commit before it failed and says why.
-            return Some(Stop { first: index, why: String::new(), error: None, at: None, is_frontier: false });
+            return Some(Stop {
+                first: index,
+                why: String::new(),
+                error: None,
+                at: None,
+                is_frontier: false,
+            });
         }
         let why = match (&error, ended) {
             (Some(error), _) => error.to_string(),

@@ -134,9 +134,11 @@ async fn a_frontier_keeps_nobody_from_what_lies_before_the_cube() {
     let world = world("walk-before");
     let world = lock(&world);
     let commits: Vec<Vec<Period>> = world.commits[1..].to_vec();
-    assert_eq!(commits, [vec![12, 13], vec![5, 6, 7], vec![2, 3, 4], vec![0, 1]].map(|days| {
-        days.into_iter().map(day).collect::<Vec<_>>()
-    }));
+    assert_eq!(
+        commits,
+        [vec![12, 13], vec![5, 6, 7], vec![2, 3, 4], vec![0, 1]]
+            .map(|days| { days.into_iter().map(day).collect::<Vec<_>>() })
+    );
     assert!((0..14).all(|n| world.cube.contains_key(&day(n))) && world.cube.len() == 14);
     assert_eq!(world.opened, 2, "one stream to the frontier, and one for what lies before");
 }
