@@ -29,7 +29,7 @@ pub use drawing::{Derived, Drawing, Edge, Part};
 pub use files::{Checked, LoadOptions, load};
 pub(crate) use files::{collect_tests, nearest, shown, text_of, unreadable};
 pub use given::{Given, Misdirected};
-pub use serve::{Callbacks, Limits, Serve};
+pub use serve::{Callbacks, Limits, PublicUrl, PublicUrlError, Serve};
 pub use watched::{Reread, Watched};
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};

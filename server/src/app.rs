@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use axum::{
     Json,
     extract::State,
-    http::header,
+    http::{HeaderMap, header},
     response::{IntoResponse, Response},
 };
 use chrono::Utc;
@@ -43,7 +43,7 @@ use crate::{
     stac,
     standing::{NewestRuns, newest_runs},
     traces::Traces,
-    visitor::{Visitor, origin},
+    visitor::Visitor,
     warm::Warm,
     webhook, zarr,
 };
@@ -139,10 +139,9 @@ impl App {
         newest_runs(&self.project(), self.runner.store().as_ref()).await
     }
 
-    /// The address of this server as whoever asks knows it, without a slash at its end.
-    #[expect(clippy::unused_self, reason = "the project may say an address of its own")]
-    pub(crate) fn base(&self, headers: &axum::http::HeaderMap) -> String {
-        origin(headers)
+    /// Where addresses of this server begin, as whoever asks knows it.
+    pub(crate) fn base(&self, headers: &HeaderMap) -> Base {
+        Base::of(&self.project().config.serve, headers)
     }
 
     /// What reading needs of a scope.
@@ -185,12 +184,14 @@ pub(crate) fn routes() -> Routes {
 }
 
 /// What is said of all addresses.
-async fn openapi() -> Response {
-    ([(header::CONTENT_TYPE, OPENAPI)], routes().document().to_string()).into_response()
+async fn openapi(base: Base) -> Response {
+    let mut document = routes().document();
+    document["servers"] = json!([{ "url": base.at("/") }]);
+    ([(header::CONTENT_TYPE, OPENAPI)], document.to_string()).into_response()
 }
 
 /// What there is, for people and for programs.
-async fn landing(State(app): State<Arc<App>>, base: Base, visitor: Visitor) -> Result<Response, Problem> {
+async fn landing(State(app): State<Arc<App>>, visitor: Visitor) -> Result<Response, Problem> {
     let project = app.project();
     let title = project.config.title.clone().unwrap_or_else(|| project.config.id.clone());
     let datasets: Vec<_> = app
@@ -202,15 +203,15 @@ async fn landing(State(app): State<Arc<App>>, base: Base, visitor: Visitor) -> R
                 "id": id,
                 "title": info.block.title,
                 "links": [
-                    { "rel": "data", "title": "Zarr", "href": format!("/zarr/{id}/") },
-                    { "rel": "data", "title": "Icechunk repository", "href": format!("/icechunk/{id}") },
+                    { "rel": "data", "title": "Zarr", "href": visitor.base.at(&format!("/zarr/{id}/")) },
+                    { "rel": "data", "title": "Icechunk repository", "href": visitor.base.at(&format!("/icechunk/{id}")) },
                 ],
             })
         })
         .collect();
     if visitor.html {
-        return pages::page("landing.html", context! { title, datasets => Serde(&datasets) });
+        return pages::page(&visitor.base, "landing.html", context! { title, datasets => Serde(&datasets) });
     }
-    let links = conformance::links(&base);
+    let links = conformance::links(&visitor.base);
     Ok(Json(json!({ "title": title, "links": links, "datasets": datasets })).into_response())
 }

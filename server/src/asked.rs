@@ -1,11 +1,12 @@
 //! What is taken from requests, each refused with a problem that names all that is wrong.
 
-use std::{convert::Infallible, str::FromStr, sync::Arc};
+use std::{convert::Infallible, fmt, str::FromStr, sync::Arc};
 
 use axum::{
     extract::{FromRequestParts, Path},
-    http::request::Parts,
+    http::{HeaderMap, header, request::Parts, uri::Authority},
 };
+use frazil_engine::project::Serve;
 use serde::de::DeserializeOwned;
 use url::form_urlencoded;
 
@@ -117,7 +118,8 @@ pub(crate) fn short(text: &str) -> String {
     }
 }
 
-/// Where addresses of this server begin: `http://127.0.0.1:8080`.
+/// Where addresses of this server begin, as clients know it: `http://127.0.0.1:8080`, or what the project
+/// says, `https://example.org/data`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Base(String);
 
@@ -125,11 +127,33 @@ impl FromRequestParts<Arc<App>> for Base {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Infallible> {
-        Ok(Self(app.base(&parts.headers)))
+        Ok(app.base(&parts.headers))
+    }
+}
+
+impl fmt::Display for Base {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }
 
 impl Base {
+    /// What the project says; else the name by which a request came in. A name that is none is not repeated.
+    pub(crate) fn of(serve: &Serve, headers: &HeaderMap) -> Self {
+        if let Some(said) = Self::said(serve) {
+            return said;
+        }
+        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+        let host = host.and_then(|host| host.parse::<Authority>().ok());
+        let host = host.filter(|host| !host.as_str().contains('@'));
+        Self(host.map_or_else(String::new, |host| format!("http://{host}")))
+    }
+
+    /// What the project says, for those whom no request tells it.
+    pub(crate) fn said(serve: &Serve) -> Option<Self> {
+        serve.url.as_ref().map(|url| Self(url.to_string()))
+    }
+
     /// What was noted of it with a job.
     pub(crate) fn told(base: &str) -> Self {
         Self(base.to_owned())
@@ -138,6 +162,17 @@ impl Base {
     /// The whole address of a path.
     pub(crate) fn at(&self, path: &str) -> String {
         format!("{}{path}", self.0)
+    }
+
+    /// A path as clients know it: what a proxy takes off stands before it.
+    pub(crate) fn path(&self, path: &str) -> String {
+        format!("{}{path}", self.root())
+    }
+
+    /// What stands before all paths; mostly nothing.
+    pub(crate) fn root(&self) -> &str {
+        let authority = self.0.find("://").map_or(0, |at| at + 3);
+        self.0[authority..].find('/').map_or("", |at| &self.0[authority + at..])
     }
 }
 
@@ -148,6 +183,34 @@ mod tests {
     fn query(text: &str) -> Query {
         let parts = form_urlencoded::parse(text.as_bytes()).into_owned().collect();
         Query { parts, errors: Vec::new() }
+    }
+
+    fn base(url: Option<&str>, host: &str) -> Base {
+        let serve = Serve { url: url.map(|url| url.parse().unwrap()), ..Serve::default() };
+        let headers = [(header::HOST, host.parse().unwrap())];
+        Base::of(&serve, &headers.into_iter().collect())
+    }
+
+    #[test]
+    fn only_the_name_of_a_host_is_repeated() {
+        let of = |host: &str| base(None, host).at("");
+        assert_eq!(of("data.example.org:81"), "http://data.example.org:81");
+        assert_eq!(of("[::1]:80"), "http://[::1]:80");
+        for bad in ["a/b", "a\"><script>", "me@here", "a b"] {
+            assert_eq!(of(bad), "", "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_the_project_says_goes_before_what_a_request_says() {
+        let of = |url: &str| {
+            let base = base(Some(url), "10.0.0.7:8080");
+            (base.at("/jobs"), base.path("/jobs"))
+        };
+        let told = |at: &str, path: &str| (at.to_owned(), path.to_owned());
+        assert_eq!(of("https://example.org/a/b/"), told("https://example.org/a/b/jobs", "/a/b/jobs"));
+        assert_eq!(of("https://example.org"), told("https://example.org/jobs", "/jobs"));
+        assert_eq!((base(None, "x:1").path("/jobs"), base(None, "a b").path("/jobs")), ("/jobs".to_owned(), "/jobs".to_owned()));
     }
 
     #[test]

@@ -85,14 +85,14 @@ impl Gate {
     ///
     /// # Errors
     /// The answer to a token that opens nothing, or where tokens cannot be read: then nobody is let in.
-    pub(crate) async fn caller(&self, headers: &HeaderMap, hosts: &[String]) -> Result<Caller, Refused> {
+    pub(crate) async fn caller(&self, headers: &HeaderMap, serve: &Serve) -> Result<Caller, Refused> {
         let known = self.known().await.map_err(|error| {
             tracing::error!(%error, "tokens cannot be read, so that nobody is let in");
             Refused::Unreadable
         })?;
         let Some(given) = headers.get(header::AUTHORIZATION) else {
             let is_open = self.is_loopback && known.tokens.is_empty();
-            let is_ours = is_open && !is_of_another_site(headers, hosts);
+            let is_ours = is_open && !is_of_another_site(headers, serve);
             return Ok(if is_ours { Caller::OPEN } else { Caller { is_open, ..Caller::ANYONE } });
         };
         let digest = bearer(given).map(token::digest).ok_or(Refused::NoBearer)?;

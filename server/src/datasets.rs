@@ -27,7 +27,8 @@ use serde_json::{Value, json};
 use crate::{
     api::{Operation, Role, Routes},
     app::App,
-    asked::Segments,
+    asked::{Base, Segments},
+    link::ZARR,
     pages,
     problem::Problem,
     standing::{Standing, Stored},
@@ -79,7 +80,7 @@ async fn datasets(State(app): State<Arc<App>>, visitor: Visitor) -> Result<Respo
     };
     let all: Vec<Value> = stream::iter(app.readable(&visitor)).map(one).buffered(AT_A_TIME).collect().await;
     if visitor.html {
-        return pages::page("datasets.html", context! { datasets => Serde(&all) });
+        return pages::page(&visitor.base, "datasets.html", context! { datasets => Serde(&all) });
     }
     let own =
         json!([{ "rel": "self", "href": format!("{}/datasets", visitor.base), "type": "application/json" }]);
@@ -154,7 +155,7 @@ async fn dataset(
         }
         TimeAxis::None => None,
     };
-    pages::page("dataset.html", context! { about => Serde(&about), strip => Serde(&strip) })
+    pages::page(&visitor.base, "dataset.html", context! { about => Serde(&about), strip => Serde(&strip) })
 }
 
 /// What its axis holds.
@@ -194,21 +195,22 @@ fn variables(cube: &Cube) -> Value {
 }
 
 /// Where a dataset is read.
-fn links(info: &DatasetInfo, base: &str) -> Value {
+fn links(info: &DatasetInfo, base: &Base) -> Value {
     let id = &info.id;
     let json = "application/json";
     let mut links = vec![
         json!({ "rel": "self", "href": format!("{base}/datasets/{id}"), "type": json, "title": "How it stands" }),
-        json!({ "rel": "periods", "href": format!("{base}/datasets/{id}/periods"), "type": json, "title": "Its periods" }),
         json!({ "rel": "version-history", "href": format!("{base}/datasets/{id}/snapshots"), "type": json, "title": "Its commits" }),
         json!({ "rel": "collection", "href": format!("{base}/stac/collections/{id}"), "type": json, "title": "STAC collection" }),
     ];
+    if matches!(info.block.time, TimeAxis::Regular(_)) {
+        links.push(json!({ "rel": "periods", "href": format!("{base}/datasets/{id}/periods"), "type": json, "title": "Its periods" }));
+    }
     if info.location.read_only {
         links.push(json!({ "rel": "data", "href": info.location.url, "title": "Where it is made" }));
     } else {
-        let zarr = "application/vnd.zarr; version=3";
         links.push(
-            json!({ "rel": "data", "href": format!("{base}/zarr/{id}/"), "type": zarr, "title": "Zarr" }),
+            json!({ "rel": "data", "href": format!("{base}/zarr/{id}/"), "type": ZARR, "title": "Zarr" }),
         );
         let icechunk = "application/vnd.zarr+icechunk";
         links.push(

@@ -52,7 +52,7 @@ impl Guard {
         let serve = &self.app.project().config.serve;
         self.named(request, serve)?;
         let peer = request.extensions().get::<Peer>().map(|peer| client(peer.0, request.headers(), serve));
-        let caller = self.app.gate.caller(request.headers(), &serve.hosts).await;
+        let caller = self.app.gate.caller(request.headers(), serve).await;
         if !caller.as_ref().is_ok_and(|caller| caller.is_open) {
             self.counted(caller.as_ref().ok(), peer)?;
         }
@@ -84,12 +84,12 @@ impl Guard {
         let mut said = request.headers().get_all(header::HOST).iter();
         let host = said.next().and_then(|host| host.to_str().ok());
         let named = uri.authority().map(axum::http::uri::Authority::as_str);
-        let is_ours = |host: &str| is_for_us(host, &serve.hosts);
+        let is_ours = |host: &str| is_for_us(host, serve);
         if said.next().is_none() && host.is_some_and(is_ours) && named.is_none_or(is_ours) {
             return Ok(());
         }
         let detail = "this server listens on loopback and is asked under another name; if that is a proxy's, \
-                      name it in frazil.yaml: `serve: { hosts: [name] }`";
+                      name it in frazil.yaml: `serve: { url: https://name }`";
         Err(Box::new(Problem::plain(StatusCode::MISDIRECTED_REQUEST, detail).into_response()))
     }
 

@@ -6,7 +6,7 @@ use axum::{
     Router,
     extract::DefaultBodyLimit,
     http::{HeaderName, Method, StatusCode, header},
-    middleware::{from_fn, from_fn_with_state, map_response},
+    middleware::{from_fn_with_state, map_response},
 };
 use frazil_engine::project::Limits;
 use tower_http::{
@@ -43,7 +43,7 @@ pub(crate) fn dress(routes: &Routes, app: &Arc<App>, limits: &Limits) -> Router 
         .layer(RequestBodyLimitLayer::new(body))
         .layer(from_fn_with_state(entry, guard))
         .layer(map_response(problem::written))
-        .layer(from_fn(pages::dress))
+        .layer(from_fn_with_state(Arc::clone(app), pages::dress))
         .layer(from_fn_with_state(Arc::clone(&app.metrics), measure))
         .layer(from_fn_with_state(Arc::new(app.traces.clone()), trace))
         .layer(cors())

@@ -21,6 +21,9 @@ pub(crate) const EXCEPTIONS: &str = "http://www.opengis.net/def/rel/ogc/1.0/exce
 /// JSON, the media type of almost everything here.
 pub(crate) const JSON: &str = "application/json";
 
+/// A Zarr store over HTTP.
+pub(crate) const ZARR: &str = "application/vnd.zarr; version=3";
+
 /// How an instant looks in a schema.
 #[derive(Debug)]
 pub(crate) struct When;

@@ -1,17 +1,17 @@
 //! Pages for people: each resource that has JSON has a page.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use axum::{
     body::to_bytes,
-    extract::Request,
+    extract::{Request, State},
     http::{Method, StatusCode, Uri, header},
     middleware::Next,
     response::{Html, IntoResponse, Response},
 };
 use minijinja::{Environment, Value, context, value::Serde};
 
-use crate::{problem::Problem, visitor::wants_html};
+use crate::{app::App, asked::Base, problem::Problem, visitor::wants_html};
 
 /// The longest JSON that is made a page of.
 const DOCUMENT_AT_MOST: usize = 8 << 20;
@@ -41,6 +41,7 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
         ("problem.html", include_str!("../templates/problem.html")),
         ("process.html", include_str!("../templates/process.html")),
         ("processes.html", include_str!("../templates/processes.html")),
+        ("repository.html", include_str!("../templates/repository.html")),
         ("snapshots.html", include_str!("../templates/snapshots.html")),
         ("stac.html", include_str!("../templates/stac.html")),
     ] {
@@ -51,8 +52,9 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
     templates
 });
 
-/// A page by its name.
-pub(crate) fn page(name: &str, of: Value) -> Result<Response, Problem> {
+/// A page by its name. Its links begin with `root`.
+pub(crate) fn page(base: &Base, name: &str, of: Value) -> Result<Response, Problem> {
+    let of = context! { root => base.root(), ..of };
     let made = TEMPLATES.get_template(name).and_then(|template| template.render(of));
     match made {
         Ok(text) => Ok((StatusCode::OK, Html(text)).into_response()),
@@ -64,33 +66,33 @@ pub(crate) fn page(name: &str, of: Value) -> Result<Response, Problem> {
 }
 
 /// Makes pages of JSON for who wants them: of resources that are written as JSON alone, and of problems.
-pub(crate) async fn dress(mut request: Request, next: Next) -> Response {
+pub(crate) async fn dress(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
     let name = page_of(request.uri().path());
     let html = wants_html(request.uri().query(), request.headers());
     if name.is_some() {
         // How it is written is said by us alone: what is behind need not know the parameter.
         *request.uri_mut() = without_form(request.uri());
     }
-    let is_get = request.method() == Method::GET;
-    let response = next.run(request).await;
-    if !html || !is_get {
-        return response;
+    if !html || request.method() != Method::GET {
+        return next.run(request).await;
     }
+    let base = app.base(request.headers());
+    let response = next.run(request).await;
     let media = response.headers().get(header::CONTENT_TYPE).and_then(|media| media.to_str().ok());
     let name = match (media.unwrap_or_default(), name) {
         ("application/json", Some(name)) if response.status() == StatusCode::OK => name,
         ("application/problem+json", _) => "problem.html",
         _ => return response,
     };
-    dressed(name, response).await.unwrap_or_else(IntoResponse::into_response)
+    dressed(&base, name, response).await.unwrap_or_else(IntoResponse::into_response)
 }
 
-async fn dressed(name: &str, response: Response) -> Result<Response, Problem> {
+async fn dressed(base: &Base, name: &str, response: Response) -> Result<Response, Problem> {
     let (mut parts, body) = response.into_parts();
     let unreadable = || Problem::internal("the page cannot be made: what it shows is too long");
     let bytes = to_bytes(body, DOCUMENT_AT_MOST).await.map_err(|_| unreadable())?;
     let document: serde_json::Value = serde_json::from_slice(&bytes).map_err(|_| unreadable())?;
-    let page = page(name, context! { document => Serde(&document) })?;
+    let page = page(base, name, context! { document => Serde(&document) })?;
     parts.headers.remove(header::CONTENT_LENGTH);
     parts.headers.extend(page.headers().clone());
     Ok(Response::from_parts(parts, page.into_body()))
@@ -120,7 +122,7 @@ mod tests {
 
     #[test]
     fn templates_are_all_there() {
-        assert_eq!(TEMPLATES.templates().count(), 14);
+        assert_eq!(TEMPLATES.templates().count(), 15);
     }
 
     #[test]

@@ -3,18 +3,24 @@
 use std::sync::Arc;
 
 use axum::{
+    Json,
     extract::State,
     http::{HeaderMap, Method},
-    response::Response,
+    response::{IntoResponse, Response},
 };
 use frazil_steps::cube::RawObjects;
+use minijinja::{context, value::Serde};
+use serde_json::json;
 
 use crate::{
     api::{Operation, Role, Routes},
     app::App,
     asked::Segments,
+    link::{JSON, Link, ZARR},
+    pages,
     problem::Problem,
     ranged::{About, answer},
+    visitor::Visitor,
 };
 
 /// Addresses of repositories.
@@ -29,7 +35,48 @@ pub(crate) fn routes() -> Routes {
         .refuses(404, "No such dataset or object")
         .refuses(416, "No such range")
         .refuses(502, "The store cannot be read");
-    Routes::default().get("/icechunk/{dataset}/{*path}", object_of, object)
+    let index_of = |id| {
+        Operation::new(id, "data", "Where a repository lies, and how to open it", Role::Viewer)
+            .segment("dataset", "A dataset")
+            .gives_media(200, JSON, "Its newest commit, and links")
+            .gives_media(200, "text/html", "The same for people")
+            .refuses(404, "No such dataset, or no repository of it here")
+            .refuses(502, "The store cannot be read")
+    };
+    Routes::default()
+        .get("/icechunk/{dataset}", index_of("getIcechunk"), index)
+        .get("/icechunk/{dataset}/", index_of("getIcechunkRoot"), index)
+        .get("/icechunk/{dataset}/{*path}", object_of, object)
+}
+
+/// A repository as a whole, which readers ask for by the paths in it.
+async fn index(
+    State(app): State<Arc<App>>,
+    Segments(name): Segments<String>,
+    visitor: Visitor,
+) -> Result<Response, Problem> {
+    let info = app.dataset(&name)?;
+    if info.location.read_only {
+        return Err(Problem::not_found(format!("`{name}` lies elsewhere, and is not served here")));
+    }
+    let head = app.shelves.head(&info, &app.scope()).await.map_err(|error| Problem::of_store(&name, &error))?;
+    let head = head.ok_or_else(|| Problem::not_found(format!("`{name}` holds nothing yet")))?;
+    let base = &visitor.base;
+    let own = base.at(&format!("/icechunk/{name}"));
+    let links = [
+        Link::json("self", &own).titled("This repository"),
+        Link::json("collection", base.at(&format!("/stac/collections/{name}"))).titled("STAC collection"),
+        Link::json("version-history", base.at(&format!("/datasets/{name}/snapshots"))).titled("Its commits"),
+        Link::to("alternate", ZARR, base.at(&format!("/zarr/{name}@{head}/"))).titled("Its newest state as Zarr"),
+    ];
+    let open = format!("icechunk.Repository.open(icechunk.http_storage(\"{own}\"))");
+    let about = json!({
+        "dataset": name, "title": info.block.title, "branch": "main", "snapshot": head, "python": open, "links": links,
+    });
+    if visitor.html {
+        return pages::page(base, "repository.html", context! { about => Serde(&about) });
+    }
+    Ok(Json(about).into_response())
 }
 
 /// An object of a repository.

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use crate::{
     api::{Operation, Role, Routes},
     app::App,
-    asked::{Query, Segments},
+    asked::{Base, Query, Segments},
     pages,
     problem::Problem,
     visitor::Visitor,
@@ -70,7 +70,7 @@ pub(crate) fn routes() -> Routes {
 async fn catalog(State(app): State<Arc<App>>, visitor: Visitor) -> Result<Response, Problem> {
     let config = Arc::clone(&app.project().config);
     let title = config.title.clone().unwrap_or_else(|| config.id.clone());
-    let link = |rel: &str, path: &str, media: &str, title: &str| json!({ "rel": rel, "href": format!("{}{path}", visitor.base), "type": media, "title": title });
+    let link = |rel: &str, path: &str, media: &str, title: &str| json!({ "rel": rel, "href": visitor.base.at(path), "type": media, "title": title });
     let mut links = vec![
         link("self", "/stac", JSON, "This catalog"),
         link("root", "/stac", JSON, "This catalog"),
@@ -90,7 +90,7 @@ async fn catalog(State(app): State<Arc<App>>, visitor: Visitor) -> Result<Respon
         "description": format!("Data cubes of {title}."), "conformsTo": CONFORMS, "links": links,
     });
     if visitor.html {
-        return pages::page("stac.html", context! { title, catalog => Serde(&catalog) });
+        return pages::page(&visitor.base, "stac.html", context! { title, catalog => Serde(&catalog) });
     }
     Ok(Json(catalog).into_response())
 }
@@ -134,7 +134,7 @@ async fn collections(
         list["frazil:unreadable"] = json!(unreadable);
     }
     if visitor.html {
-        return pages::page("collections.html", context! { list => Serde(&list) });
+        return pages::page(&visitor.base, "collections.html", context! { list => Serde(&list) });
     }
     Ok(Json(list).into_response())
 }
@@ -149,7 +149,7 @@ async fn collection(
     let made = made(&app, &visitor.base, &info).await.map_err(|error| Problem::of_store(&name, &error))?;
     let collection = made.ok_or_else(|| Problem::not_found(format!("`{name}` holds nothing yet")))?;
     if visitor.html {
-        return pages::page("collection.html", context! { collection => Serde(&collection) });
+        return pages::page(&visitor.base, "collection.html", context! { collection => Serde(&collection) });
     }
     Ok(Json(collection).into_response())
 }
@@ -157,7 +157,7 @@ async fn collection(
 /// The collections of several datasets, in their order.
 async fn made_all(
     app: &Arc<App>,
-    base: &str,
+    base: &Base,
     infos: Vec<Arc<DatasetInfo>>,
 ) -> Vec<(String, Result<Option<Value>, StepError>)> {
     let one = |info: Arc<DatasetInfo>| async move { (info.id.to_string(), made(app, base, &info).await) };
@@ -165,7 +165,7 @@ async fn made_all(
 }
 
 /// The collection of a dataset as everyone reads it by now; none where it holds nothing yet.
-async fn made(app: &App, base: &str, info: &DatasetInfo) -> Result<Option<Value>, StepError> {
+async fn made(app: &App, base: &Base, info: &DatasetInfo) -> Result<Option<Value>, StepError> {
     let scope = app.scope();
     let Some(cube) = app.shelves.cube(info, &scope).await? else { return Ok(None) };
     let (id, snapshot) = (&info.id, cube.snapshot());

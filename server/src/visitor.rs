@@ -4,16 +4,16 @@ use std::{convert::Infallible, sync::Arc};
 
 use axum::{
     extract::FromRequestParts,
-    http::{HeaderMap, header, request::Parts, uri::Authority},
+    http::{HeaderMap, header, request::Parts},
 };
 
-use crate::{app::App, auth::Caller};
+use crate::{app::App, asked::Base, auth::Caller};
 
 /// Taken from the head of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Visitor {
-    /// The address of this server as whoever asks knows it, without a slash at its end.
-    pub(crate) base: String,
+    /// Where addresses of this server begin, as whoever asks knows it.
+    pub(crate) base: Base,
     /// Whether a page is wanted rather than JSON.
     pub(crate) html: bool,
     /// Who asks.
@@ -29,13 +29,6 @@ impl FromRequestParts<Arc<App>> for Visitor {
         let html = wants_html(parts.uri.query(), &parts.headers);
         Ok(Self { base: app.base(&parts.headers), html, caller })
     }
-}
-
-/// The address by which a request came in; a name that is none is not repeated.
-pub(crate) fn origin(headers: &HeaderMap) -> String {
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    let host = host.and_then(|host| host.parse::<Authority>().ok());
-    host.filter(|host| !host.as_str().contains('@')).map_or_else(String::new, |host| format!("http://{host}"))
 }
 
 /// `f=html` and `f=json` decide; else browsers name `text/html`, and programs do not.
@@ -87,19 +80,5 @@ mod tests {
             assert!(!html(None, program), "{program}");
         }
         assert!(html(None, "text/html, application/json") && !html(None, "application/json, text/html"));
-    }
-
-    #[test]
-    fn only_the_name_of_a_host_is_repeated() {
-        let of = |host: &str| {
-            let mut headers = HeaderMap::new();
-            headers.insert(header::HOST, HeaderValue::from_str(host).unwrap());
-            origin(&headers)
-        };
-        assert_eq!(of("data.example.org:81"), "http://data.example.org:81");
-        assert_eq!(of("[::1]:80"), "http://[::1]:80");
-        for bad in ["a/b", "a\"><script>", "me@here", "a b"] {
-            assert_eq!(of(bad), "", "{bad}");
-        }
     }
 }

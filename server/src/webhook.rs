@@ -23,6 +23,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     api::{Operation, Role, Routes},
     app::App,
+    asked::Base,
     problem::Problem,
     runner::Submission,
     signature::{ID, SIGNATURE, TIMESTAMP, Unsigned, verify},
@@ -56,6 +57,7 @@ struct Started {
 
 async fn receive(
     State(app): State<Arc<App>>,
+    base: Base,
     Path(name): Path<String>,
     headers: HeaderMap,
     content: Bytes,
@@ -112,7 +114,7 @@ async fn receive(
         .await
         .map_err(|refusal| Problem::from(refusal).into_response())?
         .to_string();
-    let place = HeaderValue::from_str(&format!("/jobs/{run}"));
+    let place = HeaderValue::from_str(&base.at(&format!("/jobs/{run}")));
     let mut response = (StatusCode::CREATED, axum::Json(Started { run })).into_response();
     if let Ok(place) = place {
         response.headers_mut().insert(header::LOCATION, place);

@@ -16,7 +16,7 @@ use minijinja::context;
 use crate::{
     api::{Operation, Role, Routes},
     app::App,
-    asked::Segments,
+    asked::{Base, Segments},
     pages,
     problem::Problem,
     ranged::{About, answer},
@@ -52,8 +52,8 @@ pub(crate) fn routes() -> Routes {
 }
 
 /// A path without a slash at its end is the group all the same, as an address to begin from.
-async fn root(Segments(named): Segments<String>) -> Redirect {
-    Redirect::permanent(&format!("/zarr/{named}/"))
+async fn root(base: Base, Segments(named): Segments<String>) -> Redirect {
+    Redirect::permanent(&base.path(&format!("/zarr/{named}/")))
 }
 
 /// The members of the root group.
@@ -87,7 +87,7 @@ async fn entry(
         Some((name, snapshot)) => (name, Some(snapshot)),
         None => (named, None),
     };
-    let info = app.dataset(name)?;
+    let (info, base) = (app.dataset(name)?, app.base(headers));
     let unreadable = |error| {
         app.shelves.forget(&info);
         Problem::of_store(name, &error)
@@ -104,7 +104,7 @@ async fn entry(
         let about = about("application/octet-stream", whole.len() as u64, Some(tag));
         let part = move |range: Range<u64>| std::future::ready(Ok(slice(&whole, &range)));
         let mut response = answer(about, method, headers, part).await;
-        told(&mut response, name, key, &id);
+        told(&mut response, &id, &base.path(&format!("/zarr/{name}@{id}/{key}")));
         return Ok(response);
     }
     let keys = keys(app, &info, &id).await.map_err(unreadable)??;
@@ -127,17 +127,17 @@ async fn entry(
         }
         // Links to members are relative to an address with a slash.
         Some(Entry::Group(_)) if !key.is_empty() && !key.ends_with('/') => {
-            Redirect::permanent(&format!("/zarr/{named}/{key}/")).into_response()
+            Redirect::permanent(&base.path(&format!("/zarr/{named}/{key}/"))).into_response()
         }
-        Some(Entry::Group(members)) => group(&info, &keys, key, &members)?,
+        Some(Entry::Group(members)) => group(&base, &info, &keys, key, &members)?,
         // An address of an array without a key: what it is stands in its document.
         Some(Entry::Array) => {
             let array = key.trim_end_matches('/');
-            Redirect::temporary(&format!("/zarr/{named}/{array}/zarr.json")).into_response()
+            Redirect::temporary(&base.path(&format!("/zarr/{named}/{array}/zarr.json"))).into_response()
         }
         None => return Err(missing(app, &info, &keys, key, snapshot.is_some())),
     };
-    told(&mut response, name, key, &id);
+    told(&mut response, &id, &base.path(&format!("/zarr/{name}@{id}/{key}")));
     Ok(response)
 }
 
@@ -212,10 +212,8 @@ fn missing(app: &App, info: &DatasetInfo, keys: &Keys, key: &str, is_fixed: bool
 }
 
 /// Says of which state an answer is, and where that state stays.
-fn told(response: &mut Response, name: &str, key: &str, id: &SnapshotId) {
-    let snapshot = &id.0;
-    let place = format!("/zarr/{name}@{snapshot}/{key}");
-    for (header, value) in [(SNAPSHOT, snapshot), (header::CONTENT_LOCATION, &place)] {
+fn told(response: &mut Response, id: &SnapshotId, place: &str) {
+    for (header, value) in [(SNAPSHOT, id.0.as_str()), (header::CONTENT_LOCATION, place)] {
         if let Ok(value) = HeaderValue::from_str(value) {
             response.headers_mut().insert(header, value);
         }
@@ -227,10 +225,17 @@ fn slice(document: &Bytes, range: &Range<u64>) -> Bytes {
     document.slice(end(range.start)..end(range.end))
 }
 
-fn group(info: &DatasetInfo, keys: &Keys, group: &str, members: &[Member]) -> Result<Response, Problem> {
+fn group(
+    base: &Base,
+    info: &DatasetInfo,
+    keys: &Keys,
+    group: &str,
+    members: &[Member],
+) -> Result<Response, Problem> {
     let group = group.trim_matches('/');
     let names: Vec<String> = members.iter().map(|member| format!("{}/", segment(&member.name))).collect();
     pages::page(
+        base,
         "group.html",
         context! {
             dataset => info.id.to_string(),

@@ -1,5 +1,7 @@
 //! What `frazil.yaml` says of `frazil serve`.
 
+mod url;
+
 use std::{net::IpAddr, num::NonZeroU32};
 
 use schemars::JsonSchema;
@@ -10,6 +12,7 @@ use crate::{
     data::{Duration, Size},
     diagnostic::codes,
 };
+pub use url::{PublicUrl, PublicUrlError};
 
 /// The least body that is of any use: a request to start a run is some hundred bytes.
 const LEAST_BODY: u64 = 1 << 10;
@@ -23,10 +26,13 @@ const LEAST_URI: u64 = 256;
 pub struct Serve {
     /// Where it listens, as `127.0.0.1:8080`; `--listen` goes before.
     pub listen: Option<String>,
+    /// The address by which clients know it, where a proxy stands before it: all links begin with it. A
+    /// path in it is taken off by the proxy. Where nothing is said, links begin as each request says.
+    pub url: Option<PublicUrl>,
     /// Every dataset may be read without a token, not only those that say `visibility: public`.
     pub public: bool,
-    /// Names by which clients know this server, such as that of a proxy before it. On loopback, requests
-    /// for any other name but `localhost` are refused.
+    /// Names by which clients know this server besides that in `url`. On loopback, requests for any other
+    /// name but `localhost` are refused.
     pub hosts: Vec<String>,
     /// Addresses of proxies that tell the client's own in `X-Forwarded-For`.
     pub proxies: Vec<IpAddr>,
@@ -38,6 +44,22 @@ pub struct Serve {
     pub callbacks: Callbacks,
     /// Whether pipelines are taken, replaced and taken away over HTTP; they lie in `pipelines/deployed`.
     pub deploy: bool,
+    /// For how long the newest commit of a dataset that lies in a bucket is believed to be the newest, as
+    /// `1s`. Where nothing is said the bucket is asked again for every answer that depends on it.
+    pub head_age: Option<Duration>,
+}
+
+impl Serve {
+    /// Names by which clients know this server.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.hosts.iter().map(String::as_str).chain(self.url.as_ref().map(PublicUrl::host))
+    }
+
+    /// For how long the head of a dataset in a bucket is believed.
+    #[must_use]
+    pub fn head_age(&self) -> std::time::Duration {
+        self.head_age.map_or(std::time::Duration::ZERO, Duration::to_std)
+    }
 }
 
 /// Whom subscribers of jobs may have told: nobody where no host is named.

@@ -1,15 +1,16 @@
 //! Pages in browsers: which site a request comes from, and under which name it was sent here.
 
 use axum::http::{HeaderMap, header};
+use frazil_engine::project::Serve;
 use url::{Host, Url};
 
 /// Whether a browser says that a page of another site asks. Programs say nothing of the kind.
-pub(crate) fn is_of_another_site(headers: &HeaderMap, hosts: &[String]) -> bool {
+pub(crate) fn is_of_another_site(headers: &HeaderMap, serve: &Serve) -> bool {
     let said = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default());
     match said(header::ORIGIN.as_str()) {
         // A page may not be from a site at all: `null`, or `file://`.
         Some(origin) => !Url::parse(origin).is_ok_and(|origin| {
-            let is_here = origin.host_str().is_some_and(|host| is_named(host, hosts));
+            let is_here = origin.host_str().is_some_and(|host| is_named(host, serve));
             is_here || origin.host().is_some_and(|host| is_this_machine(&host))
         }),
         None => said("sec-fetch-site") == Some("cross-site"),
@@ -18,7 +19,7 @@ pub(crate) fn is_of_another_site(headers: &HeaderMap, hosts: &[String]) -> bool 
 
 /// Whether a server on loopback is meant by what `Host` says. A name that leads here without having been
 /// given to us is one that somebody made to lead here, so that pages of theirs may ask (DNS rebinding).
-pub(crate) fn is_for_us(host: &str, hosts: &[String]) -> bool {
+pub(crate) fn is_for_us(host: &str, serve: &Serve) -> bool {
     // An authority as it stands in a URL.
     let Ok(url) = Url::parse(&format!("http://{host}/")) else { return false };
     if !url.username().is_empty() || url.password().is_some() || url.path() != "/" {
@@ -27,13 +28,13 @@ pub(crate) fn is_for_us(host: &str, hosts: &[String]) -> bool {
     match url.host() {
         // An address cannot be made to lead elsewhere.
         Some(Host::Ipv4(_) | Host::Ipv6(_)) => true,
-        Some(Host::Domain(name)) => is_named(name, hosts) || is_localhost(name),
+        Some(Host::Domain(name)) => is_named(name, serve) || is_localhost(name),
         None => false,
     }
 }
 
-fn is_named(host: &str, hosts: &[String]) -> bool {
-    hosts.iter().any(|known| known.eq_ignore_ascii_case(host))
+fn is_named(host: &str, serve: &Serve) -> bool {
+    serve.names().any(|known| known.eq_ignore_ascii_case(host))
 }
 
 /// Browsers and resolvers lead these names to loopback alone.
@@ -54,9 +55,14 @@ fn is_this_machine(host: &Host<&str>) -> bool {
 mod tests {
     use super::*;
 
+    fn serve() -> Serve {
+        let url = Some("https://maps.example.org:8443/land".parse().unwrap());
+        Serve { hosts: vec!["data.example.org".to_owned()], url, ..Serve::default() }
+    }
+
     #[test]
     fn names_that_others_lead_here_are_not_ours() {
-        let hosts = ["data.example.org".to_owned()];
+        let serve = serve();
         for ours in [
             "127.0.0.1:8080",
             "127.0.0.1",
@@ -65,8 +71,9 @@ mod tests {
             "LOCALHOST:80",
             "frazil.localhost:8080",
             "Data.example.org:443",
+            "maps.example.org",
         ] {
-            assert!(is_for_us(ours, &hosts), "{ours}");
+            assert!(is_for_us(ours, &serve), "{ours}");
         }
         for other in [
             "",
@@ -78,7 +85,7 @@ mod tests {
             "evil.example/localhost",
             "evil.example#localhost",
         ] {
-            assert!(!is_for_us(other, &hosts), "{other}");
+            assert!(!is_for_us(other, &serve), "{other}");
         }
     }
 
@@ -88,13 +95,14 @@ mod tests {
             let headers = headers
                 .iter()
                 .map(|(name, value)| (name.parse().unwrap(), axum::http::HeaderValue::from_static(value)));
-            is_of_another_site(&headers.collect(), &["data.example.org".to_owned()])
+            is_of_another_site(&headers.collect(), &serve())
         };
         assert!(!foreign(&[]), "a program");
         assert!(!foreign(&[("origin", "http://localhost:5173")]));
         assert!(!foreign(&[("origin", "http://127.0.0.1:8080")]));
         assert!(!foreign(&[("origin", "http://[::1]:8080")]));
         assert!(!foreign(&[("origin", "https://data.example.org")]));
+        assert!(!foreign(&[("origin", "https://maps.example.org:8443")]));
         assert!(!foreign(&[("sec-fetch-site", "same-origin")]));
         assert!(!foreign(&[("sec-fetch-site", "none")]), "typed by a person");
         assert!(foreign(&[("origin", "https://evil.example")]));

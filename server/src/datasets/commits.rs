@@ -83,7 +83,7 @@ pub(super) async fn snapshots(
         .collect();
     let all = json!({ "dataset": name, "snapshots": shown, "links": links });
     if visitor.html {
-        return pages::page("snapshots.html", context! { all => Serde(&all) });
+        return pages::page(&visitor.base, "snapshots.html", context! { all => Serde(&all) });
     }
     Ok(Json(all).into_response())
 }

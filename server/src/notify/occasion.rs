@@ -9,7 +9,7 @@ use frazil_engine::{
 };
 use serde_json::{Value, json};
 
-use crate::live::Current;
+use crate::{asked::Base, live::Current};
 
 /// Failures of a run that are told; the run's log has all.
 const FAILURES: usize = 10;
@@ -59,6 +59,7 @@ pub(super) fn of_run(when: NotifyWhen, run: &RunSummary, events: &[RunEvent], cu
         "project": current.project.config.id,
         "pipeline": run.pipeline,
         "run": run.run,
+        "href": href(current, &format!("/jobs/{}", run.run)),
         "status": status,
         "instant": stamp(run.instant),
         "accepted": stamp(run.accepted),
@@ -75,6 +76,7 @@ pub(super) fn of_dataset(info: &DatasetInfo, due: &Due, now: DateTime<Utc>, curr
         "project": current.project.config.id,
         "dataset": info.id,
         "title": info.block.title,
+        "href": href(current, &format!("/datasets/{}", info.id)),
         "at": stamp(now),
         "missing": due.missing.map(|missing| json!({
             "first": missing.first.to_string(),
@@ -84,6 +86,11 @@ pub(super) fn of_dataset(info: &DatasetInfo, due: &Due, now: DateTime<Utc>, curr
         "available_since": due.since.map(stamp),
     })
     .to_string()
+}
+
+/// Where more is told: known where the project says by which address it is.
+fn href(current: &Current, path: &str) -> Option<String> {
+    Base::said(&current.project.config.serve).map(|base| base.at(path))
 }
 
 fn stamp(at: DateTime<Utc>) -> String {

@@ -3,6 +3,8 @@
 
 #[path = "serve/access.rs"]
 mod access;
+#[path = "serve/addresses.rs"]
+mod addresses;
 #[path = "serve/callbacks.rs"]
 mod callbacks;
 #[path = "serve/datasets.rs"]

@@ -6,6 +6,7 @@ use serde_json::Value;
 use crate::{
     data::{DatasetId, Duration, Frequency, Size},
     diagnostic::{Diagnostic, Span, codes},
+    project::PublicUrl,
 };
 
 /// A duration that is a bare number: of the units that it can be in only people know which.
@@ -47,6 +48,7 @@ pub(super) fn text_form(
         Some("Duration") => (codes::DURATION, text.parse::<Duration>().err().map(|e| e.to_string())),
         Some("Frequency") => (codes::FREQUENCY, text.parse::<Frequency>().err().map(|e| e.to_string())),
         Some("Size") => (codes::PATTERN, text.parse::<Size>().err()),
+        Some("PublicUrl") => (codes::PATTERN, text.parse::<PublicUrl>().err().map(|e| e.to_string())),
         Some(name) if name.ends_with("Id") && schema.get("pattern").is_some() => {
             (codes::NAME, text.parse::<DatasetId>().err().map(|e| e.to_string()))
         }
