@@ -49,7 +49,7 @@ impl Shelves {
         scope: &Scope,
     ) -> Result<Option<SnapshotId>, StepError> {
         match self.shelf(info, scope).await? {
-            Some(shelf) => shelf.head(info, scope).await,
+            Some(shelf) => shelf.head(info, scope, scope.project.serve.head_age()).await,
             None => Ok(None),
         }
     }

@@ -175,7 +175,7 @@ async fn head(
             None => return Ok(None),
         },
     };
-    let head = shelf.head(info, &scope).await?;
+    let head = shelf.head(info, &scope, Duration::ZERO).await?;
     Ok(Some((shelf, head)))
 }
 
