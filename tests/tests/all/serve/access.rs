@@ -232,5 +232,5 @@ fn pages_of_other_sites_are_told_apart_on_loopback() {
     let absolute = "GET http://evil.example/ HTTP/1.1\nHost: localhost\nConnection: close\n\n";
     assert_eq!(raw(&serving, absolute).0, 421);
     let (status, said) = raw(&serving, "GET / HTTP/1.1\nHost: evil.example\nConnection: close\n\n");
-    assert!(status == 421 && said.contains("serve: { hosts"), "{said}");
+    assert!(status == 421 && said.contains("serve: { url"), "{said}");
 }

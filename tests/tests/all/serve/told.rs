@@ -160,7 +160,7 @@ fn a_signed_message_starts_a_run_once_and_no_other_does() {
 
     let started = post(&serving, id, at, &good, body, &[]).expect(201);
     let run = started.json()["run"].as_str().unwrap().to_owned();
-    assert_eq!(started.header("location"), Some(format!("/jobs/{run}").as_str()));
+    assert_eq!(started.header("location"), Some(format!("{}/jobs/{run}", serving.url).as_str()));
     // Sent again by its sender, or by somebody who overheard it; also after a restart.
     assert_eq!(post(&serving, id, at, &good, body, &[]).expect(201).json()["run"], run);
     serving.kill();
