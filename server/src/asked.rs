@@ -210,7 +210,10 @@ mod tests {
         let told = |at: &str, path: &str| (at.to_owned(), path.to_owned());
         assert_eq!(of("https://example.org/a/b/"), told("https://example.org/a/b/jobs", "/a/b/jobs"));
         assert_eq!(of("https://example.org"), told("https://example.org/jobs", "/jobs"));
-        assert_eq!((base(None, "x:1").path("/jobs"), base(None, "a b").path("/jobs")), ("/jobs".to_owned(), "/jobs".to_owned()));
+        assert_eq!(
+            (base(None, "x:1").path("/jobs"), base(None, "a b").path("/jobs")),
+            ("/jobs".to_owned(), "/jobs".to_owned())
+        );
     }
 
     #[test]

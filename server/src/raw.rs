@@ -59,7 +59,8 @@ async fn index(
     if info.location.read_only {
         return Err(Problem::not_found(format!("`{name}` lies elsewhere, and is not served here")));
     }
-    let head = app.shelves.head(&info, &app.scope()).await.map_err(|error| Problem::of_store(&name, &error))?;
+    let head =
+        app.shelves.head(&info, &app.scope()).await.map_err(|error| Problem::of_store(&name, &error))?;
     let head = head.ok_or_else(|| Problem::not_found(format!("`{name}` holds nothing yet")))?;
     let base = &visitor.base;
     let own = base.at(&format!("/icechunk/{name}"));
@@ -67,7 +68,8 @@ async fn index(
         Link::json("self", &own).titled("This repository"),
         Link::json("collection", base.at(&format!("/stac/collections/{name}"))).titled("STAC collection"),
         Link::json("version-history", base.at(&format!("/datasets/{name}/snapshots"))).titled("Its commits"),
-        Link::to("alternate", ZARR, base.at(&format!("/zarr/{name}@{head}/"))).titled("Its newest state as Zarr"),
+        Link::to("alternate", ZARR, base.at(&format!("/zarr/{name}@{head}/")))
+            .titled("Its newest state as Zarr"),
     ];
     let open = format!("icechunk.Repository.open(icechunk.http_storage(\"{own}\"))");
     let about = json!({

@@ -201,16 +201,8 @@ fn told(about: &std::fs::Metadata) -> Option<(SystemTime, u64)> {
 #[cfg(target_os = "linux")]
 fn is_here(folder: &Path) -> bool {
     // ext2 to ext4, XFS, Btrfs, F2FS, ZFS, bcachefs, tmpfs, and layers over those: linux/magic.h.
-    const KINDS: [i64; 8] = [
-        0xEF53,
-        0x5846_5342,
-        0x9123_683E,
-        0xF2F5_2010,
-        0x2FC1_2FC1,
-        0xCA45_1A4E,
-        0x0102_1994,
-        0x794C_7630,
-    ];
+    const KINDS: [i64; 8] =
+        [0xEF53, 0x5846_5342, 0x9123_683E, 0xF2F5_2010, 0x2FC1_2FC1, 0xCA45_1A4E, 0x0102_1994, 0x794C_7630];
     rustix::fs::statfs(folder).is_ok_and(|about| KINDS.contains(&about.f_type))
 }
 

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 /// What such an address looks like: nothing that a browser, a proxy or a program that joins paths reads
 /// in another way.
-const PATTERN: &str = "^https?://([A-Za-z0-9.-]+|\\[[0-9A-Fa-f:.]+\\])(:[0-9]{1,5})?(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*/?$";
+const PATTERN: &str =
+    "^https?://([A-Za-z0-9.-]+|\\[[0-9A-Fa-f:.]+\\])(:[0-9]{1,5})?(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*/?$";
 
 static SHAPE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(PATTERN).ok());
 

@@ -44,7 +44,10 @@ fn path(link: &str, page: &str) -> Option<String> {
     if let Some(path) = link.strip_prefix(URL).or_else(|| link.strip_prefix("/land")) {
         return Some(if path.is_empty() { "/".to_owned() } else { path.to_owned() });
     }
-    assert!(!link.starts_with('/') && !link.starts_with("http://127"), "{page} leads out of the site: {link}");
+    assert!(
+        !link.starts_with('/') && !link.starts_with("http://127"),
+        "{page} leads out of the site: {link}"
+    );
     if link.contains("://") {
         return None;
     }
