@@ -11,6 +11,7 @@ use crate::{
     data::{DatasetId, NodeId, PipelineId},
     graph::Graph,
     pipeline::{Pipeline, PipelineNode, Unit},
+    step::Write,
 };
 
 /// A pipeline or a dataset, with what hangs from it and what it needs.
@@ -117,15 +118,26 @@ impl<'a> Cascade<'a> {
         for to in 0..self.units.len() {
             for dataset in self.reads(to) {
                 let writers = writers.get(&dataset).into_iter().flatten().copied();
-                edges.extend(
-                    writers
-                        .into_iter()
-                        .filter(|from| self.units[*from].0 != self.units[to].0)
-                        .map(|from| (from, to)),
-                );
+                let gives = |from: &usize| {
+                    self.units[*from].0 != self.units[to].0 && !self.keeps_for(*from, to, &dataset)
+                };
+                edges.extend(writers.into_iter().filter(gives).map(|from| (from, to)));
             }
         }
         edges
+    }
+
+    /// Whether `from` only changes how the dataset is stored that the file of `to` makes: who makes it looks
+    /// at what it holds too, and comes first.
+    fn keeps_for(&self, from: usize, to: usize, dataset: &DatasetId) -> bool {
+        let makes = |pipeline: &Pipeline, unit: &Unit| {
+            let nodes = unit.nodes().into_iter();
+            let writes = nodes.filter_map(|node| pipeline.nodes[node].step.writes());
+            writes.into_iter().any(|write| matches!(write, Write::Values(made) if made == *dataset))
+        };
+        let (pipeline, unit) = self.unit(from);
+        let file = self.pipelines[self.units[to].0];
+        !makes(pipeline, unit) && file.units.iter().any(|unit| makes(file, unit))
     }
 
     fn reads(&self, at: usize) -> BTreeSet<DatasetId> {
