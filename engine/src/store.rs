@@ -108,6 +108,12 @@ pub(crate) fn key_of(events: &[RunEvent]) -> Option<&str> {
     }
 }
 
+/// When a process took the run of these events to work on.
+pub(crate) fn opened_at(events: &[RunEvent]) -> Option<DateTime<Utc>> {
+    let opened = events.iter().find(|event| matches!(event.event, Event::Opened { .. }));
+    opened.map(|event| event.at)
+}
+
 /// What the units that these events end well did.
 pub(crate) fn spent_of(events: &[RunEvent]) -> Vec<(NodeId, Spent)> {
     let ended = events.iter().filter_map(|event| match &event.event {
@@ -141,6 +147,8 @@ pub struct RunSummary {
     pub instant: DateTime<Utc>,
     /// When it was accepted.
     pub accepted: DateTime<Utc>,
+    /// When a process first took it to work on; none while it waits, or where it never began.
+    pub started: Option<DateTime<Utc>>,
     /// How it ended and when; none while it is not finished.
     pub finished: Option<(RunStatus, DateTime<Utc>)>,
     /// How many events its log holds.

@@ -31,6 +31,7 @@ pub(crate) fn summary(accepted: DateTime<Utc>) -> RunSummary {
         pipeline: "p".parse().unwrap(),
         instant: accepted,
         accepted,
+        started: None,
         finished: None,
         events: 2,
     }

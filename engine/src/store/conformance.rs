@@ -145,7 +145,8 @@ async fn what_waits_and_what_was_asked_for_with_a_key_is_found(store: &dyn RunSt
         matches!(store.create(&second, &[keyed(56)?]).await, Err(RunStoreError::Asked(run)) if run == first)
     );
     ensure!(matches!(store.summary(&second).await, Err(RunStoreError::NoRun(_))));
-    ensure!(store.summary(&first).await.map_err(text)?.is_queued());
+    let queued = store.summary(&first).await.map_err(text)?;
+    ensure!(queued.is_queued() && queued.started.is_none());
     let opened =
         RunQuery { opened: true, pipeline: Some("keyed".parse().map_err(text)?), ..RunQuery::default() };
     ensure!(store.list(&opened).await.map_err(text)?.is_empty());
@@ -153,6 +154,10 @@ async fn what_waits_and_what_was_asked_for_with_a_key_is_found(store: &dyn RunSt
     let listed = store.list(&opened).await.map_err(text)?;
     ensure!(listed == [store.summary(&first).await.map_err(text)?]);
     ensure!(listed[0].events == 2 && !listed[0].is_queued());
+    // When it first began; a process that goes on with it later changes nothing.
+    ensure!(listed[0].started == Some(at(57)));
+    store.append(&first, 2, &[RunEvent::new(at(59), Event::Opened { process: 2 })]).await.map_err(text)?;
+    ensure!(store.summary(&first).await.map_err(text)?.started == Some(at(57)));
     // Who is forgotten gives the key back.
     store.remove(&first).await.map_err(text)?;
     ensure!(store.keyed("me/1").await.map_err(text)?.is_none());

@@ -5,7 +5,7 @@ use std::{
 
 use async_trait::async_trait;
 
-use super::{RunQuery, RunStore, RunStoreError, RunSummary, key_of};
+use super::{RunQuery, RunStore, RunStoreError, RunSummary, key_of, opened_at};
 use crate::{
     data::RunId,
     event::{Event, RunEvent},
@@ -41,6 +41,7 @@ fn summary(run: &RunId, events: &[RunEvent]) -> Option<RunSummary> {
         pipeline: accepted.pipeline.clone(),
         instant: accepted.instant,
         accepted: first.at,
+        started: opened_at(events),
         finished,
         events: events.len(),
     })

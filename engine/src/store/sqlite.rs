@@ -123,10 +123,10 @@ impl RunStore for SqliteStore {
     }
 
     async fn append(&self, run: &RunId, after: usize, events: &[RunEvent]) -> Result<(), RunStoreError> {
-        let finished = tables::finish(events);
+        let news = tables::News::of(events);
         let lines = tables::encode(events);
         let spent = spent_of(events);
-        self.submit(Change::Append { run: run.clone(), after, lines, finished, spent }).await
+        self.submit(Change::Append { run: run.clone(), after, lines, news, spent }).await
     }
 
     async fn load(&self, run: &RunId) -> Result<Vec<RunEvent>, RunStoreError> {

@@ -157,7 +157,7 @@ impl StatusInfo {
             status,
             message: None,
             created: run.accepted,
-            started: None,
+            started: run.started,
             finished: run.finished.map(|(_, at)| at),
             updated: run.finished.map(|(_, at)| at),
             progress: if status == Status::Successful { 100 } else { 0 },

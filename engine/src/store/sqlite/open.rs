@@ -17,7 +17,7 @@ const PAUSE: Duration = Duration::from_millis(5);
 
 /// What brings the tables from one version to the next, from none on. The version stands in
 /// `user_version`. What was released is never changed: a new version is a new text at the end.
-pub(super) const MIGRATIONS: [&str; 6] = [
+pub(super) const MIGRATIONS: [&str; 7] = [
     "
     CREATE TABLE runs (
         run TEXT PRIMARY KEY,
@@ -89,6 +89,14 @@ pub(super) const MIGRATIONS: [&str; 6] = [
         seen TEXT NOT NULL,
         PRIMARY KEY (pipeline, trigger)
     ) WITHOUT ROWID;
+    ",
+    // How long runs took is told without reading their logs.
+    "
+    ALTER TABLE runs ADD COLUMN started TEXT;
+    UPDATE runs SET started = (
+        SELECT json_extract(line, '$.at') FROM events
+        WHERE events.run = runs.run AND json_type(line, '$.event.opened') IS NOT NULL
+        ORDER BY place LIMIT 1);
     ",
 ];
 

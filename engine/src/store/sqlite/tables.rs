@@ -6,7 +6,7 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, params};
 use crate::{
     data::{NodeId, PipelineId, RunId, Spent},
     event::{Event, RunEvent, RunStatus, VERSION},
-    store::{RunQuery, RunStoreError, RunSummary, key_of},
+    store::{RunQuery, RunStoreError, RunSummary, key_of, opened_at},
 };
 
 pub(super) const FILE: &str = "runs.sqlite";
@@ -50,8 +50,21 @@ pub(super) struct Head {
     pipeline: PipelineId,
     instant: DateTime<Utc>,
     accepted: DateTime<Utc>,
-    finished: Option<(RunStatus, DateTime<Utc>)>,
+    news: News,
     key: Option<String>,
+}
+
+/// What events bring that the list of runs holds.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct News {
+    started: Option<DateTime<Utc>>,
+    finished: Option<(RunStatus, DateTime<Utc>)>,
+}
+
+impl News {
+    pub(super) fn of(events: &[RunEvent]) -> Self {
+        Self { started: opened_at(events), finished: finish(events) }
+    }
 }
 
 impl Head {
@@ -62,14 +75,14 @@ impl Head {
             pipeline: accepted.pipeline.clone(),
             instant: accepted.instant,
             accepted: first.at,
-            finished: finish(events),
+            news: News::of(events),
             key: key_of(events).map(str::to_owned),
         })
     }
 }
 
 /// How and when a log that ends with these events is finished.
-pub(super) fn finish(events: &[RunEvent]) -> Option<(RunStatus, DateTime<Utc>)> {
+fn finish(events: &[RunEvent]) -> Option<(RunStatus, DateTime<Utc>)> {
     events.last().and_then(|event| match event.event {
         Event::Finished { status } => Some((status, event.at)),
         _ => None,
@@ -88,16 +101,14 @@ pub(super) fn create(
     lines: &[Result<String, String>],
 ) -> Result<(), Failed> {
     let mut insert = connection.prepare_cached(
-        "INSERT INTO runs (run, pipeline, instant, accepted, status, finished, events)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0) ON CONFLICT DO NOTHING",
+        "INSERT INTO runs (run, pipeline, instant, accepted, events)
+         VALUES (?1, ?2, ?3, ?4, 0) ON CONFLICT DO NOTHING",
     )?;
     let inserted = insert.execute(params![
         run.as_str(),
         head.pipeline.as_str(),
         stamp(head.instant),
         stamp(head.accepted),
-        head.finished.map(|(status, _)| status.name()),
-        head.finished.map(|(_, at)| stamp(at)),
     ])?;
     if inserted == 0 {
         return Err(Failed::Known(RunStoreError::Exists(run.clone())));
@@ -110,7 +121,7 @@ pub(super) fn create(
             .prepare_cached("INSERT INTO keys (key, run) VALUES (?1, ?2)")?
             .execute(params![key, run.as_str()])?;
     }
-    append(connection, run, 0, lines, None)
+    append(connection, run, 0, lines, head.news)
 }
 
 /// The run that was accepted with a key; none in a history of a version that noted none.
@@ -129,7 +140,7 @@ pub(super) fn append(
     run: &RunId,
     after: usize,
     lines: &[Result<String, String>],
-    finished: Option<(RunStatus, DateTime<Utc>)>,
+    News { started, finished }: News,
 ) -> Result<(), Failed> {
     let found: Option<i64> = connection
         .prepare_cached("SELECT events FROM runs WHERE run = ?1")?
@@ -149,7 +160,8 @@ pub(super) fn append(
     }
     connection
         .prepare_cached(
-            "UPDATE runs SET events = ?2, status = coalesce(?3, status), finished = coalesce(?4, finished)
+            "UPDATE runs SET events = ?2, status = coalesce(?3, status), finished = coalesce(?4, finished),
+                 started = coalesce(started, ?5)
              WHERE run = ?1",
         )?
         .execute(params![
@@ -157,6 +169,7 @@ pub(super) fn append(
             place(after + lines.len()),
             finished.map(|(status, _)| status.name()),
             finished.map(|(_, at)| stamp(at)),
+            started.map(stamp),
         ])?;
     Ok(())
 }
@@ -260,8 +273,9 @@ pub(super) fn list(connection: &Connection, query: &RunQuery) -> Result<Vec<RunS
     // Spelled out, so that the index of those that are not finished is found.
     let unfinished = if query.unfinished { "AND status IS NULL" } else { "" };
     let opened = if query.opened { "AND events > 1" } else { "" };
+    let columns = columns(connection)?;
     let mut select = connection.prepare_cached(&format!(
-        "SELECT run, pipeline, instant, accepted, status, finished, events FROM runs
+        "SELECT {columns} FROM runs
          WHERE (?1 IS NULL OR pipeline = ?1) {unfinished} {opened}
          ORDER BY accepted DESC, run DESC LIMIT ?2",
     ))?;
@@ -277,12 +291,19 @@ pub(super) fn list(connection: &Connection, query: &RunQuery) -> Result<Vec<RunS
 
 /// One run of the list.
 pub(super) fn one(connection: &Connection, run: &RunId) -> Result<RunSummary, Failed> {
-    let mut select = connection.prepare_cached(
-        "SELECT run, pipeline, instant, accepted, status, finished, events FROM runs WHERE run = ?1",
-    )?;
+    let columns = columns(connection)?;
+    let mut select = connection.prepare_cached(&format!("SELECT {columns} FROM runs WHERE run = ?1"))?;
     let mut rows = select.query([run.as_str()])?;
     let row = rows.next()?.ok_or_else(|| Failed::Known(RunStoreError::NoRun(run.clone())))?;
     summary(row)
+}
+
+/// What a list is made of; when runs started is not known in a history of a version that did not note it.
+fn columns(connection: &Connection) -> Result<String, Failed> {
+    let mut select =
+        connection.prepare_cached("SELECT 1 FROM pragma_table_info('runs') WHERE name = 'started'")?;
+    let started = if select.exists([])? { "started" } else { "NULL" };
+    Ok(format!("run, pipeline, instant, accepted, status, finished, events, {started}"))
 }
 
 fn summary(row: &Row<'_>) -> Result<RunSummary, Failed> {
@@ -303,6 +324,7 @@ fn summary(row: &Row<'_>) -> Result<RunSummary, Failed> {
         pipeline: pipeline.parse().map_err(bad)?,
         instant: unstamp(&row.get::<_, String>(2)?)?,
         accepted: unstamp(&row.get::<_, String>(3)?)?,
+        started: row.get::<_, Option<String>>(7)?.map(|at| unstamp(&at)).transpose()?,
         finished,
         events: usize::try_from(row.get::<_, i64>(6)?).unwrap_or_default(),
     })

@@ -110,12 +110,13 @@ async fn two_writers_take_turns() {
 }
 
 /// A history of each older version, with a run that is finished and one that is not.
-const OLDER: [&str; 5] = [
+const OLDER: [&str; 6] = [
     include_str!("fixtures/v1.sql"),
     include_str!("fixtures/v2.sql"),
     include_str!("fixtures/v3.sql"),
     include_str!("fixtures/v4.sql"),
     include_str!("fixtures/v5.sql"),
+    include_str!("fixtures/v6.sql"),
 ];
 
 #[tokio::test]
@@ -144,11 +145,16 @@ async fn every_older_version_is_read_as_it_is_and_brought_up_to_date() {
         assert_eq!(found(&old), version, "looking changes nothing");
         let store = SqliteStore::open(folder.path()).await.unwrap();
         assert_eq!(found(&old), open::SCHEMA);
-        assert_eq!(store.list(&query).await.unwrap(), before);
-        for run in before {
+        assert!(before.iter().all(|run| run.started.is_none()), "it was not noted then");
+        let after = store.list(&query).await.unwrap();
+        let unlike = |run: &RunSummary| RunSummary { started: None, ..run.clone() };
+        assert_eq!(after.iter().map(unlike).collect::<Vec<_>>(), before);
+        for run in after {
             let events = store.load(&run.run).await.unwrap();
             let state = crate::event::RunState::fold(&events).unwrap();
             assert_eq!(state.finished, run.finished);
+            assert_eq!(run.started, crate::store::opened_at(&events), "version {version}");
+            assert!(run.started.is_some());
             if run.finished.is_none() {
                 let event = RunEvent::new(run.accepted, crate::event::Event::Opened { process: 1 });
                 store.append(&run.run, events.len(), &[event]).await.unwrap();

@@ -3,14 +3,12 @@ use std::{
     thread::JoinHandle,
 };
 
-use chrono::{DateTime, Utc};
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 
-use super::tables::{self, Failed, Head};
+use super::tables::{self, Failed, Head, News};
 use crate::{
     data::{NodeId, RunId, Spent},
-    event::RunStatus,
     store::RunStoreError,
 };
 
@@ -30,7 +28,7 @@ pub(super) enum Change {
         run: RunId,
         after: usize,
         lines: Vec<Result<String, String>>,
-        finished: Option<(RunStatus, DateTime<Utc>)>,
+        news: News,
         spent: Vec<(NodeId, Spent)>,
     },
     Remove {
@@ -147,8 +145,8 @@ fn transact(
 fn apply(connection: &Connection, change: &Change) -> Result<(), Failed> {
     match change {
         Change::Create { run, head, lines } => tables::create(connection, run, head, lines),
-        Change::Append { run, after, lines, finished, spent } => {
-            tables::append(connection, run, *after, lines, *finished)?;
+        Change::Append { run, after, lines, news, spent } => {
+            tables::append(connection, run, *after, lines, *news)?;
             tables::spend(connection, run, spent)
         }
         Change::Remove { run } => tables::remove(connection, run),
