@@ -224,6 +224,13 @@ impl RunStatus {
         }
     }
 
+    /// Whether what comes after a run that ended so is left out. What failed is no hindrance: steps compare
+    /// what is with what should be, and do what can be done.
+    #[must_use]
+    pub const fn stops_what_follows(self) -> bool {
+        matches!(self, Self::Cancelled)
+    }
+
     /// The status that people read as `name`.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {

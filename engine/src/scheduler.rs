@@ -9,6 +9,7 @@ mod graph;
 mod log;
 mod overlap;
 mod settle;
+mod stop;
 mod walk;
 
 use std::{
@@ -21,8 +22,9 @@ use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 
 pub use failpoint::reached;
-pub use overlap::{LOOK, ask_to_make_room, asked};
+pub use overlap::{LOOK, Meets, ask_to_make_room, asked};
 pub use settle::{Settled, drop_queued, end_dead, settle_dead};
+pub use stop::{Follows, Stop, follows, stop};
 
 use crate::{
     context::{Clock, Pools, Scope},

@@ -143,7 +143,13 @@ async fn told(app: &App, known: &Known, subscriber: &Subscriber, occasion: Occas
     let (to, content) = match occasion {
         Occasion::InProgress => (&subscriber.in_progress, status()),
         Occasion::Over if is_successful => {
-            (&subscriber.success, serde_json::to_value(results::outputs(app, &known.state, &base)))
+            let given = match results::given(app, known, &base).await {
+                Ok(given) => given,
+                Err(problem) => {
+                    return tracing::error!(run = %known.run, ?problem, "a subscriber cannot be told");
+                }
+            };
+            (&subscriber.success, serde_json::to_value(given))
         }
         Occasion::Over => (&subscriber.failed, status()),
     };

@@ -116,19 +116,21 @@ impl Asked<'_> {
         self.created(&run, &[]).await
     }
 
-    /// Runs what is selected: a job for each pipeline.
+    /// Runs what is selected: a job for each pipeline, one after the other; the last stands for all.
     async fn selected(&self, own: Own, execute: Execute) -> Result<Response, Problem> {
         let key = key::of(self.headers, self.who.as_deref(), own.id(), &execute)?;
         let instant = Utc::now();
         let mut errors = Vec::new();
-        let mut reply = execute.reply(Vec::new(), &mut errors);
+        let project = self.app.project();
+        let wanted = execute.wanted(&own.output_names(&project), "reference", &mut errors);
+        let mut reply = execute.reply(wanted, &mut errors);
         self.judge(&mut reply, &mut errors);
         if !execute.inputs.contains_key("select") {
             errors.push(Wrong::new("inputs.select", "it has no default, so a value has to be given"));
         }
         let mut inputs = Inputs::new(execute.inputs);
         let backfill = (own == Own::Backfill).then(|| inputs.backfill());
-        let stages = inputs.stages(&self.app.project(), instant);
+        let stages = inputs.stages(&project, instant);
         if backfill.is_some() && !stages.is_empty() && !stages.iter().any(|(stage, _)| lists_periods(stage)) {
             inputs.wrong(
                 "select",
@@ -139,14 +141,15 @@ impl Asked<'_> {
         if !errors.is_empty() {
             return Err(Problem::wrong("the inputs are not taken", errors));
         }
-        let mut runs = Vec::new();
-        for (at, (stage, params)) in stages.into_iter().enumerate() {
+        let of_stage = |(at, (stage, params)): (usize, (Stage, Map<String, Value>))| {
             let mut submission = self.submission(&stage.pipeline, params, instant, reply.clone());
             submission.key = key.as_ref().map(|key| of_stage(key, at));
             submission.units = is_part(&stage).then_some(stage.units);
             submission.backfill.clone_from(&backfill);
-            runs.push(self.app.runner.submit(submission).await?);
-        }
+            submission
+        };
+        let asked = stages.into_iter().enumerate().map(of_stage).collect();
+        let runs = self.app.runner.submit_in_order(asked).await?;
         match runs.split_last() {
             Some((last, before)) => self.created(last, before).await,
             None => Err(Problem::bad("nothing is selected")),
@@ -156,7 +159,7 @@ impl Asked<'_> {
     /// Answers with what a process gives.
     async fn at_once(&self, own: Own, execute: Execute) -> Result<Response, Problem> {
         let mut errors = Vec::new();
-        let known = own.output_names();
+        let known = own.output_names(&self.app.project());
         let wanted = execute.wanted(&known, "value", &mut errors);
         let is_document = execute.response.as_deref() == Some("document");
         let given = immediate::outputs(self.app, own, execute.inputs, errors).await?;

@@ -156,6 +156,11 @@ impl Problem {
         Self::of(StatusCode::NOT_FOUND, "no such job", detail).part_1("no-such-job")
     }
 
+    /// Whether it says that there is no such thing.
+    pub(crate) fn is_not_found(&self) -> bool {
+        self.status == StatusCode::NOT_FOUND
+    }
+
     /// A job that is not over has no results yet.
     pub(crate) fn not_ready(detail: impl Into<String>) -> Self {
         Self::of(StatusCode::NOT_FOUND, "result not ready", detail).part_1("result-not-ready")

@@ -151,7 +151,7 @@ impl Runnable {
                     (input::inputs(pipeline, project), described::outputs(pipeline, project));
                 self.summary(base).with(inputs, outputs)
             }
-            Self::Own(own) => self.summary(base).with(own.inputs(), own.outputs()),
+            Self::Own(own) => self.summary(base).with(own.inputs(), own.outputs(project)),
         }
     }
 }

@@ -77,7 +77,7 @@ async fn results(
 ) -> Result<Response, Problem> {
     let run = run_id(&job)?;
     let known = known(&app, &run).await?;
-    let outputs = ready(&app, &known, &base)?;
+    let outputs = ready(&app, &known, &base).await?;
     let is_raw = reply(&known).is_some_and(|reply| reply.is_raw);
     let mut headers = HeaderMap::new();
     for (name, output) in &outputs {
@@ -100,7 +100,7 @@ async fn output(
 ) -> Result<Json<Output>, Problem> {
     let run = run_id(&job)?;
     let known = known(&app, &run).await?;
-    let mut outputs = ready(&app, &known, &base)?;
+    let mut outputs = ready(&app, &known, &base).await?;
     outputs.remove(&name).map(Json).ok_or_else(|| {
         let known: Vec<String> = outputs.keys().map(|name| format!("`{name}`")).collect();
         Problem::no_output(format!(
@@ -112,9 +112,9 @@ async fn output(
 }
 
 /// What a job gave, once it gave it.
-fn ready(app: &App, known: &Known, base: &Base) -> Result<Outputs, Problem> {
+async fn ready(app: &App, known: &Known, base: &Base) -> Result<Outputs, Problem> {
     match status_of(known) {
-        Status::Successful => Ok(wanted(app, known, base)),
+        Status::Successful => given(app, known, base).await,
         Status::Failed => Err(failed(known)),
         Status::Dismissed => {
             Err(Problem::not_available(format!("job `{}` was dismissed, so it has no results", known.run)))
@@ -125,13 +125,35 @@ fn ready(app: &App, known: &Known, base: &Base) -> Result<Outputs, Problem> {
     }
 }
 
-/// Those outputs that were asked for.
-fn wanted(app: &App, known: &Known, base: &Base) -> Outputs {
-    let mut outputs = outputs(app, &known.state, base);
-    if let Some(Reply { outputs: named, .. }) = reply(known) {
+/// What a job gave, with what those gave that were made by the same request and came before it: of that
+/// what was asked for. A job that was forgotten gives nothing any more.
+///
+/// # Errors
+/// When a log cannot be read.
+pub(crate) async fn given(app: &App, job: &Known, base: &Base) -> Result<Outputs, Problem> {
+    let mut outputs = outputs(app, &job.state, base);
+    let after = |known: &Known| {
+        let accepted = known.state.accepted.as_ref();
+        accepted.map(|accepted| accepted.origin.after.clone()).unwrap_or_default()
+    };
+    let mut open = after(job);
+    while let Some(run) = open.pop() {
+        match known(app, &run).await {
+            Ok(before) => {
+                open.extend(after(&before));
+                // What came later stands.
+                for (name, output) in self::outputs(app, &before.state, base) {
+                    outputs.entry(name).or_insert(output);
+                }
+            }
+            Err(problem) if problem.is_not_found() => {}
+            Err(problem) => return Err(problem),
+        }
+    }
+    if let Some(Reply { outputs: named, .. }) = reply(job) {
         outputs.retain(|name, _| named.is_empty() || named.contains(name));
     }
-    outputs
+    Ok(outputs)
 }
 
 /// What the one who asked wants to be given.
@@ -140,7 +162,7 @@ fn reply(known: &Known) -> Option<&Reply> {
 }
 
 /// The states of datasets that a run left, in whatever way it ended.
-pub(crate) fn outputs(app: &App, state: &RunState, base: &Base) -> Outputs {
+fn outputs(app: &App, state: &RunState, base: &Base) -> Outputs {
     let datasets = &app.project().datasets;
     let of = |(dataset, snapshot): (DatasetId, SnapshotId)| {
         let info = datasets.get(dataset.as_str());

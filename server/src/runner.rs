@@ -4,6 +4,7 @@
 //! What is known of a run is the fold of its log. One that is accepted and that no process opened waits
 //! for its turn; what is held here of it is its name.
 
+mod intake;
 mod one;
 mod progress;
 mod queue;
@@ -11,7 +12,7 @@ mod refusal;
 mod work;
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -20,24 +21,26 @@ use chrono::{DateTime, Utc};
 use frazil_engine::{
     context::{Clock, Pools, SystemClock},
     data::{Backfill, PipelineId, RunId},
-    event::{Cause, Key, Origin, Reply, RunState, RunStatus},
+    event::{Accepted, Cause, Key, Reply, RunState},
     executor::LocalExecutor,
-    lock::{FileLock, ask_to_stop, pipeline_lock, run_lock, scratch},
     pipeline::Overlap,
     project::Pool,
     registry::Registry,
-    scheduler::{self, Cancel, GRACE, Run, RunError, Services, ask_to_make_room, drop_queued},
-    step::{ErrorKind, StepError},
+    scheduler::{self, Cancel, Run, RunError, Services, Stop},
+    step::StepError,
     store::{RunQuery, RunStore, RunStoreError, RunSummary, SqliteStore},
 };
 use serde_json::{Map, Value};
 use tokio::sync::{Notify, broadcast};
 
-use crate::live::{Current, Live};
+use crate::live::Live;
 use progress::Board;
 pub(crate) use progress::{Change, Standing};
 use queue::{Queue, Waiting};
 pub(crate) use refusal::{Refusal, Uncancelled};
+
+/// Events in the log of a run that was dropped while it waited: accepted, told to stop, over.
+const DROPPED: usize = 3;
 
 /// What is asked for.
 #[derive(Debug, Clone)]
@@ -122,69 +125,23 @@ impl Runner {
 
     /// Takes on a run; durable on return. With a key that is known the run that has it is given.
     pub(crate) async fn submit(&self, asked: Submission) -> Result<RunId, Refusal> {
+        let pipeline = asked.pipeline.clone();
+        let mut runs = self.submit_in_order(vec![asked]).await?;
+        runs.pop().ok_or(Refusal::Overlaps(pipeline))
+    }
+
+    /// Takes on runs of one request, each of which begins when the one before it is over: all of them or
+    /// none, but for those that are to be left out beside others of their pipelines. The last is the one
+    /// that stands for all.
+    pub(crate) async fn submit_in_order(&self, asked: Vec<Submission>) -> Result<Vec<RunId>, Refusal> {
         // A task, as who asked may hang up: between the log and the queue nothing may be left out.
-        let runner = self.clone();
-        let taken = tokio::spawn(async move { runner.take_on(asked).await });
+        let inner = Arc::clone(&self.0);
+        let taken = tokio::spawn(async move { inner.take_on(asked).await });
         taken.await.map_err(|error| Refusal::fault(&error))?
     }
 
-    async fn take_on(&self, asked: Submission) -> Result<RunId, Refusal> {
-        let inner = &self.0;
-        if let Some(known) = inner.known(&asked).await? {
-            return Ok(known);
-        }
-        let current = inner.live.current();
-        let pipeline = current.project.pipelines.get(&asked.pipeline).map(Arc::clone);
-        let pipeline = pipeline.ok_or_else(|| Refusal::NoPipeline(asked.pipeline.clone()))?;
-        if asked.units.iter().flatten().any(|unit| *unit >= pipeline.units.len()) {
-            let why = format!("the file of `{}` was changed meanwhile", asked.pipeline);
-            return Err(StepError::permanent(ErrorKind::Refused, why).help("ask again").into());
-        }
-        let limit = current.project.config.serve.limits.queue.get() as usize;
-        let place = inner.place(&asked, limit).await?;
-        let units = asked.units.unwrap_or_else(|| (0..pipeline.units.len()).collect());
-        let Current { project, secrets } = &current;
-        let mut scope = project.scope(&pipeline.id, asked.params, asked.instant, Arc::clone(secrets));
-        scope.backfill = asked.backfill.map(Arc::new);
-        let began = inner.clock.now();
-        let id = scheduler::run_id(began);
-        let run = Run {
-            id: id.clone(),
-            scope,
-            pipeline,
-            units,
-            cancel: Cancel::new(),
-            grace: GRACE,
-            scratch: scratch(&inner.state, &id),
-            origin: Origin {
-                cause: asked.cause,
-                key: asked.key,
-                traceparent: asked.traceparent,
-                reply: asked.reply.kept(),
-            },
-        };
-        match scheduler::accept(&run, &inner.services(&run)).await {
-            Ok(()) => {}
-            // Asked for twice at once: the other was first.
-            Err(RunError::Store(RunStoreError::Asked(other))) => return Ok(other),
-            Err(error) => return Err(Refusal::Failed(error.into())),
-        }
-        let replaced = (asked.overlap == Overlap::Replace).then(|| place.others());
-        place.fill(Waiting {
-            run: id.clone(),
-            pipeline: asked.pipeline.clone(),
-            begun: false,
-            version: Some(current),
-        });
-        inner.wake.notify_one();
-        if let Some(others) = replaced {
-            inner.make_room(&id, &asked.pipeline, began, others).await?;
-        }
-        Ok(id)
-    }
-
-    /// Tells a run to stop, whichever process works on it. On return that is durable; the run may still
-    /// be settling.
+    /// Tells a run to stop, whichever process works on it, with those of its request that it comes after.
+    /// On return that is durable; runs that were at work may still be settling.
     pub(crate) async fn cancel(&self, run: &RunId, reason: &str) -> Result<(), Uncancelled> {
         self.0.cancel(run, reason).await
     }
@@ -211,6 +168,7 @@ impl Runner {
     }
 
     /// A run as its log tells it.
+    #[cfg(test)]
     pub(crate) async fn state(&self, run: &RunId) -> Result<RunState, StepError> {
         self.0.fold(run).await
     }
@@ -246,6 +204,13 @@ impl Inner {
         RunState::fold(&events).map_err(|error| RunError::Illegal(error).into())
     }
 
+    /// What a run was accepted as.
+    async fn accepted(&self, run: &RunId) -> Result<Accepted, StepError> {
+        let first = self.store.load_part(run, 0, 1).await?;
+        let accepted = RunState::fold(&first).map_err(RunError::Illegal)?.accepted;
+        accepted.ok_or_else(|| RunStoreError::NotAccepted.into())
+    }
+
     /// What a run has in common with others, and who watches it.
     fn services(&self, run: &Run) -> Services {
         let pools = {
@@ -272,99 +237,64 @@ impl Inner {
         unfinished.reverse();
         for run in unfinished {
             let begun = !run.is_queued();
-            if begun {
-                match self.fold(&run.run).await {
-                    Ok(state) if state.accepted.as_ref().is_some_and(|it| it.origin.cause.is_served()) => {}
-                    // Those of the command line are settled by the next run of their pipeline.
-                    Ok(_) => continue,
-                    Err(error) => {
-                        tracing::error!(run = %run.run, %error, "a run cannot be taken up");
-                        continue;
-                    }
+            match self.accepted(&run.run).await {
+                Ok(accepted) if !begun || accepted.origin.cause.is_served() => {
+                    let (run, pipeline, after) = (run.run, run.pipeline, accepted.origin.after);
+                    self.queue().put(Waiting { run, pipeline, after, version: None });
                 }
-            }
-            self.queue().put(Waiting { run: run.run, pipeline: run.pipeline, begun, version: None });
-        }
-        Ok(())
-    }
-
-    /// The run that was asked for with the key of this one.
-    async fn known(&self, asked: &Submission) -> Result<Option<RunId>, Refusal> {
-        let Some(key) = &asked.key else { return Ok(None) };
-        let Some(run) = self.store.keyed(&key.name).await.map_err(StepError::from)? else { return Ok(None) };
-        let accepted = self.fold(&run).await?.accepted;
-        match accepted.and_then(|accepted| accepted.origin.key) {
-            Some(known) if known.digest == key.digest => Ok(Some(run)),
-            _ => Err(Refusal::OtherKey { run }),
-        }
-    }
-
-    /// A place in the queue, given back where it is not filled.
-    async fn place(&self, asked: &Submission, limit: usize) -> Result<queue::Place<'_>, Refusal> {
-        let overlaps = || Refusal::Overlaps(asked.pipeline.clone());
-        if asked.overlap == Overlap::Skip {
-            let lock = pipeline_lock(&self.state, &asked.pipeline);
-            let held = tokio::task::spawn_blocking(move || FileLock::is_held(&lock)).await;
-            if held.map_err(|error| Refusal::fault(&error))?? {
-                return Err(overlaps());
+                // Those of the command line are settled by the next run of their pipeline.
+                Ok(_) => {}
+                Err(error) => tracing::error!(run = %run.run, %error, "a run cannot be taken up"),
             }
         }
-        let mut queue = self.queue();
-        if asked.overlap == Overlap::Skip && queue.knows(&asked.pipeline) {
-            return Err(overlaps());
-        }
-        if queue.is_full(limit) {
-            return Err(Refusal::Full { limit });
-        }
-        queue.reserve(&asked.pipeline);
-        drop(queue);
-        Ok(queue::Place::new(&self.queue, asked.pipeline.clone()))
-    }
-
-    /// Has runs of the pipeline make room for one that is accepted.
-    async fn make_room(
-        &self,
-        run: &RunId,
-        pipeline: &PipelineId,
-        began: DateTime<Utc>,
-        others: Vec<RunId>,
-    ) -> Result<(), Refusal> {
-        let reason = format!("replaced by run {run}");
-        for other in others {
-            // Another refusal says that it came to its end meanwhile.
-            if let Err(Uncancelled::Failed(error)) = self.cancel(&other, &reason).await {
-                return Err(Refusal::Failed(error));
-            }
-        }
-        ask_to_make_room(&self.state, &*self.store, pipeline, began, &reason).await?;
         Ok(())
     }
 
     async fn cancel(&self, run: &RunId, reason: &str) -> Result<(), Uncancelled> {
-        let summary = self.store.summary(run).await?;
-        if let Some((status, _)) = summary.finished {
-            return Err(Uncancelled::Finished(status));
-        }
-        if summary.is_queued() {
-            let cancelled = RunStatus::Cancelled;
-            if drop_queued(run, &*self.store, &*self.clock, cancelled, reason).await? {
-                self.queue().forget(run);
-                self.board.told(run, summary.events + 2);
-                return Ok(());
+        // No such run is an answer of its own.
+        self.store.summary(run).await?;
+        let told = scheduler::stop(&self.state, &*self.store, &*self.clock, run, reason).await?;
+        for (run, stopped) in &told {
+            match stopped {
+                Stop::Dropped => self.dropped(run, DROPPED),
+                Stop::Asked { .. } => {
+                    if let Some(cancel) = self.at_work().get(run) {
+                        cancel.cancel(reason);
+                    }
+                }
+                Stop::Finished(_) | Stop::Dead => {}
             }
         }
-        let (waits, lock) = (self.queue().is_waiting(run), run_lock(&self.state, run));
-        let held = move || FileLock::is_held(&lock);
-        let held = tokio::task::spawn_blocking(held).await.map_err(|error| Uncancelled::fault(&error))??;
-        if !waits && !held && !self.at_work().contains_key(run) {
-            return Err(Uncancelled::Dead);
+        match told.last() {
+            Some((_, Stop::Finished(status))) => Err(Uncancelled::Finished(*status)),
+            Some((_, Stop::Dead)) => Err(Uncancelled::Dead),
+            _ => Ok(()),
         }
-        // The file outlives this process: who goes on with the run finds it.
-        let (state, id, why) = (self.state.clone(), run.clone(), reason.to_owned());
-        let asked = tokio::task::spawn_blocking(move || ask_to_stop(&state, &id, &why)).await;
-        asked.map_err(|error| Uncancelled::fault(&error))??;
-        if let Some(cancel) = self.at_work().get(run) {
-            cancel.cancel(reason);
+    }
+
+    /// A run that waited for its turn is over; its log holds so many events.
+    fn dropped(&self, run: &RunId, events: usize) {
+        self.queue().forget(run);
+        self.board.told(run, events);
+        // What comes after it may be looked at.
+        self.wake.notify_one();
+    }
+
+    /// Notices what another process ended while it waited here.
+    async fn heed(&self) -> Result<(), StepError> {
+        // First: what comes into the queue later may not be in the list yet.
+        let waiting = self.queue().all_waiting();
+        if waiting.is_empty() {
+            return Ok(());
+        }
+        let unfinished = self.store.list(&RunQuery { unfinished: true, ..RunQuery::default() }).await?;
+        let unfinished: HashSet<&RunId> = unfinished.iter().map(|run| &run.run).collect();
+        for run in waiting.iter().filter(|run| !unfinished.contains(run)) {
+            match self.store.summary(run).await {
+                Ok(summary) => self.dropped(run, summary.events),
+                Err(RunStoreError::NoRun(_)) => self.queue().forget(run),
+                Err(error) => return Err(error.into()),
+            }
         }
         Ok(())
     }

@@ -2,9 +2,9 @@ use clap::Args;
 use frazil_engine::{
     context::{Clock, SystemClock},
     data::RunId,
-    event::{RunState, RunStatus},
-    lock::{FileLock, ask_to_stop, run_lock},
-    scheduler::{LOOK, drop_queued},
+    event::RunStatus,
+    lock::{FileLock, run_lock},
+    scheduler::{LOOK, Stop, stop},
     step::{ErrorKind, StepError},
     store::{RunQuery, RunStore, RunSummary, SqliteStore},
 };
@@ -39,30 +39,27 @@ impl Cancel {
         let id = run_id(&self.run)?;
         runtime()?.block_on(async {
             let refused = |message: String| StepError::permanent(ErrorKind::Refused, message);
-            let run = found(&session, &self.run).await?;
-            if let Some((status, _)) = run.finished {
-                return Err(refused(format!("run {id} is {} already", status.name())).into());
-            }
-            let lock = run_lock(session.state(), &id);
-            if run.is_queued() {
-                let store = SqliteStore::open(session.state()).await.map_err(StepError::from)?;
-                let status = RunStatus::Cancelled;
-                if drop_queued(&id, &store, &SystemClock, status, &self.reason).await? {
-                    return self.tell(&id, status.name());
+            found(&session, &self.run).await?;
+            let store = SqliteStore::open(session.state()).await.map_err(StepError::from)?;
+            let told = stop(session.state(), &store, &SystemClock, &id, &self.reason).await?;
+            match told.last().map(|(_, stopped)| *stopped) {
+                Some(Stop::Finished(status)) => {
+                    return Err(refused(format!("run {id} is {} already", status.name())).into());
                 }
-            }
-            if !FileLock::is_held(&lock)? {
-                if is_served(&session, &id).await? {
-                    ask_to_stop(session.state(), &id, &self.reason)?;
+                Some(Stop::Dropped) | None => return self.tell(&id, RunStatus::Cancelled.name()),
+                Some(Stop::Dead) => {
+                    let error = refused(format!("the process of run {id} is gone"));
+                    return Err(error.help("the next run of its pipeline settles what it had written").into());
+                }
+                Some(Stop::Asked { at_work: false }) => {
                     return self.tell(&id, "stops when its server runs again");
                 }
-                let error = refused(format!("the process of run {id} is gone"));
-                return Err(error.help("the next run of its pipeline settles what it had written").into());
+                Some(Stop::Asked { at_work: true }) => {}
             }
-            ask_to_stop(session.state(), &id, &self.reason)?;
             if self.no_wait {
                 return Ok(Exit::Done);
             }
+            let lock = run_lock(session.state(), &id);
             while FileLock::is_held(&lock)? {
                 SystemClock.sleep(LOOK).await;
             }
@@ -81,14 +78,6 @@ impl Cancel {
         })?;
         Ok(Exit::Done)
     }
-}
-
-/// Whether a run is one of a server, which goes on with it.
-async fn is_served(session: &Session, id: &RunId) -> anyhow::Result<bool> {
-    let Some(store) = history(session).await? else { return Ok(false) };
-    let events = store.load(id).await.map_err(StepError::from)?;
-    let accepted = RunState::fold(&events)?.accepted;
-    Ok(accepted.is_some_and(|accepted| accepted.origin.cause.is_served()))
 }
 
 async fn found(session: &Session, name: &str) -> anyhow::Result<RunSummary> {

@@ -1,7 +1,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::data::{DatasetId, SnapshotId};
+use crate::data::{DatasetId, RunId, SnapshotId};
 
 /// Who asked for a run, and how.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -19,6 +19,10 @@ pub struct Origin {
     /// What the one who asked over HTTP wants to be given and told, where that is not the usual.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply: Option<Box<Reply>>,
+    /// The runs of the same request that it comes after: it is begun when they are over, unless one of
+    /// them was cancelled.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub after: Vec<RunId>,
 }
 
 /// What the one who asked over HTTP wants to be given and told.

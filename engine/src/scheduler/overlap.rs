@@ -8,12 +8,39 @@ use crate::{
     context::Clock,
     data::{PipelineId, RunId},
     lock::{FileLock, ask_to_stop, asked_to_stop, run_lock},
+    pipeline::Overlap,
     step::StepError,
     store::{RunQuery, RunStore},
 };
 
 /// How often a run looks whether it is asked to stop, and who waits for it whether it has.
 pub const LOOK: Duration = Duration::from_millis(200);
+
+/// What a run does, by what it finds of its pipeline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Meets {
+    /// Nobody is there: it begins.
+    Nobody,
+    /// It waits for the others.
+    Waits,
+    /// It is left out.
+    IsLeftOut,
+    /// The others are asked to stop, and it waits until they have.
+    Replaces,
+}
+
+impl Overlap {
+    /// What becomes of a run; `busy` says whether another of its pipeline waits or is at work.
+    #[must_use]
+    pub const fn meets(self, busy: bool) -> Meets {
+        match (busy, self) {
+            (false, _) => Meets::Nobody,
+            (true, Self::Queue) => Meets::Waits,
+            (true, Self::Skip) => Meets::IsLeftOut,
+            (true, Self::Replace) => Meets::Replaces,
+        }
+    }
+}
 
 /// Asks the runs of a pipeline to stop that are at work, in any process, since before `began`.
 ///

@@ -3,7 +3,11 @@ use std::collections::BTreeMap;
 use frazil_engine::project::Project;
 use serde_json::{Value, json};
 
-use super::{Described, Process, described::links, input::PERIOD};
+use super::{
+    Described, Process,
+    described::{self, links},
+    input::PERIOD,
+};
 use crate::asked::Base;
 
 /// A process of the server itself.
@@ -77,11 +81,11 @@ impl Own {
         match self {
             Self::Sync => (
                 "Run what is selected",
-                "Runs pipelines, or the steps that datasets need, as `frazil run` does.",
+                "Runs pipelines, or the steps that datasets need, one after the other, as `frazil run` does. The job that is answered is the last of them and stands for all: what they gave stands in its results, and they are stopped with it.",
             ),
             Self::Backfill => (
                 "Run what lies in a range of periods",
-                "Runs what is selected for the periods that are asked for, as `frazil backfill` does.",
+                "Runs what is selected for the periods that are asked for, as `frazil backfill` does: one job after the other, as with `sync`.",
             ),
             Self::Plan => (
                 "What a run would do, and why",
@@ -125,11 +129,11 @@ impl Own {
     }
 
     /// The names of what it gives.
-    pub(crate) fn output_names(self) -> Vec<String> {
-        self.outputs().into_keys().collect()
+    pub(crate) fn output_names(self, project: &Project) -> Vec<String> {
+        self.outputs(project).into_keys().collect()
     }
 
-    pub(super) fn outputs(self) -> BTreeMap<String, Described> {
+    pub(super) fn outputs(self, project: &Project) -> BTreeMap<String, Described> {
         let outputs = match self {
             Self::Plan => vec![("plan", Described::output("The plan", json!({ "type": "object" })))],
             Self::Estimate => {
@@ -142,12 +146,10 @@ impl Own {
                 .into_iter()
                 .map(|(name, input)| (name, Described::output(input.title, input.schema)))
                 .collect(),
+            // What of it is given depends on what is selected.
             Self::Sync | Self::Backfill => {
-                let link = json!({ "type": "object", "required": ["href"], "properties": { "href": { "type": "string" } } });
-                vec![(
-                    "datasets",
-                    Described::output("The datasets that are written, each as a link of its own", link),
-                )]
+                let all = project.pipelines.values();
+                return all.flat_map(|pipeline| described::outputs(pipeline, project)).collect();
             }
         };
         outputs.into_iter().map(|(name, output)| (name.to_owned(), output)).collect()

@@ -8,7 +8,9 @@ use frazil_engine::{
     event::{Accepted, Event, RunEvent, RunState, RunStatus},
     lock::{FileLock, forget_stop, pipeline_lock, run_lock, scratch},
     pipeline::Pipeline,
-    scheduler::{Cancel, GRACE, Run, RunError, asked, drop_queued, end_dead, resume, settle_dead},
+    scheduler::{
+        Cancel, Follows, GRACE, Run, RunError, asked, drop_queued, end_dead, follows, resume, settle_dead,
+    },
     step::{ErrorKind, StepError},
     store::RunStoreError,
 };
@@ -26,7 +28,7 @@ pub(super) enum Became {
     Over,
     /// This process ends before it: the next one goes on with it.
     Left,
-    /// Another process is at work on its pipeline.
+    /// Another process is at work on its pipeline, or on what it comes after.
     Held,
     /// The log could not be read or written: to be tried again.
     Unwritten,
@@ -54,7 +56,7 @@ pub(super) async fn carry_out(inner: Arc<Inner>, waiting: Waiting, stop: Cancell
     }
     let became = match turn(&inner, waiting, cancel).await {
         Ok(became) => became,
-        Err(StepError::Cancelled) => Became::Left,
+        Err(StepError::Cancelled) if stop.is_cancelled() => Became::Left,
         Err(error) => {
             tracing::error!(run = %id, %error, "a run cannot go on for now");
             Became::Unwritten
@@ -106,6 +108,19 @@ async fn locked_turn(
 ) -> Result<Became, StepError> {
     let id = waiting.run;
     let Some(accepted) = state.accepted.clone() else { return Ok(Became::Over) };
+    if state.opened == 0 {
+        match follows(&*inner.store, &accepted.origin.after).await? {
+            Follows::Yes => {}
+            Follows::Later(before) => {
+                tracing::debug!(run = %id, %before, "a run that this one comes after is not over");
+                return Ok(Became::Held);
+            }
+            Follows::Never(before) => {
+                let why = format!("run {before}, which it comes after, was cancelled");
+                return inner.end(&id, &state, RunStatus::Cancelled, &why).await;
+            }
+        }
+    }
     let current = waiting.version.unwrap_or_else(|| inner.live.current());
     let Some(pipeline) = current.project.pipelines.get(&accepted.pipeline).map(Arc::clone) else {
         let why = format!("the pipeline `{}` is not there any more", accepted.pipeline);

@@ -1,7 +1,8 @@
-//! Who waits for a turn: the oldest first, one of each pipeline at a time. Plain data.
+//! Who waits for a turn: the oldest first, one of each pipeline at a time, and nobody before those that it
+//! comes after. Plain data.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, HashSet, VecDeque},
     sync::{Mutex, PoisonError},
 };
 
@@ -14,8 +15,8 @@ use crate::live::Current;
 pub(super) struct Waiting {
     pub(super) run: RunId,
     pub(super) pipeline: PipelineId,
-    /// Whether a process had begun it.
-    pub(super) begun: bool,
+    /// The runs that it comes after.
+    pub(super) after: Vec<RunId>,
     /// The files that it was accepted by, where this process accepted it.
     pub(super) version: Option<Current>,
 }
@@ -24,6 +25,8 @@ pub(super) struct Waiting {
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     lines: BTreeMap<PipelineId, Line>,
+    /// Runs that are not over: those that wait, and those that were taken and are not done.
+    open: HashSet<RunId>,
     /// Numbers those who come.
     next: u64,
     waiting: usize,
@@ -64,9 +67,9 @@ impl Queue {
         self.lines.get(pipeline).is_some_and(|line| !line.is_idle())
     }
 
-    /// Whether a run waits.
-    pub(super) fn is_waiting(&self, run: &RunId) -> bool {
-        self.lines.values().flat_map(|line| &line.waiting).any(|(_, waiting)| waiting.run == *run)
+    /// Those that wait.
+    pub(super) fn all_waiting(&self) -> Vec<RunId> {
+        self.lines.values().flat_map(|line| &line.waiting).map(|(_, waiting)| waiting.run.clone()).collect()
     }
 
     /// Somebody is about to come.
@@ -85,28 +88,35 @@ impl Queue {
 
     /// Somebody comes.
     pub(super) fn put(&mut self, waiting: Waiting) {
+        self.open.insert(waiting.run.clone());
         let line = self.lines.entry(waiting.pipeline.clone()).or_default();
         line.waiting.push_back((self.next, waiting));
         self.next += 1;
         self.waiting += 1;
     }
 
-    /// Whose turn it is, now at work; none while nobody may begin.
+    /// Whose turn it is, now at work; none while nobody may begin. Who waits for others is passed by those
+    /// of its pipeline that need not: else two could wait for each other.
     pub(super) fn take(&mut self) -> Option<(u64, Waiting)> {
-        let may = self.lines.values_mut().filter(|line| line.at_work.is_none() && !line.held);
-        let line = may.filter(|line| !line.waiting.is_empty()).min_by_key(|line| line.waiting[0].0)?;
-        let (place, waiting) = line.waiting.pop_front()?;
-        line.at_work = Some(waiting.run.clone());
-        self.waiting -= 1;
-        Some((place, waiting))
+        let Self { lines, open, waiting, .. } = self;
+        let may = |(_, waiting): &(u64, Waiting)| !waiting.after.iter().any(|run| open.contains(run));
+        let first = |line: &Line| line.waiting.iter().position(may);
+        let free = lines.values_mut().filter(|line| line.at_work.is_none() && !line.held);
+        let ready = free.filter_map(|line| Some((first(line)?, line)));
+        let (at, line) = ready.min_by_key(|(at, line)| line.waiting[*at].0)?;
+        let taken = line.waiting.remove(at)?;
+        line.at_work = Some(taken.1.run.clone());
+        *waiting -= 1;
+        Some(taken)
     }
 
-    /// The run of a pipeline that was at work is not any more.
-    pub(super) fn done(&mut self, pipeline: &PipelineId) {
-        if let Some(line) = self.lines.get_mut(pipeline) {
+    /// A run that was at work is not any more.
+    pub(super) fn done(&mut self, waiting: &Waiting) {
+        self.open.remove(&waiting.run);
+        if let Some(line) = self.lines.get_mut(&waiting.pipeline) {
             line.at_work = None;
         }
-        self.tidy(pipeline);
+        self.tidy(&waiting.pipeline);
     }
 
     /// Who was taken could not begin, as another process is at work on its pipeline: it waits in its
@@ -115,7 +125,8 @@ impl Queue {
         let line = self.lines.entry(waiting.pipeline.clone()).or_default();
         line.at_work = None;
         line.held = true;
-        line.waiting.push_front((place, waiting));
+        let at = line.waiting.partition_point(|(other, _)| *other < place);
+        line.waiting.insert(at, (place, waiting));
         self.waiting += 1;
     }
 
@@ -141,6 +152,7 @@ impl Queue {
             }
         }
         if let Some(pipeline) = found {
+            self.open.remove(run);
             self.tidy(&pipeline);
         }
     }

@@ -58,12 +58,6 @@ pub(crate) enum Uncancelled {
     Failed(#[from] StepError),
 }
 
-impl Uncancelled {
-    pub(super) fn fault(error: &dyn std::fmt::Display) -> Self {
-        Self::Failed(StepError::permanent(ErrorKind::Internal, error.to_string()))
-    }
-}
-
 impl From<RunStoreError> for Uncancelled {
     fn from(error: RunStoreError) -> Self {
         match error {

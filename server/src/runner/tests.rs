@@ -1,9 +1,14 @@
+mod order;
 mod restarts;
 mod stage;
 
 use std::time::Duration;
 
-use frazil_engine::{event::Phase, lock::ask_to_stop as ask};
+use frazil_engine::{
+    event::{Origin, Phase, RunStatus},
+    lock::{FileLock, ask_to_stop as ask, pipeline_lock, scratch},
+    scheduler::drop_queued,
+};
 use stage::*;
 
 use super::*;

@@ -15,12 +15,15 @@ use super::{
 /// How long a run waits whose log could not be written, until it is tried again.
 const PAUSE: Duration = Duration::from_secs(5);
 
+/// How often it is looked whether another process ended what waits here.
+const HEED: Duration = Duration::from_secs(1);
+
 /// How often runs are forgotten that are beyond what is kept.
 const FORGET: Duration = Duration::from_secs(60);
 
 /// Carries out runs until `stop`, then lets go of those at work.
 pub(super) async fn work(inner: Arc<Inner>, stop: CancellationToken) {
-    tokio::join!(begin(&inner, &stop), forget(&inner, &stop));
+    tokio::join!(begin(&inner, &stop), forget(&inner, &stop), heed(&inner, &stop));
 }
 
 async fn begin(inner: &Arc<Inner>, stop: &CancellationToken) {
@@ -55,7 +58,7 @@ async fn begin(inner: &Arc<Inner>, stop: &CancellationToken) {
                 };
                 let Some((place, waiting)) = running.remove(&id) else { continue };
                 match became {
-                    Became::Over | Became::Left => inner.queue().done(&waiting.pipeline),
+                    Became::Over | Became::Left => inner.queue().done(&waiting),
                     Became::Held => inner.queue().put_back(place, waiting),
                     Became::Unwritten => {
                         inner.at_work().remove(&waiting.run);
@@ -81,6 +84,19 @@ async fn forget(inner: &Arc<Inner>, stop: &CancellationToken) {
         tokio::select! {
             () = stop.cancelled() => return,
             () = inner.clock.sleep(FORGET) => {}
+        }
+    }
+}
+
+/// Notices what other processes end of what waits here, so that who listens is told before its turn.
+async fn heed(inner: &Arc<Inner>, stop: &CancellationToken) {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = inner.clock.sleep(HEED) => {}
+        }
+        if let Err(error) = inner.heed().await {
+            tracing::warn!(%error, "it cannot be looked what waits still");
         }
     }
 }

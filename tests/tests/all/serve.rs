@@ -7,6 +7,8 @@ mod access;
 mod addresses;
 #[path = "serve/callbacks.rs"]
 mod callbacks;
+#[path = "serve/cascade.rs"]
+mod cascade;
 #[path = "serve/datasets.rs"]
 mod datasets;
 #[path = "serve/deploy.rs"]

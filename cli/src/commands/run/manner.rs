@@ -101,9 +101,10 @@ impl Manner {
             settle(session, job, &services, cancel).await?;
             still_holds(session, job).await?;
         }
-        let mut ran = Vec::new();
+        let mut ran: Vec<Ran> = Vec::new();
         for job in jobs {
-            if cancelled(cancel) {
+            let follows = |before: &Ran| !before.state.finished.is_some_and(|(it, _)| it.stops_what_follows());
+            if cancelled(cancel) || !ran.last().is_none_or(follows) {
                 break;
             }
             ran.push(self.one(session, job, &services, cancel, &progress).await?);
@@ -111,7 +112,7 @@ impl Manner {
         drop(locks);
         progress.done();
         let written =
-            ran.iter().flat_map(|ran: &Ran| report::written(&ran.state)).collect::<BTreeMap<_, _>>();
+            ran.iter().flat_map(|ran| report::written(&ran.state)).collect::<BTreeMap<_, _>>();
         self.report(session, &ran, &written).await?;
         Ok(report::exit(ran.iter().map(|ran| &ran.state)))
     }

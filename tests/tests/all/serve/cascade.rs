@@ -1,0 +1,55 @@
+//! What is asked for as one is done one after the other.
+
+use frazil_tests::serving::Serving;
+use serde_json::{Value, json};
+
+use super::stand::Stand;
+
+fn jobs_of(serving: &Serving, status: &Value) -> Vec<Value> {
+    let links = status["links"].as_array().unwrap().iter();
+    let beside = links.filter(|link| link["title"] == "Made by the same request");
+    let jobs = beside.map(|link| serving.get(link["href"].as_str().unwrap()).expect(200).json());
+    jobs.chain([status.clone()]).collect()
+}
+
+#[test]
+fn what_is_selected_is_run_in_order_and_is_one_job_for_who_asked() {
+    let stand = Stand::new();
+    let serving = stand.serve();
+    let described = serving.get("/processes/sync").expect(200).json();
+    let named: Vec<&String> = described["outputs"].as_object().unwrap().keys().collect();
+    assert_eq!(named, ["dem", "pop", "snow"]);
+    let sync = |body: Value| {
+        let headers = [("Content-Type", "application/json"), ("Prefer", "wait=30")];
+        serving.ask("POST", "/processes/sync/execution", &headers, body.to_string().as_bytes())
+    };
+    sync(json!({ "inputs": { "select": "elevation" }, "outputs": { "datasets": {} } })).is(400);
+
+    let select = json!(["elevation", "snow_daily+"]);
+    let body = json!({ "inputs": { "select": select, "params": { "end": "2024-01-04" } } });
+    let made = sync(body).expect(201);
+    let status = made.json();
+    assert_eq!(status["status"], "successful", "{status}");
+    let jobs = jobs_of(&serving, &status);
+    assert_eq!(jobs.len(), 3, "{status}");
+    assert_eq!(jobs.last().unwrap()["processID"], "maps", "what hangs from the others comes last");
+    for pair in jobs.windows(2) {
+        let (ended, began) = (&pair[0]["finished"], &pair[1]["started"]);
+        assert!(ended.as_str().unwrap() <= began.as_str().unwrap(), "{jobs:#?}");
+    }
+    let results = serving.get(&format!("{}/results", made.header("location").unwrap())).expect(200).json();
+    assert_eq!(results.as_object().unwrap().keys().collect::<Vec<_>>(), ["dem", "snow"]);
+    let snow = serving.get("/datasets/snow").expect(200).json();
+    assert!(snow.to_string().contains(results["snow"]["frazil:snapshot"].as_str().unwrap()), "the last state");
+    // A list knows how long each took.
+    let listed = serving.get("/jobs?maxDuration=600").expect(200).json();
+    for job in listed["jobs"].as_array().unwrap() {
+        let same = jobs.iter().find(|one| one["jobID"] == job["jobID"]).unwrap();
+        assert_eq!((&job["started"], &job["finished"]), (&same["started"], &same["finished"]), "{job}");
+    }
+
+    let one = json!({ "inputs": { "select": ["elevation", "snow_daily+"] }, "outputs": { "dem": {} } });
+    let made = sync(one).expect(201);
+    let results = serving.get(&format!("{}/results", made.header("location").unwrap())).expect(200).json();
+    assert_eq!(results.as_object().unwrap().keys().collect::<Vec<_>>(), ["dem"]);
+}
