@@ -49,7 +49,9 @@ impl Cancel {
                 Some(Stop::Dropped) | None => return self.tell(&id, RunStatus::Cancelled.name()),
                 Some(Stop::Dead) => {
                     let error = refused(format!("the process of run {id} is gone"));
-                    return Err(error.help("the next run of its pipeline settles what it had written").into());
+                    return Err(error
+                        .help("the next run of its pipeline settles what it had written")
+                        .into());
                 }
                 Some(Stop::Asked { at_work: false }) => {
                     return self.tell(&id, "stops when its server runs again");

@@ -113,7 +113,9 @@ pub async fn follows(store: &dyn RunStore, after: &[RunId]) -> Result<Follows, R
         match store.summary(before).await {
             Ok(summary) => match summary.finished {
                 None => return Ok(Follows::Later(before.clone())),
-                Some((status, _)) if status.stops_what_follows() => return Ok(Follows::Never(before.clone())),
+                Some((status, _)) if status.stops_what_follows() => {
+                    return Ok(Follows::Never(before.clone()));
+                }
                 Some(_) => {}
             },
             Err(RunStoreError::NoRun(_)) => {}

@@ -103,7 +103,8 @@ impl Manner {
         }
         let mut ran: Vec<Ran> = Vec::new();
         for job in jobs {
-            let follows = |before: &Ran| !before.state.finished.is_some_and(|(it, _)| it.stops_what_follows());
+            let follows =
+                |before: &Ran| !before.state.finished.is_some_and(|(it, _)| it.stops_what_follows());
             if cancelled(cancel) || !ran.last().is_none_or(follows) {
                 break;
             }
@@ -111,8 +112,7 @@ impl Manner {
         }
         drop(locks);
         progress.done();
-        let written =
-            ran.iter().flat_map(|ran| report::written(&ran.state)).collect::<BTreeMap<_, _>>();
+        let written = ran.iter().flat_map(|ran| report::written(&ran.state)).collect::<BTreeMap<_, _>>();
         self.report(session, &ran, &written).await?;
         Ok(report::exit(ran.iter().map(|ran| &ran.state)))
     }

@@ -40,7 +40,10 @@ fn what_is_selected_is_run_in_order_and_is_one_job_for_who_asked() {
     let results = serving.get(&format!("{}/results", made.header("location").unwrap())).expect(200).json();
     assert_eq!(results.as_object().unwrap().keys().collect::<Vec<_>>(), ["dem", "snow"]);
     let snow = serving.get("/datasets/snow").expect(200).json();
-    assert!(snow.to_string().contains(results["snow"]["frazil:snapshot"].as_str().unwrap()), "the last state");
+    assert!(
+        snow.to_string().contains(results["snow"]["frazil:snapshot"].as_str().unwrap()),
+        "the last state"
+    );
     // A list knows how long each took.
     let listed = serving.get("/jobs?maxDuration=600").expect(200).json();
     for job in listed["jobs"].as_array().unwrap() {
