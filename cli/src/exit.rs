@@ -1,8 +1,8 @@
 //! Exit codes, the same for every command.
 
-use std::io::Write;
-
 use frazil_engine::step::{ErrorKind, StepError};
+
+use crate::render;
 
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,7 +115,7 @@ pub(crate) fn report(error: &anyhow::Error) -> Exit {
         text.push_str(&format!("help: {help}\n"));
     }
     // Stderr may be closed; the code still tells.
-    drop(std::io::stderr().write_all(text.as_bytes()));
+    drop(render::wrong(&text));
     if error.downcast_ref::<Usage>().is_some() {
         return Exit::Usage;
     }

@@ -101,7 +101,10 @@ fn log(globals: &Globals) {
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
     match globals.log_format {
         LogFormat::Human => log.init(),
-        LogFormat::Json => log.json().flatten_event(true).init(),
+        LogFormat::Json => {
+            render::note_as_json();
+            log.json().flatten_event(true).init();
+        }
     }
 }
 

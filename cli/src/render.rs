@@ -4,10 +4,15 @@ pub(crate) mod machines;
 pub(crate) mod progress;
 pub(crate) mod table;
 
-use std::io::{self, IsTerminal};
+use std::{
+    io::{self, IsTerminal},
+    sync::OnceLock,
+};
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet, renderer::DecorStyle};
+use chrono::{SecondsFormat, Utc};
 use frazil_engine::diagnostic::{Diagnostic, Label, Severity, Sources};
+use serde_json::json;
 
 use crate::Color;
 
@@ -77,7 +82,30 @@ pub(crate) fn out(text: &str) -> io::Result<()> {
     io::Write::write_all(&mut io::stdout().lock(), text.as_bytes())
 }
 
+/// Set once where all that goes to stderr is read by machines, a JSON object per line.
+static LINES: OnceLock<()> = OnceLock::new();
+
+/// From now on what goes to stderr is written as lines of the log are.
+pub(crate) fn note_as_json() {
+    LINES.get_or_init(|| ());
+}
+
 /// Prints everything else to stderr.
 pub(crate) fn note(text: &str) -> io::Result<()> {
-    io::Write::write_all(&mut io::stderr().lock(), text.as_bytes())
+    said("INFO", text)
+}
+
+/// Prints what went wrong in the end to stderr.
+pub(crate) fn wrong(text: &str) -> io::Result<()> {
+    said("ERROR", text)
+}
+
+fn said(level: &str, text: &str) -> io::Result<()> {
+    let mut stderr = io::stderr().lock();
+    if LINES.get().is_none() {
+        return io::Write::write_all(&mut stderr, text.as_bytes());
+    }
+    let at = Utc::now().to_rfc3339_opts(SecondsFormat::Micros, true);
+    let line = json!({ "timestamp": at, "level": level, "message": text.trim_end(), "target": "frazil" });
+    io::Write::write_all(&mut stderr, format!("{line}\n").as_bytes())
 }
