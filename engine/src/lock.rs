@@ -2,6 +2,7 @@
 
 use std::{
     fs::{File, OpenOptions, TryLockError},
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -20,7 +21,7 @@ const LOOK: Duration = Duration::from_millis(100);
 /// A file that this process has locked, until it is dropped.
 #[derive(Debug)]
 pub struct FileLock {
-    _file: File,
+    file: File,
     path: PathBuf,
 }
 
@@ -39,7 +40,7 @@ impl FileLock {
         }
         let file = OpenOptions::new().create(true).truncate(false).write(true).open(path).map_err(failed)?;
         match file.try_lock() {
-            Ok(()) => Ok(Some(Self { _file: file, path: path.to_owned() })),
+            Ok(()) => Ok(Some(Self { file, path: path.to_owned() })),
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(failed(error)),
         }
@@ -88,6 +89,14 @@ impl FileLock {
             Err(TryLockError::WouldBlock) => Ok(true),
             Err(TryLockError::Error(error)) => Err(failed(error)),
         }
+    }
+
+    /// Whether the file has its name still: where that was taken away, others lock a new one.
+    #[must_use]
+    pub fn stands(&self) -> bool {
+        let names = |about: std::fs::Metadata| (about.dev(), about.ino());
+        let (held, named) = (self.file.metadata(), std::fs::metadata(&self.path));
+        held.is_ok_and(|held| named.is_ok_and(|named| names(held) == names(named)))
     }
 
     /// Lets go and removes the file. Who opened it before finds a lock on a file without a name,
@@ -207,10 +216,15 @@ mod tests {
         cancel.cancel();
         let stopped = FileLock::take(&path, &*clock, &cancel, || {}).await;
         assert_eq!(stopped.unwrap_err(), StepError::Cancelled);
-        assert!(FileLock::is_held(&path).unwrap());
+        assert!(FileLock::is_held(&path).unwrap() && second.stands());
         second.remove();
         assert!(!path.exists());
         assert!(!FileLock::is_held(&path).unwrap());
         assert!(!path.exists(), "looking makes nothing");
+        let third = FileLock::try_take(&path).unwrap().unwrap();
+        std::fs::remove_file(&path).unwrap();
+        assert!(!third.stands(), "its name is free");
+        let fourth = FileLock::try_take(&path).unwrap().unwrap();
+        assert!(fourth.stands() && !third.stands(), "another has it");
     }
 }

@@ -13,6 +13,7 @@ use frazil_engine::{
     context::Scope,
     data::{InvalidId, PipelineId},
     dataset::DatasetInfo,
+    lock::FileLock,
     project::{Project, Watched},
     registry::Registry,
     step::StepError,
@@ -57,6 +58,8 @@ pub struct Site {
     pub has_waited: bool,
     /// Step types by name.
     pub registry: Arc<Registry>,
+    /// The turn on the state folder: held as long as anything is done.
+    pub turn: FileLock,
 }
 
 /// What all answers are made from.
@@ -83,6 +86,8 @@ pub(crate) struct App {
     /// Tells callers apart.
     pub(crate) gate: Gate,
     pub(crate) health: Health,
+    /// What makes this process the one that works on the state.
+    pub(crate) turn: Arc<FileLock>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) traces: Traces,
     pub(crate) notifier: Notifier,
@@ -93,7 +98,8 @@ impl App {
     pub(crate) fn new(
         live: Arc<Live>,
         runner: Runner,
-        traces: Traces,
+        turn: FileLock,
+        (traces, metrics): (Traces, Arc<Metrics>),
         is_loopback: bool,
         stop: CancellationToken,
     ) -> Result<Self, InvalidId> {
@@ -109,7 +115,8 @@ impl App {
             answer_within: live.project().config.serve.limits.answer.to_std(),
             gate: Gate::new(&live.project().config.state, is_loopback),
             health: Health::default(),
-            metrics: Arc::default(),
+            turn: Arc::new(turn),
+            metrics,
             traces,
             notifier: Notifier::new(Arc::clone(&live)),
             live,

@@ -26,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     live::{Current, Live},
+    metrics::Metrics,
     runner::{Change, Refusal, Runner, Submission},
 };
 
@@ -60,6 +61,7 @@ pub(crate) struct Triggers {
     /// What each trigger has seen last.
     pub(crate) seen: Seen,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) metrics: Arc<Metrics>,
 }
 
 impl Triggers {

@@ -51,6 +51,7 @@ pub use app::Site;
 pub use auth::{Minted, digest, mint};
 use clock::Triggers;
 use frazil_engine::{context::SystemClock, store::Seen};
+use metrics::Metrics;
 use runner::Runner;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -75,16 +76,19 @@ pub async fn serve(site: Site, listener: TcpListener, stop: CancellationToken) -
     let config = Arc::clone(&live.project().config);
     let limits = config.serve.limits.clone();
     let runner = Runner::open(Arc::clone(&live), site.registry).await.map_err(io::Error::other)?;
+    let metrics = Arc::<Metrics>::default();
     let triggers = Triggers {
         live: Arc::clone(&live),
         starter: Arc::new(runner.clone()),
         seen: Seen::in_folder(&config.state),
         clock: Arc::new(SystemClock),
+        metrics: Arc::clone(&metrics),
     };
     let (traces, sending) = Traces::of_environment();
-    let app = app::App::new(Arc::clone(&live), runner.clone(), traces, is_loopback, stop.clone())
-        .map_err(io::Error::other)?;
-    let app = Arc::new(app);
+    let measures = (traces, metrics);
+    let app =
+        app::App::new(Arc::clone(&live), runner.clone(), site.turn, measures, is_loopback, stop.clone());
+    let app = Arc::new(app.map_err(io::Error::other)?);
     let router = layers::dress(&app::routes(), &app, &limits);
     // Who watches runs stays until the last has settled, and who sends until the last was told.
     let (settled, told) = (CancellationToken::new(), CancellationToken::new());

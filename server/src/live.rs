@@ -38,7 +38,7 @@ pub(crate) struct Behind {
     pub(crate) files: Vec<String>,
     /// What is wrong, a line each: file, line, code, message.
     pub(crate) problems: Vec<String>,
-    /// When that was found.
+    /// Since when that is so.
     #[schemars(with = "Option<String>")]
     pub(crate) since: Option<DateTime<Utc>>,
 }
@@ -77,7 +77,6 @@ impl Live {
     }
 
     /// What of the files is not at work as it is written; mostly nothing.
-    #[expect(dead_code, reason = "who tells of the server's health takes this away")]
     pub(crate) fn behind(&self) -> Arc<Behind> {
         Arc::clone(&self.behind.read().unwrap_or_else(PoisonError::into_inner))
     }
@@ -118,7 +117,7 @@ impl Live {
     /// Reads the files again at once and takes what is good of them; whether anything had changed.
     pub(crate) async fn reload(&self) -> bool {
         let Some(Some(found)) = self.files(Watched::reread).await else { return false };
-        let behind = Behind::of(&found);
+        let behind = Behind::of(&found, self.behind().since);
         for line in &behind.problems {
             tracing::warn!("{line}");
         }
@@ -165,14 +164,16 @@ impl Current {
 }
 
 impl Behind {
-    fn of(found: &Reread) -> Self {
+    /// `since`: since when something was behind already.
+    fn of(found: &Reread, since: Option<DateTime<Utc>>) -> Self {
         let errors = found.problems.iter().filter(|problem| problem.severity == Severity::Error);
         let mut problems: Vec<_> = errors.map(|problem| line(problem, &found.sources)).collect();
         if found.moves_state {
             problems
                 .push("`state` was changed, which takes effect when the server is started anew".to_owned());
         }
-        let since = (!found.behind.is_empty()).then(Utc::now);
+        let is_behind = !found.behind.is_empty() || found.moves_state;
+        let since = is_behind.then(|| since.unwrap_or_else(Utc::now));
         Self { files: found.behind.clone(), problems, since }
     }
 }

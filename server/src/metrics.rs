@@ -18,13 +18,14 @@ use frazil_engine::{
 };
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
-    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
     registry::{Registry, Unit},
 };
 
 use crate::{
     api::{Operation, Role, Routes},
     app::App,
+    health,
     problem::Problem,
 };
 
@@ -33,6 +34,10 @@ const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=
 
 /// Upper ends of the times of answers, in seconds: from what lies in memory to what waits for a store.
 const ANSWERS: [f64; 12] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.25, 1.0, 2.5, 10.0, 60.0];
+
+/// Upper ends of how late lines of cron start runs, in seconds: from what a look at the clock takes, over what
+/// they are spread by, to what was missed.
+const LATENESS: [f64; 8] = [1.0, 2.0, 5.0, 30.0, 300.0, 1_800.0, 3_600.0, 86_400.0];
 
 /// Upper ends of the times of runs, in seconds: from a look that found nothing to a day.
 const RUNS: [f64; 9] = [1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3_600.0, 14_400.0, 86_400.0];
@@ -81,6 +86,9 @@ pub(crate) struct Metrics {
     at_work: Gauge,
     behind: Family<OfDataset, Gauge>,
     late: Family<OfDataset, Gauge>,
+    started: Family<OfPipeline, Histogram, fn() -> Histogram>,
+    files_behind: Gauge,
+    leader: Gauge,
 }
 
 impl Default for Metrics {
@@ -99,6 +107,9 @@ impl Default for Metrics {
             at_work: Gauge::default(),
             behind: Family::default(),
             late: Family::default(),
+            started: Family::new_with_constructor(|| Histogram::new(LATENESS)),
+            files_behind: Gauge::default(),
+            leader: Gauge::default(),
         };
         new.register();
         new
@@ -122,6 +133,16 @@ impl Metrics {
         all.register_with_unit("dataset_behind", what, Unit::Seconds, self.behind.clone());
         let what = "Whether a dataset is later than its block allows";
         all.register("dataset_late", what, self.late.clone());
+        let what = "From the instant that a line of cron names to the acceptance of its run";
+        all.register_with_unit("cron_lateness", what, Unit::Seconds, self.started.clone());
+        all.register(
+            "files_behind",
+            "Files that are not at work as they are written",
+            self.files_behind.clone(),
+        );
+        all.register("leader", "Whether this process alone works on the state", self.leader.clone());
+        let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
+        all.register("build", "What is at work here", build);
     }
 
     /// A run ended.
@@ -151,6 +172,11 @@ impl Metrics {
         self.late.get_or_create(&of).set(is_late.into());
     }
 
+    /// A line of cron started a run, so many seconds after the instant that it names.
+    pub(crate) fn started(&self, pipeline: &PipelineId, late: f64) {
+        self.started.get_or_create(&OfPipeline { pipeline: pipeline.to_string() }).observe(late);
+    }
+
     /// Forgets how datasets stood, as files may have changed since.
     pub(crate) fn unknown(&self) {
         self.behind.clear();
@@ -158,8 +184,15 @@ impl Metrics {
     }
 
     /// All of it as text.
-    fn text(&self, queued: usize, at_work: usize) -> Result<String, std::fmt::Error> {
+    pub(crate) fn text(
+        &self,
+        (queued, at_work): (usize, usize),
+        files_behind: usize,
+        leads: bool,
+    ) -> Result<String, std::fmt::Error> {
         let number = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
+        self.files_behind.set(number(files_behind));
+        self.leader.set(leads.into());
         self.queued.set(number(queued));
         self.at_work.set(number(at_work));
         let mut text = String::new();
@@ -179,8 +212,8 @@ pub(crate) fn routes() -> Routes {
 }
 
 async fn read(State(app): State<Arc<App>>) -> Result<Response, Problem> {
-    let (queued, at_work) = app.runner.load();
-    match app.metrics.text(queued, at_work) {
+    let (files_behind, leads) = (app.live.behind().files.len(), health::leads(&app).await);
+    match app.metrics.text(app.runner.load(), files_behind, leads) {
         Ok(text) => Ok(([(header::CONTENT_TYPE, OPENMETRICS)], text).into_response()),
         Err(error) => {
             tracing::error!(%error, "metrics cannot be written");

@@ -18,7 +18,8 @@ const DOCUMENT_AT_MOST: usize = 8 << 20;
 
 /// Resources that are written as JSON alone: how their paths begin, how many segments they have, and
 /// their pages.
-const DRESSED: [(&str, usize, &str); 4] = [
+const DRESSED: [(&str, usize, &str); 5] = [
+    ("health", 1, "health.html"),
     ("processes", 1, "processes.html"),
     ("processes", 2, "process.html"),
     ("jobs", 1, "jobs.html"),
@@ -35,6 +36,7 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
         ("dataset.html", include_str!("../templates/dataset.html")),
         ("datasets.html", include_str!("../templates/datasets.html")),
         ("group.html", include_str!("../templates/group.html")),
+        ("health.html", include_str!("../templates/health.html")),
         ("job.html", include_str!("../templates/job.html")),
         ("jobs.html", include_str!("../templates/jobs.html")),
         ("landing.html", include_str!("../templates/landing.html")),
@@ -80,7 +82,7 @@ pub(crate) async fn dress(State(app): State<Arc<App>>, mut request: Request, nex
     let response = next.run(request).await;
     let media = response.headers().get(header::CONTENT_TYPE).and_then(|media| media.to_str().ok());
     let name = match (media.unwrap_or_default(), name) {
-        ("application/json", Some(name)) if response.status() == StatusCode::OK => name,
+        ("application/json", Some(name)) => name,
         ("application/problem+json", _) => "problem.html",
         _ => return response,
     };

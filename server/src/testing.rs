@@ -5,6 +5,7 @@ use std::{path::Path, sync::Arc};
 use chrono::{DateTime, Utc};
 use frazil_engine::{
     context::EnvSecrets,
+    lock::{FileLock, serve_lock},
     project::{LoadOptions, load},
     store::RunSummary,
 };
@@ -21,7 +22,9 @@ pub(crate) async fn app(folder: &Path) -> Arc<App> {
     let secrets = EnvSecrets::new(folder.to_owned(), project.config.secrets.clone());
     let live = Arc::new(Live::new(Arc::new(project), Arc::new(secrets)));
     let runner = Runner::open(Arc::clone(&live), registry).await.unwrap();
-    Arc::new(App::new(live, runner, Traces::none(), true, CancellationToken::new()).unwrap())
+    let turn = FileLock::try_take(&serve_lock(&live.project().config.state)).unwrap().unwrap();
+    let measures = (Traces::none(), Arc::default());
+    Arc::new(App::new(live, runner, turn, measures, true, CancellationToken::new()).unwrap())
 }
 
 /// A run in a list.

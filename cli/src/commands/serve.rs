@@ -5,7 +5,6 @@ mod turn;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use anyhow::Context as _;
-use chrono::Utc;
 use clap::Args;
 use frazil_engine::{scheduler::Cancel, step::StepError, store::Tokens};
 use frazil_server::Site;
@@ -13,7 +12,7 @@ use serde_json::json;
 use turn::Turn;
 
 use crate::{
-    Format, FormatArg, Globals, LogFormat,
+    Format, FormatArg, Globals,
     exit::{Exit, Usage},
     render,
     session::{Session, runtime},
@@ -50,16 +49,11 @@ impl Serve {
             let signals = Signals::listen(cancel.clone())?;
             let turn = signals.during(Turn::take(session.state(), self.format.format, &cancel)).await?;
             let Some(turn) = turn else { return Ok(signals.exit().unwrap_or(Exit::Done)) };
-            let site = Site { files, has_waited: turn.has_waited, registry: session.registry };
             let listener = turn.listen(listen).await?;
+            let Turn { lock, has_waited } = turn;
+            let site = Site { files, has_waited, registry: session.registry, turn: lock };
             let address = listener.local_addr().context("cannot tell where it listens")?;
             match self.format.format {
-                Format::Human if globals.log_format == LogFormat::Json => {
-                    // As the lines of the log around it.
-                    let line = json!({ "timestamp": Utc::now(), "level": "INFO", "message": "listening",
-                                       "url": format!("http://{address}") });
-                    render::note(&format!("{line}\n"))?;
-                }
                 Format::Human => render::note(&format!("listening on http://{address}\n"))?,
                 Format::Json => {
                     let line = json!({ "v": 1, "event": "listening", "url": format!("http://{address}") });

@@ -151,7 +151,9 @@ impl Slot {
             let cause = Cause::Cron { line: line.clone(), scheduled: *at };
             match triggers.start((&self.pipeline, &self.trigger), *at, overlap, cause).await {
                 Started::Run(run) => {
-                    tracing::info!(%pipeline, trigger = %line, %run, scheduled = %at, "started")
+                    tracing::info!(%pipeline, trigger = %line, %run, scheduled = %at, "started");
+                    let late = (triggers.clock.now() - at).to_std().unwrap_or_default();
+                    triggers.metrics.started(pipeline, late.as_secs_f64());
                 }
                 Started::Not(why) => {
                     tracing::warn!(%pipeline, trigger = %line, scheduled = %at, %why, "a start is left out");

@@ -165,7 +165,7 @@ impl Stage {
     fn triggers(&self, clock: Arc<dyn Clock>) -> Triggers {
         let state = self.folder.path().join(".frazil");
         let starter = Arc::clone(&self.book) as Arc<dyn Starter>;
-        Triggers { live: self.live(), starter, seen: Seen::in_folder(&state), clock }
+        Triggers { live: self.live(), starter, seen: Seen::in_folder(&state), clock, metrics: Arc::default() }
     }
 
     /// A server at work while the clock shows these instants, one at each look.
@@ -252,6 +252,30 @@ async fn what_cannot_be_taken_on_is_tried_again() {
     let second = |second: i64| at("2026-03-01T05:59:58Z") + chrono::TimeDelta::seconds(second);
     stage.serve(&(0..30).map(second).collect::<Vec<_>>()).await;
     assert_eq!(stage.book.instants("rain"), [at("2026-03-01T06:00:00Z")]);
+}
+
+#[tokio::test]
+async fn how_late_a_line_starts_is_measured_from_the_instant_that_it_names() {
+    let stage = Stage::new(&[("rain", "  - { cron: \"0 6 * * *\", missed: all }\n")]);
+    stage.serve(&[at("2026-03-01T05:00:00Z"), at("2026-03-01T05:00:01Z")]).await;
+    *stage.book.full.lock().unwrap() = 1;
+    let looks =
+        ["2026-03-02T05:59:59Z", "2026-03-02T06:00:01Z", "2026-03-02T06:00:07Z", "2026-03-02T06:00:08Z"];
+    let stop = CancellationToken::new();
+    let script = looks.iter().rev().map(|look| at(look)).collect();
+    let triggers = stage.triggers(Arc::new(Scripted(Mutex::new(script), stop.clone())));
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = cron::work(&triggers) => {}
+    }
+    // That of the day before, and one that came on time to a queue that was full.
+    assert_eq!(stage.book.runs().len(), 2);
+    let text = triggers.metrics.text((0, 0), 0, true).unwrap();
+    let has = |line: &str| assert!(text.lines().any(|found| found == line), "{line}: {text}");
+    has("frazil_cron_lateness_seconds_count{pipeline=\"rain\"} 2");
+    has("frazil_cron_lateness_seconds_bucket{le=\"5.0\",pipeline=\"rain\"} 0");
+    has("frazil_cron_lateness_seconds_bucket{le=\"30.0\",pipeline=\"rain\"} 1");
+    has("frazil_cron_lateness_seconds_bucket{le=\"86400.0\",pipeline=\"rain\"} 1");
 }
 
 /// A server that dies at any moment, between taking on a run and noting it too.

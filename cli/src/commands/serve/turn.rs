@@ -20,9 +20,9 @@ const PORT: Duration = Duration::from_secs(5);
 /// How often it is tried.
 const AGAIN: Duration = Duration::from_millis(50);
 
-/// A turn on a state folder, until it is dropped; the system lets go of it when the process dies.
+/// A turn on a state folder; the system lets go of it when the process dies.
 pub(super) struct Turn {
-    _lock: FileLock,
+    pub(super) lock: FileLock,
     /// Whether another server had it before.
     pub(super) has_waited: bool,
 }
@@ -47,7 +47,7 @@ impl Turn {
             }
         };
         match FileLock::take(&serve_lock(state), &SystemClock, &cancel.token, waiting).await {
-            Ok(lock) => Ok(Some(Self { _lock: lock, has_waited })),
+            Ok(lock) => Ok(Some(Self { lock, has_waited })),
             Err(StepError::Cancelled) => Ok(None),
             Err(error) => Err(error.into()),
         }

@@ -3,13 +3,16 @@
 
 use std::{
     io::{BufRead, BufReader},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Stdio},
     time::{Duration, Instant},
 };
 
 use chrono::{TimeDelta, Utc};
-use frazil_engine::store::Seen;
+use frazil_engine::{
+    lock::{FileLock, serve_lock},
+    store::Seen,
+};
 use frazil_tests::{rainfall::Rainfall, sandbox::Sandbox, serving::Serving};
 use serde_json::Value;
 
@@ -39,7 +42,7 @@ fn runs(sandbox: &Sandbox, pipeline: &str) -> Vec<Value> {
     runs
 }
 
-fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub(super) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let began = Instant::now();
     loop {
         if let Some(found) = look() {
@@ -65,18 +68,31 @@ fn seen(state: &Path) -> Vec<(String, String)> {
     all.into_iter().map(|((pipeline, trigger), seen)| (format!("{pipeline} {trigger}"), seen)).collect()
 }
 
-#[test]
-fn what_was_missed_starts_once_and_is_not_started_again() {
-    let rainfall = Rainfall::of_days(3);
+/// Notes up to when a line of cron is settled, as a server does.
+fn note(state: &Path, trigger: &str, until: &str) {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let seen = Seen::in_folder(state);
+    runtime.block_on(seen.note(&"rainfall".parse().unwrap(), trigger, until)).unwrap();
+}
+
+/// The rainfall of some days by a line of cron that fires at midnight.
+fn nightly(days: u32) -> (Rainfall, &'static str) {
+    let rainfall = Rainfall::of_days(days);
     let path = rainfall.sandbox.path("pipelines/rainfall.yaml");
     let text = std::fs::read_to_string(&path).unwrap();
     let text =
         text.replace("- cron: \"30 6 * * *\"", "- { cron: \"0 0 * * *\", params: { end: \"2024-01-03\" } }");
     std::fs::write(&path, text).unwrap();
+    (rainfall, "0 0 * * * with end=\"2024-01-03\"")
+}
+
+#[test]
+fn what_was_missed_starts_once_and_is_not_started_again() {
+    let (rainfall, trigger) = nightly(3);
     let state = rainfall.sandbox.path(".frazil");
     let serving = Serving::start(&rainfall.sandbox);
     let (name, since) = until("the trigger is known", || seen(&state).pop());
-    assert_eq!(name, "rainfall 0 0 * * * with end=\"2024-01-03\"");
+    assert_eq!(name, format!("rainfall {trigger}"));
     assert!(since.parse::<chrono::DateTime<Utc>>().unwrap() > Utc::now() - TimeDelta::minutes(1));
     assert!(runs(&rainfall.sandbox, "rainfall").is_empty(), "what is new begins now");
     drop(serving);
@@ -84,12 +100,7 @@ fn what_was_missed_starts_once_and_is_not_started_again() {
     // As if nothing had run for a week.
     let midnight = Utc::now().date_naive().and_hms_opt(0, 0, 0).unwrap().and_utc();
     let before = (Utc::now() - TimeDelta::days(7)).to_rfc3339();
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let note = async {
-        let trigger = name.trim_start_matches("rainfall ");
-        Seen::in_folder(&state).note(&"rainfall".parse().unwrap(), trigger, &before).await
-    };
-    runtime.block_on(note).unwrap();
+    note(&state, trigger, &before);
     for _ in 0..2 {
         let serving = Serving::start(&rainfall.sandbox);
         let found = until_done(&rainfall.sandbox, "rainfall", 1);
@@ -181,4 +192,45 @@ fn a_second_server_stands_by_and_takes_over_when_the_first_is_killed() {
     let told = std::process::Command::new("kill").args(["-TERM", &third.0.id().to_string()]).status();
     assert!(told.unwrap().success());
     assert_eq!(third.0.wait().unwrap().code(), Some(143));
+}
+
+/// Each file of a folder with its content.
+fn content(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut found: Vec<_> = entries
+        .flat_map(|path| {
+            if path.is_dir() { content(&path) } else { vec![(path.clone(), std::fs::read(&path).unwrap())] }
+        })
+        .collect();
+    found.sort();
+    found
+}
+
+/// With a line of cron that missed a week, a dataset that is late and runs to be forgotten, one that leads
+/// would do something at once.
+#[test]
+fn one_that_stands_by_does_nothing_until_its_turn_comes() {
+    let (rainfall, trigger) = nightly(3);
+    let path = rainfall.sandbox.path("frazil.yaml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let more = "notify: [ { when: [late, failed, recovered], webhook: \"http://127.0.0.1:9/\" } ]\nhistory: { runs: 1 }\n";
+    std::fs::write(path, format!("{text}\n{more}")).unwrap();
+    for _ in 0..2 {
+        rainfall.sandbox.succeed(&["run", "rainfall", "--param", "end=2024-01-01"]);
+    }
+    let state = rainfall.sandbox.path(".frazil");
+    let week = (Utc::now() - TimeDelta::days(7)).to_rfc3339();
+    note(&state, trigger, &week);
+    let lock = FileLock::try_take(&serve_lock(&state)).unwrap().unwrap();
+    let mut standby = Second::start(&rainfall.sandbox);
+    assert_eq!(standby.says()["event"], "standing-by");
+    let before = content(&state);
+    // Longer than it takes one that leads to begin all of it.
+    for _ in 0..5 {
+        rainfall.sandbox.succeed(&["check"]);
+        assert!(content(&state) == before, "something was done");
+    }
+    drop(lock);
+    assert_eq!(standby.says()["event"], "listening");
+    until("it starts what was missed", || seen(&state).into_iter().find(|(_, until)| *until != week));
 }
