@@ -124,7 +124,7 @@ mod tests {
 
     #[test]
     fn templates_are_all_there() {
-        assert_eq!(TEMPLATES.templates().count(), 15);
+        assert_eq!(TEMPLATES.templates().count(), 16);
     }
 
     #[test]
