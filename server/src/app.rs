@@ -41,6 +41,7 @@ use crate::{
     processes, prov, raw, results,
     runner::Runner,
     shelves::Shelves,
+    source::Source,
     stac,
     standing::{NewestRuns, newest_runs},
     traces::Traces,
@@ -209,10 +210,7 @@ async fn landing(State(app): State<Arc<App>>, visitor: Visitor) -> Result<Respon
             json!({
                 "id": id,
                 "title": info.block.title,
-                "links": [
-                    { "rel": "data", "title": "Zarr", "href": visitor.base.at(&format!("/zarr/{id}/")) },
-                    { "rel": "data", "title": "Icechunk repository", "href": visitor.base.at(&format!("/icechunk/{id}")) },
-                ],
+                "links": Source::of(info).links(&id, &visitor.base),
             })
         })
         .collect();

@@ -28,9 +28,10 @@ use crate::{
     api::{Operation, Role, Routes},
     app::App,
     asked::{Base, Segments},
-    link::ZARR,
+    link::Link,
     pages,
     problem::Problem,
+    source::Source,
     standing::{Standing, Stored},
     visitor::Visitor,
 };
@@ -65,8 +66,8 @@ async fn datasets(State(app): State<Arc<App>>, visitor: Visitor) -> Result<Respo
     let (project, scope, now) = (app.project(), app.scope(), Utc::now());
     let runs = app.newest_runs().await.map_err(|error| Problem::of_store("runs", &error))?;
     let one = async |info: Arc<DatasetInfo>| {
-        let found = app.shelves.cube(&info, &scope).await;
-        let stored = found.as_ref().map(|cube| Stored::of(&info, cube.as_deref()));
+        let found = app.shelves.outline(&info, &scope).await;
+        let stored = found.as_ref().map(|found| Stored::of(found.as_deref()));
         let stored = stored.map_err(StepError::clone);
         if let Err(error) = &stored {
             tracing::error!(dataset = %info.id, %error, "a store cannot be read");
@@ -74,8 +75,8 @@ async fn datasets(State(app): State<Arc<App>>, visitor: Visitor) -> Result<Respo
         let standing = Standing::of(&info, stored, &project, &runs, now);
         let mut about = told(&standing, now);
         about["title"] = json!(info.block.title);
-        about["snapshot"] = json!(found.ok().flatten().map(|cube| cube.id()));
-        about["links"] = links(&info, &visitor.base);
+        about["snapshot"] = json!(found.ok().flatten().map(|found| found.id.clone()));
+        about["links"] = json!(links(&info, &visitor.base));
         about
     };
     let all: Vec<Value> = stream::iter(app.readable(&visitor)).map(one).buffered(AT_A_TIME).collect().await;
@@ -143,7 +144,7 @@ async fn dataset(
         put("levels", levels.collect());
         put("stored", json!(app.shelves.stored(&info, &cube.id(), &scope).await.map_err(unreadable)?));
     }
-    put("links", links(&info, &visitor.base));
+    put("links", json!(links(&info, &visitor.base)));
     if !visitor.html {
         return Ok(Json(about).into_response());
     }
@@ -194,28 +195,18 @@ fn variables(cube: &Cube) -> Value {
     template.variables.iter().map(one).collect()
 }
 
-/// Where a dataset is read.
-fn links(info: &DatasetInfo, base: &Base) -> Value {
+/// Where more is told of a dataset, and where it is read.
+fn links(info: &DatasetInfo, base: &Base) -> Vec<Link> {
     let id = &info.id;
-    let json = "application/json";
+    let at = |path: &str| base.at(&format!("/{path}"));
     let mut links = vec![
-        json!({ "rel": "self", "href": format!("{base}/datasets/{id}"), "type": json, "title": "How it stands" }),
-        json!({ "rel": "version-history", "href": format!("{base}/datasets/{id}/snapshots"), "type": json, "title": "Its commits" }),
-        json!({ "rel": "collection", "href": format!("{base}/stac/collections/{id}"), "type": json, "title": "STAC collection" }),
+        Link::json("self", at(&format!("datasets/{id}"))).titled("How it stands"),
+        Link::json("version-history", at(&format!("datasets/{id}/snapshots"))).titled("Its commits"),
+        Link::json("collection", at(&format!("stac/collections/{id}"))).titled("STAC collection"),
     ];
     if matches!(info.block.time, TimeAxis::Regular(_)) {
-        links.push(json!({ "rel": "periods", "href": format!("{base}/datasets/{id}/periods"), "type": json, "title": "Its periods" }));
+        links.push(Link::json("periods", at(&format!("datasets/{id}/periods"))).titled("Its periods"));
     }
-    if info.location.read_only {
-        links.push(json!({ "rel": "data", "href": info.location.url, "title": "Where it is made" }));
-    } else {
-        links.push(
-            json!({ "rel": "data", "href": format!("{base}/zarr/{id}/"), "type": ZARR, "title": "Zarr" }),
-        );
-        let icechunk = "application/vnd.zarr+icechunk";
-        links.push(
-            json!({ "rel": "data", "href": format!("{base}/icechunk/{id}"), "type": icechunk, "title": "Icechunk" }),
-        );
-    }
-    json!(links)
+    links.extend(Source::of(info).links(id.as_str(), base));
+    links
 }

@@ -34,6 +34,7 @@ mod results;
 mod runner;
 mod shelves;
 mod signature;
+mod source;
 mod stac;
 mod stall;
 pub mod standing;

@@ -24,6 +24,9 @@ pub(crate) const JSON: &str = "application/json";
 /// A Zarr store over HTTP.
 pub(crate) const ZARR: &str = "application/vnd.zarr; version=3";
 
+/// An Icechunk repository.
+pub(crate) const ICECHUNK: &str = "application/vnd.zarr+icechunk";
+
 /// How an instant looks in a schema.
 #[derive(Debug)]
 pub(crate) struct When;

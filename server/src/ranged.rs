@@ -111,6 +111,12 @@ where
     }
 }
 
+/// A range of bytes that are in memory.
+pub(crate) fn part(bytes: &Bytes, range: &Range<u64>) -> Bytes {
+    let end = |n: u64| usize::try_from(n).unwrap_or(usize::MAX).min(bytes.len());
+    bytes.slice(end(range.start)..end(range.end))
+}
+
 /// The range that is asked for; none for all.
 fn wanted(about: &About, method: &Method, asked: &HeaderMap) -> Result<Option<Range<u64>>, Problem> {
     // Ranges are defined for GET alone (RFC 9110, 14.2).

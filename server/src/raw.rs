@@ -20,6 +20,7 @@ use crate::{
     pages,
     problem::Problem,
     ranged::{About, answer},
+    source::Source,
     visitor::Visitor,
 };
 
@@ -49,6 +50,10 @@ pub(crate) fn routes() -> Routes {
         .get("/icechunk/{dataset}/{*path}", object_of, object)
 }
 
+fn not_here(name: &str) -> Problem {
+    Problem::not_found(format!("`{name}` is made elsewhere, and no repository of it is served here"))
+}
+
 /// A repository as a whole, which readers ask for by the paths in it.
 async fn index(
     State(app): State<Arc<App>>,
@@ -56,8 +61,8 @@ async fn index(
     visitor: Visitor,
 ) -> Result<Response, Problem> {
     let info = app.dataset(&name)?;
-    if info.location.read_only {
-        return Err(Problem::not_found(format!("`{name}` lies elsewhere, and is not served here")));
+    if Source::of(&info) != Source::Here {
+        return Err(not_here(&name));
     }
     let head =
         app.shelves.head(&info, &app.scope()).await.map_err(|error| Problem::of_store(&name, &error))?;
@@ -89,6 +94,9 @@ async fn object(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let info = app.dataset(&name)?;
+    if Source::of(&info) != Source::Here {
+        return Err(not_here(&name));
+    }
     let unreadable = |error| Problem::of_store(&name, &error);
     let objects = RawObjects::of(&info, &app.scope()).map_err(unreadable)?;
     let found = objects.find(&path).await.map_err(unreadable)?;

@@ -11,13 +11,16 @@ use frazil_engine::{
     dataset::DatasetInfo,
     step::StepError,
 };
-use frazil_steps::cube::{Cube, Keys, Objects, RawObjects, Shelf};
+use frazil_steps::cube::{Cube, Keys, Objects, Outline, RawObjects, Shelf};
 
 /// Snapshots that are kept: each holds the metadata of its arrays and the manifests that were read.
 const SNAPSHOTS: usize = 64;
 
 /// Cubes that are kept: each holds its axis and its grid.
 const CUBES: usize = 64;
+
+/// Outlines that are kept, some kilobytes each: lists are made of those of all datasets.
+const OUTLINES: usize = 1_024;
 
 /// Repositories that are kept.
 const REPOSITORIES: usize = 256;
@@ -31,6 +34,8 @@ pub(crate) struct Shelves {
     repositories: Latest<Place, Shelf>,
     snapshots: Latest<(Place, SnapshotId), Arc<Keys>>,
     cubes: Latest<(Place, SnapshotId), Arc<Cube>>,
+    /// Of each dataset the newest that was asked for.
+    outlines: Latest<Place, Arc<Outline>>,
     sizes: Latest<(Place, SnapshotId), Option<Objects>>,
 }
 
@@ -98,6 +103,28 @@ impl Shelves {
         Ok(Some(cube))
     }
 
+    /// What everyone reads by now, for a list; none where there is nothing. A dataset of which nothing was
+    /// committed since it was listed last is not opened again.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or holds something that is no cube of this dataset.
+    pub(crate) async fn outline(
+        &self,
+        info: &DatasetInfo,
+        scope: &Scope,
+    ) -> Result<Option<Arc<Outline>>, StepError> {
+        let place = place(info);
+        if let Some(known) = self.outlines.get(&place)
+            && self.head(info, scope).await?.is_some_and(|head| head == known.id)
+        {
+            return Ok(Some(known));
+        }
+        let Some(cube) = self.cube(info, scope).await? else { return Ok(None) };
+        let outline = Arc::new(Outline::from(&*cube));
+        self.outlines.put(place, Arc::clone(&outline), OUTLINES);
+        Ok(Some(outline))
+    }
+
     /// What the repository took when `head` was its head; none where nobody counts.
     ///
     /// # Errors
@@ -132,6 +159,7 @@ impl Shelves {
         self.repositories.forget(|known| *known == place);
         self.snapshots.forget(|(of, _)| *of == place);
         self.cubes.forget(|(of, _)| *of == place);
+        self.outlines.forget(|of| *of == place);
     }
 
     async fn shelf(&self, info: &DatasetInfo, scope: &Scope) -> Result<Option<Shelf>, StepError> {

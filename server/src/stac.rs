@@ -1,17 +1,20 @@
 //! STAC 1.1.0 by the STAC API (core and collections), rendered from the stores when it is asked for.
 
-use std::sync::Arc;
+use std::{io::ErrorKind, sync::Arc};
 
 use axum::{
     Json,
     extract::State,
+    http::{HeaderMap, Method},
     response::{IntoResponse, Response},
 };
+use bytes::Bytes;
 use frazil_engine::{dataset::DatasetInfo, step::StepError};
-use frazil_steps::{Hrefs, collection_of};
+use frazil_steps::{Hrefs, collection_of, thumbnail_of};
 use futures::{StreamExt, stream};
 use minijinja::{context, value::Serde};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use crate::{
     api::{Operation, Role, Routes},
@@ -19,6 +22,8 @@ use crate::{
     asked::{Base, Query, Segments},
     pages,
     problem::Problem,
+    ranged::{About, answer, part},
+    source::Source,
     visitor::Visitor,
 };
 
@@ -33,6 +38,8 @@ const PAGE: (usize, usize) = (100, 1_000);
 const AT_A_TIME: usize = 8;
 
 const JSON: &str = "application/json";
+
+const PNG: &str = "image/png";
 
 /// Addresses of the catalog.
 pub(crate) fn routes() -> Routes {
@@ -59,7 +66,14 @@ pub(crate) fn routes() -> Routes {
         .gives_media(200, "text/html", "The same for people")
         .refuses(404, "No such dataset, or it holds nothing yet")
         .refuses(502, "The store cannot be read");
+    let picture =
+        Operation::new("getStacThumbnail", "stac", "The picture that `publish-stac` drew last", Role::Viewer)
+            .segment("collection", "A dataset")
+            .gives_media(200, PNG, "The picture")
+            .gives_nothing(304, "Nothing changed")
+            .refuses(404, "No such dataset, or no picture of it");
     Routes::default()
+        .get("/stac/collections/{collection}/thumbnail", picture, thumbnail)
         .get("/stac", landing, catalog)
         .get("/stac/conformance", conformance, async || Json(json!({ "conformsTo": CONFORMS })))
         .get("/stac/collections", list, collections)
@@ -167,17 +181,50 @@ async fn made_all(
 /// The collection of a dataset as everyone reads it by now; none where it holds nothing yet.
 async fn made(app: &App, base: &Base, info: &DatasetInfo) -> Result<Option<Value>, StepError> {
     let scope = app.scope();
-    let Some(cube) = app.shelves.cube(info, &scope).await? else { return Ok(None) };
-    let (id, snapshot) = (&info.id, cube.snapshot());
-    let external = info.location.read_only;
-    let hrefs = Hrefs {
-        root: format!("{base}/stac"),
-        parent: format!("{base}/stac"),
-        own: format!("{base}/stac/collections/{id}"),
-        zarr: if external { info.location.url.clone() } else { format!("{base}/zarr/{id}@{}", cube.id()) },
-        current: (!external).then(|| format!("{base}/zarr/{id}")),
-        icechunk: if external { info.location.url.clone() } else { format!("{base}/icechunk/{id}") },
-        thumbnail: None,
+    let Some(outline) = app.shelves.outline(info, &scope).await? else { return Ok(None) };
+    let (id, snapshot) = (&info.id, &outline.id);
+    let at = |path: String| Some(base.at(&path));
+    let (zarr, current, icechunk) = match Source::of(info) {
+        Source::Here => {
+            (at(format!("/zarr/{id}@{snapshot}")), at(format!("/zarr/{id}")), at(format!("/icechunk/{id}")))
+        }
+        Source::There(url) => (Some(url.to_owned()), None, (!outline.is_store).then(|| url.to_owned())),
+        Source::Nowhere => (None, None, None),
     };
-    collection_of(&cube, snapshot, &scope, &hrefs).await
+    let picture = tokio::fs::try_exists(thumbnail_of(&scope.project.catalog, id.as_str())).await;
+    let hrefs = Hrefs {
+        root: base.at("/stac"),
+        parent: base.at("/stac"),
+        own: base.at(&format!("/stac/collections/{id}")),
+        zarr,
+        current,
+        icechunk,
+        thumbnail: picture.unwrap_or(false).then(|| base.at(&format!("/stac/collections/{id}/thumbnail"))),
+    };
+    collection_of(&outline, &scope, &hrefs).await
+}
+
+/// The picture that `publish-stac` drew last.
+async fn thumbnail(
+    State(app): State<Arc<App>>,
+    Segments(name): Segments<String>,
+    method: Method,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let info = app.dataset(&name)?;
+    let file = thumbnail_of(&app.project().config.catalog, info.id.as_str());
+    let picture = match tokio::fs::read(file).await {
+        Ok(bytes) => Bytes::from(bytes),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            return Err(Problem::not_found(format!("`publish-stac` has drawn no picture of `{name}`")));
+        }
+        Err(error) => {
+            tracing::error!(dataset = name, %error, "a thumbnail cannot be read");
+            return Err(Problem::internal("the picture cannot be read; the server's log says why"));
+        }
+    };
+    let tag = Sha256::digest(&picture).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    let length = picture.len() as u64;
+    let about = About { what: name, media: PNG, length, tag: Some(tag), is_fixed: false };
+    Ok(answer(about, &method, &headers, move |range| std::future::ready(Ok(part(&picture, &range)))).await)
 }

@@ -6,12 +6,12 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use frazil_engine::{
     context::Scope,
     data::{Period, PipelineId},
-    dataset::{DatasetInfo, Due, TimeAxis},
+    dataset::{DatasetInfo, Due},
     project::Project,
     step::StepError,
     store::{RunQuery, RunStore, RunSummary, word},
 };
-use frazil_steps::cube::{self, Cube, UnderWay};
+use frazil_steps::cube::{self, Cube, Outline, UnderWay};
 use serde_json::{Value, json};
 
 /// How one dataset stands.
@@ -41,14 +41,11 @@ pub struct Stored {
 }
 
 impl Stored {
-    /// What stands in a cube; a release is none of it.
+    /// What stands in a state; a release is none of it.
     #[must_use]
-    pub fn of(info: &DatasetInfo, cube: Option<&Cube>) -> Self {
-        let newest = cube.filter(|_| info.block.time != TimeAxis::None).and_then(|cube| {
-            let mut newest_first = cube.axis().iter().rev();
-            newest_first.find(|(_, status)| status.has_values()).map(|(period, _)| period)
-        });
-        Self { newest, there: cube.is_some(), release: None }
+    pub fn of(outline: Option<&Outline>) -> Self {
+        let newest = outline.and_then(|outline| outline.newest);
+        Self { newest, there: outline.is_some(), release: None }
     }
 
     /// Looks into the store.
@@ -57,7 +54,8 @@ impl Stored {
     /// When it cannot be read.
     pub async fn look(info: &DatasetInfo, scope: &Scope) -> Result<Self, StepError> {
         let found = cube::Standing::seen(info, scope).await?;
-        Ok(Self { release: found.release, ..Self::of(info, found.main.as_deref()) })
+        let newest = found.main.as_deref().and_then(Cube::newest);
+        Ok(Self { newest, there: found.main.is_some(), release: found.release })
     }
 }
 

@@ -5,7 +5,7 @@ use std::{ops::Range, sync::Arc};
 
 use axum::{
     extract::State,
-    http::{HeaderMap, HeaderName, HeaderValue, Method, header},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Redirect, Response},
 };
 use bytes::Bytes;
@@ -19,7 +19,8 @@ use crate::{
     asked::{Base, Segments},
     pages,
     problem::Problem,
-    ranged::{About, answer},
+    ranged::{About, answer, part},
+    source::Source,
 };
 
 /// The snapshot that an answer is of.
@@ -43,6 +44,7 @@ pub(crate) fn routes() -> Routes {
         .gives_media(206, "application/octet-stream", "The part that was asked for")
         .gives_nothing(304, "Nothing changed")
         .gives_nothing(307, "What an array is stands in its document")
+        .refuses(403, "A virtual chunk, which lies elsewhere")
         .refuses(416, "No such range");
     Routes::default().get("/zarr/{dataset}", moved, root).get("/zarr/{dataset}/", group, index).get(
         "/zarr/{dataset}/{*key}",
@@ -102,7 +104,7 @@ async fn entry(
     };
     if let Some((tag, whole)) = app.warm.chunk(&info.location.url, &id, key) {
         let about = about("application/octet-stream", whole.len() as u64, Some(tag));
-        let part = move |range: Range<u64>| std::future::ready(Ok(slice(&whole, &range)));
+        let part = move |range| std::future::ready(Ok(part(&whole, &range)));
         let mut response = answer(about, method, headers, part).await;
         told(&mut response, &id, &base.path(&format!("/zarr/{name}@{id}/{key}")));
         return Ok(response);
@@ -113,14 +115,11 @@ async fn entry(
         Some(Entry::Document(document)) => {
             let tag = Some(keys.snapshot().0.clone());
             let about = about("application/json", document.len() as u64, tag);
-            let part = move |range: Range<u64>| {
-                let part = slice(&document, &range);
-                async move { Ok(part) }
-            };
+            let part = move |range| std::future::ready(Ok(part(&document, &range)));
             answer(about, method, headers, part).await
         }
         Some(Entry::Chunk(chunk)) => {
-            let about = about("application/octet-stream", chunk.length, chunk.tag.clone());
+            let about = about("application/octet-stream", chunk.length, Some(chunk.tag.clone()));
             let name = Name { place: info.location.url.clone(), key: key.to_owned() };
             let read = Read { app: Arc::clone(app), keys: Arc::clone(&keys), chunk: Arc::new(chunk), name };
             answer(about, method, headers, move |range| read.clone().part(range)).await
@@ -135,6 +134,7 @@ async fn entry(
             let array = key.trim_end_matches('/');
             Redirect::temporary(&base.path(&format!("/zarr/{named}/{array}/zarr.json"))).into_response()
         }
+        Some(Entry::Elsewhere) => return Err(elsewhere(&info, key)),
         None => return Err(missing(app, &info, &keys, key, snapshot.is_some())),
     };
     told(&mut response, &id, &base.path(&format!("/zarr/{name}@{id}/{key}")));
@@ -161,9 +161,9 @@ impl Read {
     async fn part(self, range: Range<u64>) -> Result<Bytes, StepError> {
         let is_whole = range == (0..self.chunk.length);
         let bytes = self.keys.read(&self.chunk, range).await?;
-        // Bytes without a tag may be others the next time.
-        if let (true, Some(tag)) = (is_whole, &self.chunk.tag) {
-            self.app.warm.keep((&self.name.place, self.keys.snapshot(), &self.name.key), tag, &bytes);
+        if is_whole {
+            let asked = (self.name.place.as_str(), self.keys.snapshot(), self.name.key.as_str());
+            self.app.warm.keep(asked, &self.chunk.tag, &bytes);
         }
         Ok(bytes)
     }
@@ -180,9 +180,8 @@ async fn state(
         return Ok(if can_be_snapshot(named) { Ok(SnapshotId(named.to_owned())) } else { Err(none()) });
     }
     let nothing = || {
-        let elsewhere = info.location.read_only;
-        let what =
-            if elsewhere { "lies elsewhere as Zarr, and is not served here" } else { "holds nothing yet" };
+        let is_here = Source::of(info) == Source::Here;
+        let what = if is_here { "holds nothing yet" } else { "is made elsewhere, and not served here" };
         Problem::not_found(format!("`{}` {what}", info.id))
     };
     Ok(app.shelves.head(info, &app.scope()).await?.ok_or_else(nothing))
@@ -198,6 +197,16 @@ async fn keys(
     // Whoever opened it here would take a chunk that is not found for missing data.
     let gone = || Problem::gone(format!("`{}` has no snapshot {id}, or it is not kept any more", info.id));
     Ok(keys.ok_or_else(gone))
+}
+
+/// What is said of a virtual chunk. Not that it is not found: for Zarr that is missing data.
+fn elsewhere(info: &DatasetInfo, key: &str) -> Problem {
+    let detail = format!(
+        "`{key}` of `{}` is a virtual chunk, which lies elsewhere: this server fetches nothing because data \
+         says so. Icechunk reads it, for those who may: `/icechunk/{}`",
+        info.id, info.id
+    );
+    Problem::plain(StatusCode::FORBIDDEN, detail)
 }
 
 /// What is said of a key under which there is nothing.
@@ -218,11 +227,6 @@ fn told(response: &mut Response, id: &SnapshotId, place: &str) {
             response.headers_mut().insert(header, value);
         }
     }
-}
-
-fn slice(document: &Bytes, range: &Range<u64>) -> Bytes {
-    let end = |n: u64| usize::try_from(n).unwrap_or(usize::MAX).min(document.len());
-    document.slice(end(range.start)..end(range.end))
 }
 
 fn group(

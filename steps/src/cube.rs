@@ -33,6 +33,7 @@ mod lock;
 mod maintain;
 mod mark;
 mod objects;
+mod outline;
 pub(crate) mod parts;
 mod raw;
 mod read;
@@ -97,6 +98,7 @@ pub(crate) use rewrite::{
 pub use shelf::{Shelf, can_be_snapshot};
 pub use spares::Spares;
 pub use sweep::{Gone, Objects, Sweep};
+pub use outline::Outline;
 pub use template::{Template, TemplateVariable};
 pub use time::TimeIndex;
 pub use write::BatchWriter;
@@ -257,7 +259,8 @@ impl Cube {
 }
 
 /// Whether a dataset that is made elsewhere is a Zarr store in a folder: no repository is looked for there.
-fn is_store(info: &DatasetInfo) -> bool {
+#[must_use]
+pub fn is_store(info: &DatasetInfo) -> bool {
     let documents = ["zarr.json", ".zgroup", ".zmetadata"];
     let folder = match Place::of(&info.location) {
         Ok(Place::Local(folder)) if info.location.read_only => folder,

@@ -33,7 +33,7 @@ use frazil_engine::registry::Registry;
 
 pub use fetch::Fetch;
 pub use maintain::{Keep, Maintain};
-pub use publish_stac::{Hrefs, collection_of, place::degrees as bbox_of};
+pub use publish_stac::{Hrefs, collection_of, place::degrees as bbox_of, thumbnail_of};
 
 /// The catalogue: every step type by name.
 #[must_use]

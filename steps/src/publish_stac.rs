@@ -22,7 +22,7 @@ use serde::Deserialize;
 
 use crate::{
     compute::compute,
-    cube::{Cube, Window},
+    cube::{Cube, Outline, Window},
     validate::remembered::{self, Passed},
 };
 pub use collection::Hrefs;
@@ -117,17 +117,18 @@ async fn describe(
     };
     let name = info.id.to_string();
     let folder = files::folder(&absolute(&scope.project.catalog), &name);
+    let outline = Outline { snapshot: snapshot.clone(), ..Outline::from(&cube) };
     let there = files::relative(&folder, &snapshot.repository);
     let hrefs = Hrefs {
         root: "../../catalog.json".to_owned(),
         parent: "../../catalog.json".to_owned(),
         own: "./collection.json".to_owned(),
-        zarr: there.clone(),
+        icechunk: (!outline.is_store).then(|| there.clone()),
+        zarr: Some(there),
         current: None,
-        icechunk: there,
         thumbnail: thumbnail.is_some().then(|| "./thumbnail.png".to_owned()),
     };
-    let collection = collection_of(&cube, snapshot, scope, &hrefs).await?;
+    let collection = collection_of(&outline, scope, &hrefs).await?;
     Ok(collection.map(|collection| Published { id: name, collection, thumbnail }))
 }
 
@@ -137,21 +138,18 @@ async fn describe(
 /// # Errors
 /// When nobody can tell where its grid lies, or when the state folder cannot be read.
 pub async fn collection_of(
-    cube: &Cube,
-    snapshot: &Snapshot,
+    outline: &Outline,
     scope: &Scope,
     hrefs: &Hrefs,
 ) -> Result<Option<serde_json::Value>, StepError> {
-    let info = scope.dataset(&snapshot.dataset)?;
-    let (Some(first), Some(last)) = (cube.axis().first(), cube.axis().last()) else { return Ok(None) };
+    let info = scope.dataset(&outline.snapshot.dataset)?;
+    let Some((first, last)) = outline.ends else { return Ok(None) };
     let drawn = display_of(info, &scope.datasets)
-        .and_then(|display| Some((display, drawn(display, cube.template())?.name.clone())));
+        .and_then(|display| Some((display, drawn(display, &outline.template)?.name.clone())));
     let facts = Facts {
-        validated: validation(&info.id, &cube.id(), scope).await?,
+        validated: validation(&info.id, &outline.id, scope).await?,
         info,
-        snapshot,
-        template: cube.template(),
-        len: cube.axis().len(),
+        outline,
         interval: (!first.frequency().is_static()).then(|| (first.start(), last.end())),
         display: drawn,
         hrefs,
@@ -208,6 +206,12 @@ async fn picture(cube: &Cube, display: &Display, name: &str) -> Result<Option<Ve
         }
     }
     Ok(None)
+}
+
+/// The file in which the picture of a dataset lies in a catalog, if one was drawn.
+#[must_use]
+pub fn thumbnail_of(catalog: &Path, dataset: &str) -> std::path::PathBuf {
+    files::folder(&absolute(catalog), dataset).join(files::THUMBNAIL)
 }
 
 fn absolute(path: &Path) -> std::path::PathBuf {

@@ -2,6 +2,8 @@
 
 check_served.py URL CUBES DATASET…
 
+DATASET may be NAME=ENDPOINT: it lies in the bucket `cubes` of that S3 service, not in the folder CUBES.
+
 Each is opened with xarray over fsspec and over obstore at `/zarr/DATASET` and at its snapshot, with zarr-python without
 consolidated metadata, and with Icechunk's own reader at `/icechunk/DATASET`; GDAL reads a level of `snow`. Prints what was found and what is wrong.
 """
@@ -34,15 +36,24 @@ def same(one, other):
     return one.shape == other.shape and one.dtype == other.dtype and one.tobytes() == other.tobytes()
 
 
-def main(url, cubes, *names):
+def stored(cubes, name, endpoint):
+    """The storage of a dataset."""
+    if not endpoint:
+        return icechunk.local_filesystem_storage(f"{cubes}/{name}")
+    key = dict(access_key_id="AKIATEST", secret_access_key="s3cr3t", region="us-east-1")
+    return icechunk.s3_storage(bucket="cubes", prefix=f"land/{name}", endpoint_url=endpoint, allow_http=True, force_path_style=True, **key)
+
+
+def main(url, cubes, *datasets):
     wrong, found = [], {}
+    places = dict(dataset.partition("=")[::2] for dataset in datasets)
 
     def expect(what, holds):
         if not holds:
             wrong.append(what)
 
-    for name in names:
-        repository = icechunk.Repository.open(icechunk.local_filesystem_storage(f"{cubes}/{name}"))
+    for name, endpoint in places.items():
+        repository = icechunk.Repository.open(stored(cubes, name, endpoint))
         head = repository.lookup_branch("main")
         store = repository.readonly_session("main").store
         local = dict(arrays(zarr.open_group(store, mode="r")))
@@ -69,6 +80,13 @@ def main(url, cubes, *names):
         for path, array in arrays(zarr.open_group(there, mode="r")):
             expect(f"{name}: {path} by Icechunk", same(numpy.asarray(array[...]), numpy.asarray(local[path][...])))
         found[name] = {"head": head, "arrays": sorted(local), "groups": sorted(groups)}
+    if "dem" in places and "snow" in places:
+        parts_and_levels(url, cubes, expect)
+    found["wrong"] = wrong
+    json.dump(found, sys.stdout)
+
+
+def parts_and_levels(url, cubes, expect):
     # Parts of a chunk as obstore asks for them.
     store = obstore.store.HTTPStore(f"{url}/zarr", client_options={"allow_http": True})
     whole = urllib.request.urlopen(f"{url}/zarr/dem/dsm/c/0/0").read()
@@ -81,8 +99,6 @@ def main(url, cubes, *names):
         local = icechunk.Repository.open(icechunk.local_filesystem_storage(f"{cubes}/snow")).readonly_session("main").store
         values = zarr.open_group(local, mode="r")["1/snow"][0]
         expect("a level by GDAL", same(band.read(1), values) and band.crs.to_epsg() == 4326)
-    found["wrong"] = wrong
-    json.dump(found, sys.stdout)
 
 
 main(*sys.argv[1:])

@@ -16,6 +16,7 @@ use crate::{
     asked::{Query, Segments},
     pages,
     problem::Problem,
+    source::Source,
     visitor::Visitor,
 };
 
@@ -75,7 +76,7 @@ pub(super) async fn snapshots(
         .iter()
         .map(|commit| {
             let mut shown = json!(commit);
-            if !info.location.read_only {
+            if Source::of(&info) == Source::Here {
                 shown["zarr"] = json!(format!("{}/zarr/{name}@{}/", visitor.base, commit.id));
             }
             shown

@@ -24,7 +24,6 @@ use crate::{
     app::App,
     asked::{Query, Segments},
     problem::Problem,
-    standing::Stored,
     visitor::Visitor,
 };
 
@@ -111,7 +110,7 @@ pub(super) fn shown(
     project: &Project,
     now: DateTime<Utc>,
 ) -> PeriodRange {
-    let due = Due::of(info, &project.datasets, Stored::of(info, cube).newest, now);
+    let due = Due::of(info, &project.datasets, cube.and_then(Cube::newest), now);
     let held = cube.and_then(|cube| Some((cube.axis().first()?, cube.axis().last()?)));
     let expected = due.and_then(|due| due.expected);
     let last = expected.into_iter().chain(held.map(|(_, last)| last)).max();
@@ -130,7 +129,7 @@ pub(super) async fn strip(
     now: DateTime<Utc>,
 ) -> Result<Strip, StepError> {
     let project = app.project();
-    let due = Due::of(info, &project.datasets, Stored::of(info, cube).newest, now);
+    let due = Due::of(info, &project.datasets, cube.and_then(Cube::newest), now);
     let failed = failed_at(app, &project, info).await?;
     let known = Known { info, cube, expected: due.and_then(|due| due.expected), failed, now };
     let mut counts = BTreeMap::new();

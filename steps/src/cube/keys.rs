@@ -50,6 +50,8 @@ pub enum Entry {
     Document(Bytes),
     /// A chunk that is stored.
     Chunk(StoredChunk),
+    /// A chunk that is stored elsewhere (a virtual chunk).
+    Elsewhere,
     /// A group, by the names of its members.
     Group(Vec<Member>),
     /// An array without a key in it.
@@ -73,8 +75,8 @@ pub struct StoredChunk {
     payload: ChunkPayload,
     /// Its length as it is stored, in bytes.
     pub length: u64,
-    /// Another text for other bytes, where the store names them; none for a chunk that lies elsewhere.
-    pub tag: Option<String>,
+    /// Another text for other bytes.
+    pub tag: String,
 }
 
 impl Keys {
@@ -119,7 +121,7 @@ impl Keys {
         let Some((node, at)) = self.place(key) else { return Ok(None) };
         let payload = self.session.get_chunk_ref(&path(&format!("/{node}"))?, &at).await;
         let payload = payload.map_err(fault::icechunk(&self.what))?;
-        payload.map(|payload| self.chunk(node, at, payload)).transpose().map(|chunk| chunk.map(Entry::Chunk))
+        payload.map(|payload| self.chunk(node, at, payload)).transpose()
     }
 
     /// Whether a key is that of a chunk of an array, stored or not.
@@ -140,13 +142,13 @@ impl Keys {
         within.then(|| (node.to_owned(), ChunkIndices(at)))
     }
 
-    fn chunk(&self, node: String, at: ChunkIndices, payload: ChunkPayload) -> Result<StoredChunk, StepError> {
+    fn chunk(&self, node: String, at: ChunkIndices, payload: ChunkPayload) -> Result<Entry, StepError> {
         let (length, tag) = match &payload {
             ChunkPayload::Inline(bytes) => {
-                (bytes.len() as u64, Some(blake3::hash(bytes).to_hex()[..32].to_owned()))
+                (bytes.len() as u64, blake3::hash(bytes).to_hex()[..32].to_owned())
             }
-            ChunkPayload::Ref(ChunkRef { id, offset, length }) => (*length, Some(format!("{id}.{offset}"))),
-            ChunkPayload::Virtual(chunk) => (chunk.length, None),
+            ChunkPayload::Ref(ChunkRef { id, offset, length }) => (*length, format!("{id}.{offset}")),
+            ChunkPayload::Virtual(_) => return Ok(Entry::Elsewhere),
             _ => {
                 return Err(not_a_cube(format!(
                     "{}: a chunk of {node} is of a kind that is not known",
@@ -154,7 +156,7 @@ impl Keys {
                 )));
             }
         };
-        Ok(StoredChunk { node, at, payload, length, tag })
+        Ok(Entry::Chunk(StoredChunk { node, at, payload, length, tag }))
     }
 
     /// Bytes of a chunk; `range` lies within its length.

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use frazil_engine::{
-    data::{Axis, Checked, Frequency, LEAD_TIME, Snapshot},
+    data::{Axis, Checked, Frequency, LEAD_TIME},
     dataset::{Dataset, DatasetInfo, Display},
     step::{ErrorKind, StepError},
 };
@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::place::{degrees, epsg, span, tidy};
 use crate::{
-    cube::{Template, TemplateVariable},
+    cube::{Outline, Template, TemplateVariable},
     validate::remembered::Passed,
 };
 
@@ -25,10 +25,7 @@ const RENDER: &str = "https://stac-extensions.github.io/render/v2.0.0/schema.jso
 #[derive(Debug)]
 pub(super) struct Facts<'a> {
     pub(super) info: &'a DatasetInfo,
-    pub(super) snapshot: &'a Snapshot,
-    pub(super) template: &'a Template,
-    /// Periods on the axis.
-    pub(super) len: usize,
+    pub(super) outline: &'a Outline,
     /// The start of the first period and the end of the last; none of a static dataset.
     pub(super) interval: Option<(DateTime<Utc>, DateTime<Utc>)>,
     /// How it is drawn, and which variable.
@@ -48,12 +45,12 @@ pub struct Hrefs {
     /// The collection itself.
     pub own: String,
     /// Its data as Zarr: an Icechunk repository, or, where `current` is known, Zarr over HTTP of this state
-    /// for ever.
-    pub zarr: String,
+    /// for ever. None where it lies on the server's own machine and is not served.
+    pub zarr: Option<String>,
     /// The same over HTTP of what everyone reads by then.
     pub current: Option<String>,
-    /// Its repository.
-    pub icechunk: String,
+    /// Its repository, if it has one.
+    pub icechunk: Option<String>,
     /// A picture of it.
     pub thumbnail: Option<String>,
 }
@@ -64,7 +61,7 @@ pub struct Hrefs {
 /// When nobody can tell without a projection library where the grid lies.
 pub(super) fn collection(facts: &Facts<'_>) -> Result<Value, StepError> {
     let block = &facts.info.block;
-    let grid = &facts.template.grid;
+    let grid = &facts.outline.template.grid;
     let bbox = degrees(grid).ok_or_else(|| {
         let crs = grid.crs.code.as_deref().unwrap_or("a reference system without a code");
         StepError::permanent(
@@ -102,7 +99,7 @@ pub(super) fn collection(facts: &Facts<'_>) -> Result<Value, StepError> {
     put("cube:dimensions", dimensions(facts, interval.as_ref()));
     put("cube:variables", variables(facts));
     if let Some((display, variable)) = &facts.display {
-        put("renders", json!({ variable: render(display, variable, facts.template) }));
+        put("renders", json!({ variable: render(display, variable, &facts.outline.template) }));
     }
     if !facts.validated.is_empty() {
         put("frazil:validation", Value::Array(facts.validated.iter().map(validation).collect()));
@@ -149,7 +146,7 @@ fn plain(value: &impl serde::Serialize) -> Value {
 }
 
 fn dimensions(facts: &Facts<'_>, interval: Option<&[String; 2]>) -> Value {
-    let grid = &facts.template.grid;
+    let grid = &facts.outline.template.grid;
     let system = epsg(&grid.crs).map_or_else(|| json!(grid.crs.wkt), |code| json!(code));
     let space = |axis: &Axis, name: &str| {
         json!({
@@ -162,7 +159,7 @@ fn dimensions(facts: &Facts<'_>, interval: Option<&[String; 2]>) -> Value {
     };
     let mut dimensions = Map::new();
     if let Some(interval) = interval {
-        let time = json!({ "type": "temporal", "extent": interval, "step": iso_step(facts.template.step) });
+        let time = json!({ "type": "temporal", "extent": interval, "step": iso_step(facts.outline.template.step) });
         dimensions.insert("time".to_owned(), time);
     }
     for dimension in &grid.extra.0 {
@@ -182,13 +179,13 @@ fn iso_step(step: Frequency) -> Option<String> {
 }
 
 fn variables(facts: &Facts<'_>) -> Value {
-    let grid = &facts.template.grid;
+    let grid = &facts.outline.template.grid;
     // A static dataset has no dimension `time`.
     let first = usize::from(facts.interval.is_none());
     let names: Vec<&str> = std::iter::once("time").chain(grid.names()).skip(first).collect();
-    let shape: Vec<usize> = std::iter::once(facts.len).chain(grid.lengths()).skip(first).collect();
+    let shape: Vec<usize> = std::iter::once(facts.outline.len).chain(grid.lengths()).skip(first).collect();
     let mut variables = Map::new();
-    for variable in &facts.template.variables {
+    for variable in &facts.outline.template.variables {
         let mut about = json!({
             "variable_type": "data",
             "type": "data",
@@ -213,7 +210,7 @@ fn variables(facts: &Facts<'_>) -> Value {
         "type": "auxiliary",
         "dimensions": ["time"],
         "data_type": "uint8",
-        "shape": [facts.len],
+        "shape": [facts.outline.len],
         "description": "what is known of each period: final, provisional, gap, incomplete or withdrawn",
     });
     variables.insert("period_status".to_owned(), status);
@@ -223,7 +220,7 @@ fn variables(facts: &Facts<'_>) -> Value {
             "type": "auxiliary",
             "dimensions": ["time", LEAD_TIME],
             "data_type": "int64",
-            "shape": [facts.len, leads.len()],
+            "shape": [facts.outline.len, leads.len()],
             "description": "the time for which the forecast holds: its reference time and the lead",
         });
         variables.insert("valid_time".to_owned(), valid);
@@ -248,7 +245,7 @@ fn render(display: &Display, variable: &str, template: &Template) -> Value {
 }
 
 fn assets(facts: &Facts<'_>) -> Value {
-    let (template, hrefs) = (facts.template, facts.hrefs);
+    let (template, hrefs) = (&facts.outline.template, facts.hrefs);
     let is_multiscale = !template.group.is_empty();
     let is_served = hrefs.current.is_some();
     let profile = if is_multiscale { "; profile=multiscales" } else { "" };
@@ -276,18 +273,23 @@ fn assets(facts: &Facts<'_>) -> Value {
     } else {
         "Zarr group, in the store of an Icechunk session"
     };
-    let mut assets = json!({ "zarr": zarr(&hrefs.zarr, title) });
+    let mut assets = json!({});
+    if let Some(href) = &hrefs.zarr {
+        assets["zarr"] = zarr(href, title);
+    }
     if let Some(current) = &hrefs.current {
         assets["zarr-current"] = zarr(current, "Zarr group of what everyone reads by then");
     }
-    assets["icechunk"] = json!({
-        "href": hrefs.icechunk,
-        "type": "application/vnd.zarr+icechunk",
-        "title": "Icechunk repository",
-        "roles": ["data"],
-        "icechunk:branch": facts.snapshot.branch,
-        "icechunk:snapshot_id": facts.snapshot.id,
-    });
+    if let Some(href) = &hrefs.icechunk {
+        assets["icechunk"] = json!({
+            "href": href,
+            "type": "application/vnd.zarr+icechunk",
+            "title": "Icechunk repository",
+            "roles": ["data"],
+            "icechunk:branch": facts.outline.snapshot.branch,
+            "icechunk:snapshot_id": facts.outline.id,
+        });
+    }
     if let Some(thumbnail) = &hrefs.thumbnail {
         assets["thumbnail"] = json!({
             "href": thumbnail,
@@ -302,7 +304,7 @@ fn assets(facts: &Facts<'_>) -> Value {
 /// What the thumbnail shows: of several combinations the first.
 fn shown(facts: &Facts<'_>) -> String {
     let what = if facts.interval.is_some() { "the newest period" } else { "the map" };
-    match facts.template.grid.extra.words(0) {
+    match facts.outline.template.grid.extra.words(0) {
         words if words.is_empty() => what.to_owned(),
         words => format!("{what}, {words}"),
     }

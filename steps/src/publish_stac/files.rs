@@ -16,6 +16,9 @@ pub(super) struct Published {
     pub(super) thumbnail: Option<Vec<u8>>,
 }
 
+/// The file of a picture, beside `collection.json`.
+pub(super) const THUMBNAIL: &str = "thumbnail.png";
+
 /// What the catalog says of itself.
 #[derive(Debug, Clone)]
 pub(super) struct About {
@@ -43,7 +46,7 @@ pub(super) fn publish(catalog: &Path, about: &About, collections: &[Published]) 
         let folder = folder(catalog, &published.id);
         fs::create_dir_all(&folder).map_err(named(&folder))?;
         if let Some(thumbnail) = &published.thumbnail {
-            changed += usize::from(write(&folder.join("thumbnail.png"), thumbnail)?);
+            changed += usize::from(write(&folder.join(THUMBNAIL), thumbnail)?);
         }
         changed += usize::from(write(&folder.join("collection.json"), &pretty(&published.collection)?)?);
     }

@@ -15,6 +15,8 @@ mod datasets;
 mod deploy;
 #[path = "serve/jobs.rs"]
 mod jobs;
+#[path = "serve/kinds.rs"]
+mod kinds;
 #[path = "serve/landing.rs"]
 mod landing;
 #[path = "serve/limits.rs"]

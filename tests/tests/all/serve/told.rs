@@ -179,7 +179,7 @@ fn a_signed_message_starts_a_run_once_and_no_other_does() {
 fn people_are_told_once_of_what_failed_and_of_what_recovered() {
     let (alert, posts) = receiver(&[500, 302]);
     let rainfall = rainfall(
-        "notify: [ { when: [failed, recovered], webhook: \"{{ secrets.alert }}\", signed-by: forge } ]",
+        "notify: [ { when: [failed, recovered], webhook: \"{{ secrets.alert }}\", signed-by: forge } ]\nserve: { url: https://example.org/cubes }",
     );
     let address = format!("{alert}/told/s3cret-path");
     rainfall.server.always(FIRST, Fault::Status(403, None));
@@ -204,6 +204,8 @@ fn people_are_told_once_of_what_failed_and_of_what_recovered() {
             (&said["occasion"], &said["pipeline"], &said["status"]),
             (&json!("failed"), &json!("rainfall"), &json!("failed"))
         );
+        let href = format!("https://example.org/cubes/jobs/{}", run.as_str().unwrap());
+        assert_eq!(said["href"], json!(href));
         assert!(said["failures"][0]["message"].as_str().unwrap().contains("403"), "{said}");
         assert_eq!(told.header("webhook-id"), format!("{}.failed", run.as_str().unwrap()));
         let at = told.header("webhook-timestamp").parse().unwrap();
