@@ -81,6 +81,7 @@ pub use level::Level;
 pub use maintain::{foresee, sweep};
 pub use mark::{Mark, MarkNote, Marked, mark};
 pub(crate) use objects::{chunk_objects, declared, declared_on, moves_all};
+pub use outline::Outline;
 pub use raw::{RawObject, RawObjects};
 pub use read::Window;
 pub use reads::{Costs, Read, VariableCosts, costs};
@@ -98,7 +99,6 @@ pub(crate) use rewrite::{
 pub use shelf::{Shelf, can_be_snapshot};
 pub use spares::Spares;
 pub use sweep::{Gone, Objects, Sweep};
-pub use outline::Outline;
 pub use template::{Template, TemplateVariable};
 pub use time::TimeIndex;
 pub use write::BatchWriter;

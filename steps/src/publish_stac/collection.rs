@@ -159,7 +159,8 @@ fn dimensions(facts: &Facts<'_>, interval: Option<&[String; 2]>) -> Value {
     };
     let mut dimensions = Map::new();
     if let Some(interval) = interval {
-        let time = json!({ "type": "temporal", "extent": interval, "step": iso_step(facts.outline.template.step) });
+        let time =
+            json!({ "type": "temporal", "extent": interval, "step": iso_step(facts.outline.template.step) });
         dimensions.insert("time".to_owned(), time);
     }
     for dimension in &grid.extra.0 {

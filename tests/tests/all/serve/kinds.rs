@@ -89,7 +89,8 @@ stores:
     let serving = Serving::start(&sandbox);
     let cubes = sandbox.path("cubes").to_string_lossy().into_owned();
     let far = format!("far={}", moto.url());
-    let found = programs::ask_python("check_served.py", &[&serving.url, &cubes, &far, "old", "waves"]).unwrap();
+    let found =
+        programs::ask_python("check_served.py", &[&serving.url, &cubes, &far, "old", "waves"]).unwrap();
     assert_eq!(found["wrong"], json!([]), "{found}");
     assert!(found["waves"]["arrays"].as_array().unwrap().contains(&json!("valid_time")), "{found}");
 
