@@ -10,16 +10,14 @@ use frazil_engine::{
     event::{Origin, RunState},
     executor::{LocalExecutor, Watch},
     lock::{FileLock, forget_stop, run_lock, scratch},
+    pipeline::Overlap,
     plan::{self, Foreseen, PipelinePlan},
     scheduler::{self, Cancel, Services},
     step::StepError,
     store::{SqliteStore, prune},
 };
 
-use super::{
-    overlap::{self, Overlap},
-    report,
-};
+use super::{overlap, report};
 use crate::{
     Format, FormatArg,
     exit::Exit,
@@ -32,7 +30,7 @@ use crate::{
 #[derive(Debug, Args)]
 pub(crate) struct Manner {
     /// What becomes of this run where another of the pipeline is at work
-    #[arg(long, value_name = "POLICY", default_value = "queue")]
+    #[arg(long, value_name = "POLICY", default_value = "queue", value_parser = overlap::policies())]
     overlap: Overlap,
     /// Refuses at once where another run of the pipeline is at work, instead of waiting for it
     #[arg(long, conflicts_with = "overlap")]
@@ -125,15 +123,19 @@ impl Manner {
         jobs: &mut Vec<Job>,
         cancel: &Cancel,
     ) -> anyhow::Result<Vec<FileLock>> {
-        let overlap = if self.no_wait { Overlap::Refuse } else { self.overlap };
+        let overlap = if self.no_wait { Overlap::Skip } else { self.overlap };
         let mut ids: Vec<_> = jobs.iter().map(|job| job.selected.pipeline.id.clone()).collect();
         ids.sort();
         ids.dedup();
         let mut locks = Vec::new();
         for id in ids {
-            match overlap.lock(session, &id, cancel).await? {
+            match overlap::lock(overlap, session, &id, cancel).await? {
                 Some(lock) => locks.push(lock),
-                None => jobs.retain(|job| job.selected.pipeline.id != id),
+                None if self.no_wait => return Err(overlap::refusal(&id).into()),
+                None => {
+                    overlap::tell_left_out(&id);
+                    jobs.retain(|job| job.selected.pipeline.id != id);
+                }
             }
         }
         Ok(locks)

@@ -3,12 +3,13 @@
 use std::convert::Infallible;
 
 use chrono::{DateTime, Utc};
-use clap::ValueEnum;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use frazil_engine::{
     context::{Clock, SystemClock},
     data::{PipelineId, RunId},
     lock::{FileLock, pipeline_lock},
-    scheduler::{Cancel, LOOK, ask_to_make_room, asked},
+    pipeline::Overlap,
+    scheduler::{Cancel, LOOK, Meets, ask_to_make_room, asked},
     step::{ErrorKind, StepError},
 };
 
@@ -17,64 +18,64 @@ use crate::{
     session::{Session, history},
 };
 
-/// What becomes of a run that finds another of its pipeline at work.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Overlap {
-    /// It waits for the other
-    Queue,
-    /// It is left out
-    Skip,
-    /// The other is asked to stop, keeping what is whole; then it begins
-    Replace,
-    /// It is refused
-    #[value(skip)]
-    Refuse,
+/// The words for what becomes of a run that finds another of its pipeline at work.
+pub(super) fn policies() -> impl TypedValueParser<Value = Overlap> {
+    let words = [
+        PossibleValue::new("queue").help("It waits for the other"),
+        PossibleValue::new("skip").help("It is left out"),
+        PossibleValue::new("replace").help("The other is asked to stop, keeping what is whole; then it begins"),
+    ];
+    PossibleValuesParser::new(words).map(|word| match word.as_str() {
+        "skip" => Overlap::Skip,
+        "replace" => Overlap::Replace,
+        _ => Overlap::Queue,
+    })
 }
 
-impl Overlap {
-    /// The lock of a pipeline; none where the run is left out.
-    pub(super) async fn lock(
-        self,
-        session: &Session,
-        id: &PipelineId,
-        cancel: &Cancel,
-    ) -> anyhow::Result<Option<FileLock>> {
-        let path = pipeline_lock(session.state(), id);
-        if let Some(lock) = FileLock::try_take(&path)? {
-            return Ok(Some(lock));
+/// The lock of a pipeline; none where the run is left out.
+pub(super) async fn lock(
+    overlap: Overlap,
+    session: &Session,
+    id: &PipelineId,
+    cancel: &Cancel,
+) -> anyhow::Result<Option<FileLock>> {
+    let path = pipeline_lock(session.state(), id);
+    let tell = |what: &str| drop(render::note(&format!("{id}: {what}\n")));
+    let lock = FileLock::try_take(&path)?;
+    match overlap.meets(lock.is_none()) {
+        Meets::Nobody => Ok(lock),
+        Meets::Waits => {
+            tell("waits for another run of it");
+            Ok(Some(FileLock::take(&path, &SystemClock, &cancel.token, || {}).await?))
         }
-        let tell = |what: &str| drop(render::note(&format!("{id}: {what}\n")));
-        match self {
-            Self::Queue => {
-                tell("waits for another run of it");
-                Ok(Some(FileLock::take(&path, &SystemClock, &cancel.token, || {}).await?))
-            }
-            Self::Skip => {
-                tell("another run of it is at work, so this one is left out");
-                Ok(None)
-            }
-            Self::Refuse => {
-                Err(StepError::permanent(ErrorKind::Refused, format!("another run of `{id}` is at work"))
-                    .help("`frazil runs` lists it; without --no-wait this one waits for it")
-                    .into())
-            }
-            Self::Replace => {
-                tell("asks another run of it to stop");
-                // What begins later is a twin of this one: it is waited for, not stopped.
-                let began = Utc::now();
-                loop {
-                    replace(session, id, began).await?;
-                    if let Some(lock) = FileLock::try_take(&path)? {
-                        return Ok(Some(lock));
-                    }
-                    tokio::select! {
-                        () = cancel.token.cancelled() => return Err(StepError::Cancelled.into()),
-                        () = SystemClock.sleep(LOOK) => {}
-                    }
+        Meets::IsLeftOut => Ok(None),
+        Meets::Replaces => {
+            tell("asks another run of it to stop");
+            // What begins later is a twin of this one: it is waited for, not stopped.
+            let began = Utc::now();
+            loop {
+                replace(session, id, began).await?;
+                if let Some(lock) = FileLock::try_take(&path)? {
+                    return Ok(Some(lock));
+                }
+                tokio::select! {
+                    () = cancel.token.cancelled() => return Err(StepError::Cancelled.into()),
+                    () = SystemClock.sleep(LOOK) => {}
                 }
             }
         }
     }
+}
+
+/// Says that a run is left out.
+pub(super) fn tell_left_out(id: &PipelineId) {
+    drop(render::note(&format!("{id}: another run of it is at work, so this one is left out\n")));
+}
+
+/// Says that a run is not to wait for another.
+pub(super) fn refusal(id: &PipelineId) -> StepError {
+    StepError::permanent(ErrorKind::Refused, format!("another run of `{id}` is at work"))
+        .help("`frazil runs` lists it; without --no-wait this one waits for it")
 }
 
 /// Asks the runs of a pipeline that are at work since before `began` to stop.
