@@ -2,6 +2,7 @@
 
 mod immediate;
 mod key;
+mod multipart;
 mod prefer;
 mod request;
 mod selection;
@@ -18,7 +19,7 @@ use axum::{
 };
 use chrono::Utc;
 use frazil_engine::{
-    data::RunId,
+    data::{Backfill, RunId},
     event::{Cause, Key, Reply, Subscriber},
     pipeline::{Overlap, Pipeline},
     project::Stage,
@@ -27,15 +28,17 @@ use serde_json::{Map, Value};
 
 use prefer::Prefer;
 pub(crate) use request::Execute;
-use selection::{Inputs, lists_periods};
+use selection::Inputs;
 
 use crate::{
     api::{Operation, Role, Routes},
     app::App,
     asked::{Base, Segments},
     auth::Caller,
+    backfill::{lists_periods, only_failed},
     callbacks,
     jobs::{self, StatusInfo},
+    live::Current,
     problem::{Problem, Wrong},
     processes::{self, Own, Runnable},
     runner::{Refusal, Submission},
@@ -50,6 +53,7 @@ pub(crate) fn routes() -> Routes {
         .header("traceparent", "The trace that the run belongs to (W3C)")
         .takes::<Execute>("application/json", "Values of its inputs, and what is wanted of its outputs")
         .gives::<Map<String, Value>>(200, "What it gave, by output, or the one output as it is")
+        .gives_media(200, "multipart/related", "Several outputs as they are, where `response` is `raw`")
         .gives::<StatusInfo>(201, "A job was made: `Location` says where")
         .with_headers(201, &[("Location", "The job"), ("Preference-Applied", "What of `Prefer` was done")])
         .refuses(404, "No such process")
@@ -119,18 +123,19 @@ impl Asked<'_> {
     /// Runs what is selected: a job for each pipeline, one after the other; the last stands for all.
     async fn selected(&self, own: Own, execute: Execute) -> Result<Response, Problem> {
         let key = key::of(self.headers, self.who.as_deref(), own.id(), &execute)?;
-        let instant = Utc::now();
         let mut errors = Vec::new();
-        let project = self.app.project();
-        let wanted = execute.wanted(&own.output_names(&project), "reference", &mut errors);
+        let current = self.app.live.current();
+        let project = &current.project;
+        let wanted = execute.wanted(&own.output_names(project), "reference", &mut errors);
         let mut reply = execute.reply(wanted, &mut errors);
         self.judge(&mut reply, &mut errors);
         if !execute.inputs.contains_key("select") {
             errors.push(Wrong::new("inputs.select", "it has no default, so a value has to be given"));
         }
         let mut inputs = Inputs::new(execute.inputs);
+        let (instant, overlap) = (inputs.instant(), inputs.overlap());
         let backfill = (own == Own::Backfill).then(|| inputs.backfill());
-        let stages = inputs.stages(&project, instant);
+        let stages = inputs.stages(project, instant);
         if backfill.is_some() && !stages.is_empty() && !stages.iter().any(|(stage, _)| lists_periods(stage)) {
             inputs.wrong(
                 "select",
@@ -141,14 +146,28 @@ impl Asked<'_> {
         if !errors.is_empty() {
             return Err(Problem::wrong("the inputs are not taken", errors));
         }
-        let of_stage = |(at, (stage, params)): (usize, (Stage, Map<String, Value>))| {
+        let mut asked = Vec::new();
+        for (at, (stage, params)) in stages.into_iter().enumerate() {
             let mut submission = self.submission(&stage.pipeline, params, instant, reply.clone());
+            submission.backfill = match &backfill {
+                None => None,
+                Some((asked, false)) => Some(asked.clone()),
+                Some((asked, true)) => match self.failed(&current, asked, &stage, &submission).await? {
+                    None => continue,
+                    failed => failed,
+                },
+            };
             submission.key = key.as_ref().map(|key| of_stage(key, at));
-            submission.units = is_part(&stage).then_some(stage.units);
-            submission.backfill.clone_from(&backfill);
-            submission
-        };
-        let asked = stages.into_iter().enumerate().map(of_stage).collect();
+            submission.overlap = overlap.unwrap_or(submission.overlap);
+            asked.push((lists_periods(&stage), submission));
+            if let (true, Some((_, submission))) = (is_part(&stage), asked.last_mut()) {
+                submission.units = Some(stage.units);
+            }
+        }
+        if backfill.is_some() && !asked.iter().any(|(lists, _)| *lists) {
+            return Err(Problem::bad("no period at which a run failed is missing still: there is nothing to do"));
+        }
+        let asked = asked.into_iter().map(|(_, submission)| submission).collect();
         let runs = self.app.runner.submit_in_order(asked).await?;
         match runs.split_last() {
             Some((last, before)) => self.created(last, before).await,
@@ -156,20 +175,37 @@ impl Asked<'_> {
         }
     }
 
+    /// What of a backfill past runs of a stage failed at; none where that is nothing.
+    async fn failed(
+        &self,
+        Current { project, secrets }: &Current,
+        asked: &Backfill,
+        stage: &Stage,
+        of: &Submission,
+    ) -> Result<Option<Backfill>, Problem> {
+        let scope =
+            project.scope(&stage.pipeline.id, of.params.clone(), of.instant, Arc::clone(secrets));
+        let found = only_failed(asked, stage, Some(&**self.app.runner.store()), &scope).await;
+        found.map_err(|error| Problem::of_history(&error))
+    }
+
     /// Answers with what a process gives.
     async fn at_once(&self, own: Own, execute: Execute) -> Result<Response, Problem> {
         let mut errors = Vec::new();
         let known = own.output_names(&self.app.project());
         let wanted = execute.wanted(&known, "value", &mut errors);
-        let is_document = execute.response.as_deref() == Some("document");
+        let is_raw = execute.response.as_deref().map(|response| response == "raw");
         let given = immediate::outputs(self.app, own, execute.inputs, errors).await?;
+        // All that there are where none is named.
+        let count = if wanted.is_empty() { known.len() } else { wanted.len() };
         let is_wanted = |name: &String| wanted.is_empty() || wanted.contains(name);
         let given: BTreeMap<String, Value> = given.into_iter().filter(|(name, _)| is_wanted(name)).collect();
-        // One output as it is; several have no form of their own here but the document.
-        match given.first_key_value() {
-            Some((_, only)) if !is_document && known.len() == 1 => Ok(Json(only).into_response()),
-            _ => Ok(Json(given).into_response()),
-        }
+        Ok(match (given.first_key_value(), is_raw) {
+            // One as it is, unless a document is asked for; several are one where parts are not.
+            (Some((_, only)), None | Some(true)) if count == 1 => Json(only).into_response(),
+            (_, Some(true)) if count > 1 => multipart::related(&given),
+            _ => Json(given).into_response(),
+        })
     }
 
     fn submission(

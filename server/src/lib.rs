@@ -4,6 +4,7 @@ mod api;
 mod app;
 mod asked;
 mod auth;
+pub mod backfill;
 mod callbacks;
 mod clock;
 mod conformance;

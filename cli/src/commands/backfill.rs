@@ -1,14 +1,14 @@
 //! `backfill`: periods that are asked for by name, instead of what the pipeline asks for.
 
-mod failed;
-
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 use frazil_engine::{
     context::Scope,
-    data::{Backfill as Asked, Only, Period, PeriodError, PeriodSpan, PeriodText},
+    data::{Backfill as Asked, Only},
+    store::RunStore,
 };
+use frazil_server::backfill::{Span, lists_periods, only_failed, spans};
 
 use super::{
     plan,
@@ -128,65 +128,25 @@ impl Backfill {
     ) -> anyhow::Result<()> {
         let runtime = runtime()?;
         let store = runtime.block_on(history(session))?;
+        let store = store.as_ref().map(|store| store as &dyn RunStore);
+        let asked = self.asked();
         let mut kept = Vec::new();
         for (one, mut scope) in std::mem::take(selected).into_iter().zip(std::mem::take(scopes)) {
-            if lists_periods(&one) {
-                let Some(store) = &store else { continue };
-                let among = runtime.block_on(failed::failed(&one, &self.spans()?, store, &scope))?;
-                if among.is_empty() {
-                    continue;
-                }
-                scope.backfill = Some(Arc::new(Asked { among, from: None, to: None, ..self.asked() }));
+            if let Some(asked) = runtime.block_on(only_failed(&asked, &one, store, &scope))? {
+                scope.backfill = Some(Arc::new(asked));
+                kept.push((one, scope));
             }
-            kept.push((one, scope));
         }
         (*selected, *scopes) = kept.into_iter().unzip();
         Ok(())
     }
 
-    /// What is asked for; nothing where no end is said.
-    fn spans(&self) -> Result<Vec<Span>, Usage> {
-        let bad = |error: PeriodError| Usage(error.to_string());
-        let end = |text: &Option<String>| text.as_deref().map(str::parse).transpose().map_err(bad);
-        let named = self.period.iter().map(|text| {
-            let span: PeriodSpan = text.parse().map_err(bad)?;
-            Ok(Span { first: Some(span.first), last: Some(span.last) })
-        });
-        if self.period.is_empty() {
-            return Ok(vec![Span { first: end(&self.from)?, last: end(&self.to)? }]);
-        }
-        named.collect()
-    }
-
     /// Refuses what is no range.
     fn is_range(&self) -> anyhow::Result<()> {
-        for Span { first, last } in self.spans()? {
-            if let (Some(first), Some(last)) = (first, last)
-                && last.end <= first.start
-            {
-                return Err(Usage("the range ends before it begins: `--from` comes first".to_owned()).into());
-            }
+        let spans = spans(&self.asked()).map_err(|error| Usage(error.to_string()))?;
+        if spans.into_iter().any(Span::is_backwards) {
+            return Err(Usage("the range ends before it begins: `--from` comes first".to_owned()).into());
         }
         Ok(())
     }
-}
-
-/// A range of periods, open where no end is said.
-#[derive(Debug, Clone, Copy)]
-struct Span {
-    first: Option<PeriodText>,
-    last: Option<PeriodText>,
-}
-
-impl Span {
-    fn contains(self, period: Period) -> bool {
-        let step = period.frequency();
-        self.first.is_none_or(|first| first.first(step) <= period)
-            && self.last.is_none_or(|last| period <= last.last(step))
-    }
-}
-
-fn lists_periods(one: &Selected) -> bool {
-    let nodes = one.units.iter().flat_map(|unit| one.pipeline.units[*unit].nodes());
-    nodes.map(|node| &one.pipeline.nodes[node].uses).any(|uses| uses == "enumerate-periods")
 }

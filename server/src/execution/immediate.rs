@@ -38,16 +38,12 @@ pub(super) async fn outputs(
         return Ok(given);
     }
     let current = app.live.current();
-    let instant = inputs.one("as-of", |value| {
-        let instant = value.as_str().and_then(|text| text.parse::<DateTime<Utc>>().ok());
-        instant.ok_or_else(|| "an instant is wanted, as `2024-03-01T00:00:00Z`".to_owned())
-    });
+    let instant = inputs.instant();
     let online = if own == Own::Estimate {
         inputs.one("online", |value| value.as_bool().ok_or_else(|| "true or false is wanted".to_owned()))
     } else {
         None
     };
-    let instant = instant.unwrap_or_else(Utc::now);
     let stages = inputs.stages(&current.project, instant);
     errors.extend(inputs.all_wrong(own.id()));
     if !errors.is_empty() {

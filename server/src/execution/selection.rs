@@ -1,11 +1,11 @@
 //! What a request selects: the parts of pipelines that are run or planned, with their parameters.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use frazil_engine::{
     data::{Backfill, Only, PeriodSpan, PeriodText},
-    pipeline::{ParamError, Pipeline},
+    pipeline::{Overlap, ParamError, Pipeline},
     project::{Cascade, Given, Project, Selection, Stage},
 };
 use serde_json::{Map, Value};
@@ -116,8 +116,25 @@ impl Inputs {
         found
     }
 
-    /// What a backfill is asked for.
-    pub(super) fn backfill(&mut self) -> Backfill {
+    /// The instant that decides what exists by now; now where none is said.
+    pub(super) fn instant(&mut self) -> DateTime<Utc> {
+        let instant = self.one("as-of", |value| {
+            let instant = value.as_str().and_then(|text| text.parse::<DateTime<Utc>>().ok());
+            instant.ok_or_else(|| "an instant is wanted, as `2024-03-01T00:00:00Z`".to_owned())
+        });
+        instant.unwrap_or_else(Utc::now)
+    }
+
+    /// What becomes of runs beside others of their pipelines, where that is said.
+    pub(super) fn overlap(&mut self) -> Option<Overlap> {
+        self.one("overlap", |value| {
+            let overlap = serde_json::from_value(value.clone());
+            overlap.map_err(|_| "`queue`, `skip` or `replace` is wanted".to_owned())
+        })
+    }
+
+    /// What a backfill is asked for, and whether only what failed is wanted of it.
+    pub(super) fn backfill(&mut self) -> (Backfill, bool) {
         let period = |value: &Value| {
             let text = text(value)?;
             text.parse::<PeriodText>().map(|period| (text, period)).map_err(|error| error.to_string())
@@ -138,22 +155,25 @@ impl Inputs {
             self.wrong("period", "it is not taken with `from` and `to`");
         }
         let only = self.one("only", |value| match value.as_str() {
-            Some("missing") => Ok(Only::Missing),
-            Some("all") => Ok(Only::All),
-            _ => Err("`missing` or `all` is wanted".to_owned()),
+            Some("missing") => Ok((Only::Missing, false)),
+            Some("failed") => Ok((Only::Missing, true)),
+            Some("all") => Ok((Only::All, false)),
+            _ => Err("`missing`, `failed` or `all` is wanted".to_owned()),
         });
+        let (only, is_failed) = only.unwrap_or((Only::Missing, false));
         let newest_first = self.one("order", |value| match value.as_str() {
             Some("oldest") => Ok(false),
             Some("newest") => Ok(true),
             _ => Err("`oldest` or `newest` is wanted".to_owned()),
         });
-        Backfill {
+        let asked = Backfill {
             from: from.map(|(text, _)| text),
             to: to.map(|(text, _)| text),
             among,
-            only: Some(only.unwrap_or(Only::Missing)),
+            only: Some(only),
             newest_first: newest_first.unwrap_or_default(),
-        }
+        };
+        (asked, is_failed)
     }
 
     /// All that is wrong, with what was given and is not known.
@@ -179,11 +199,4 @@ fn bounded(message: &str) -> String {
         Some((end, _)) => format!("{}…", &message[..end]),
         None => message.to_owned(),
     }
-}
-
-/// Whether any of it lists periods, so that a backfill has something to ask for.
-pub(super) fn lists_periods(stage: &Stage) -> bool {
-    let pipeline: &Arc<Pipeline> = &stage.pipeline;
-    let nodes = stage.units.iter().flat_map(|unit| pipeline.units[*unit].nodes());
-    nodes.map(|node| &pipeline.nodes[node].uses).any(|uses| uses == "enumerate-periods")
 }

@@ -109,7 +109,7 @@ impl Own {
             inputs.push(("select", select(is_needed)));
             inputs.push(("params", params()));
         }
-        if matches!(self, Self::Plan | Self::Estimate) {
+        if self != Self::Echo {
             let instant = json!({ "type": "string", "format": "date-time" });
             let as_of = Described::input("The instant that decides what exists by now", instant, false);
             inputs.push(("as-of", as_of.saying("Now where none is said.")));
@@ -124,6 +124,9 @@ impl Own {
         }
         if self == Self::Backfill {
             inputs.extend(range());
+        }
+        if matches!(self, Self::Sync | Self::Backfill) {
+            inputs.push(("overlap", overlap()));
         }
         inputs.into_iter().map(|(name, input)| (name.to_owned(), input)).collect()
     }
@@ -196,8 +199,11 @@ fn range() -> Vec<(&'static str, Described)> {
             "only",
             Described::input(
                 "Which of them",
-                json!({ "enum": ["missing", "all"], "default": "missing" }),
+                json!({ "enum": ["missing", "failed", "all"], "default": "missing" }),
                 false,
+            )
+            .saying(
+                "`missing`: what holds no numbers; `failed`: of those, the ones at which past runs failed; `all`: every period.",
             ),
         ),
         (
@@ -209,6 +215,13 @@ fn range() -> Vec<(&'static str, Described)> {
             ),
         ),
     ]
+}
+
+fn overlap() -> Described {
+    let schema = json!({ "enum": ["queue", "skip", "replace"] });
+    Described::input("What becomes of it beside other runs of its pipelines", schema, false).saying(
+        "It waits for them, is left out, or has them stop. What the trigger of the pipeline says, or `queue`, where none is said.",
+    )
 }
 
 fn pause() -> Value {

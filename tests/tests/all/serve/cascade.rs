@@ -1,6 +1,6 @@
 //! What is asked for as one is done one after the other.
 
-use frazil_tests::serving::Serving;
+use frazil_tests::{rainfall::Rainfall, server::Fault, serving::Serving};
 use serde_json::{Value, json};
 
 use super::stand::Stand;
@@ -55,4 +55,33 @@ fn what_is_selected_is_run_in_order_and_is_one_job_for_who_asked() {
     let made = sync(one).expect(201);
     let results = serving.get(&format!("{}/results", made.header("location").unwrap())).expect(200).json();
     assert_eq!(results.as_object().unwrap().keys().collect::<Vec<_>>(), ["dem"]);
+}
+
+#[test]
+fn what_failed_is_backfilled_over_http_as_by_a_command() {
+    let rainfall = Rainfall::of_days(4);
+    let broken = "/2024/rain.2024.01.03.tif";
+    rainfall.server.always(broken, Fault::Status(403, None));
+    let until = json!({ "end": "2024-01-04" });
+    let serving = Serving::start(&rainfall.sandbox);
+    let ask = |process: &str, inputs: Value| {
+        let headers = [("Content-Type", "application/json"), ("Prefer", "wait=30")];
+        let body = json!({ "inputs": inputs }).to_string();
+        serving.ask("POST", &format!("/processes/{process}/execution"), &headers, body.as_bytes())
+    };
+    assert_eq!(ask("rainfall", until.clone()).expect(201).json()["status"], "failed");
+    rainfall.server.always(broken, Fault::None);
+    let failed = |more: Value| {
+        let mut inputs = json!({ "select": "rainfall", "params": until, "only": "failed" });
+        inputs.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        ask("backfill", inputs)
+    };
+    let refused = failed(json!({ "from": "2024-01-04" })).expect(400);
+    assert!(refused.text().contains("no period at which a run failed"), "{}", refused.text());
+    failed(json!({ "overlap": "both" })).is(400);
+    failed(json!({ "as-of": "yesterday" })).is(400);
+    rainfall.server.forget();
+    let done = failed(json!({ "as-of": "2024-06-01T00:00:00Z", "overlap": "skip" })).expect(201).json();
+    assert_eq!((&done["status"], &done["frazil:instant"]), (&json!("successful"), &json!("2024-06-01T00:00:00Z")));
+    assert_eq!((rainfall.server.count(broken), rainfall.server.requests().len()), (1, 1), "that day alone");
 }

@@ -143,4 +143,20 @@ fn plans_and_echoes_are_answered_at_once() {
     let given = serving.post("/processes/echo/execution", &echo).expect(200).json();
     assert_eq!(given, json!({ "message": "ice", "list": ["a", "b"] }));
     serving.post("/processes/echo/execution", &json!({ "inputs": { "pause": 11 } })).is(400);
+    // One output as it is, several as parts, or a document, as it is asked for.
+    let echo = |outputs: &Value, response: &str| {
+        let inputs = json!({ "message": "ice", "number": 3 });
+        let asked = json!({ "inputs": inputs, "outputs": outputs, "response": response });
+        serving.post("/processes/echo/execution", &asked).expect(200)
+    };
+    let one = json!({ "message": {} });
+    assert_eq!(echo(&one, "raw").json(), "ice");
+    assert_eq!(echo(&one, "document").json(), json!({ "message": "ice" }));
+    let parts = echo(&json!({}), "raw");
+    let media = parts.header("content-type").unwrap().to_owned();
+    assert!(media.starts_with("multipart/related; boundary="), "{media}");
+    let text = parts.text();
+    assert!(text.contains("Content-ID: <message>\r\n\r\n\"ice\"\r\n"), "{text}");
+    assert!(text.contains("Content-ID: <number>\r\n\r\n3\r\n"), "{text}");
+    assert_eq!(echo(&json!({}), "document").json(), json!({ "message": "ice", "number": 3 }));
 }
