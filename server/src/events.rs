@@ -21,7 +21,8 @@ use bytes::Bytes;
 use frazil_engine::{
     data::RunId,
     event::{self, Event, RunEvent},
-    store::RunStore,
+    step::StepError,
+    store::{RunStore, RunStoreError},
 };
 use futures::stream;
 use tokio::{
@@ -33,7 +34,7 @@ use crate::{
     api::{Operation, Role, Routes},
     app::App,
     asked::Segments,
-    jobs::{known, run_id},
+    jobs::run_id,
     problem::{Problem, Wrong},
     runner::Change,
 };
@@ -119,9 +120,12 @@ impl Tail {
         let known = held.before + held.lines.len();
         let is_old = held.looked.is_none_or(|looked| looked.elapsed() >= LOOK);
         if !held.is_over && (told > known || is_old) {
+            if held.looked.is_none() {
+                // The newest alone: who wants those before them reads the log.
+                held.before = told.checked_sub(TAIL).filter(|_| told < usize::MAX).unwrap_or_default();
+            }
             held.looked = Some(Instant::now());
-            let more = store.load_after(&self.run, known).await.ok()?;
-            held.put(&self.run, known, &more);
+            held.read(&self.run, store).await?;
         }
         if after >= held.before {
             let from = (after - held.before).min(held.lines.len());
@@ -139,6 +143,18 @@ impl Tail {
 }
 
 impl Held {
+    /// Reads on to the end of the log, a piece at a time.
+    async fn read(&mut self, run: &RunId, store: &dyn RunStore) -> Option<()> {
+        loop {
+            let known = self.before + self.lines.len();
+            let more = store.load_part(run, known, AT_A_TIME).await.ok()?;
+            self.put(run, known, &more);
+            if more.len() < AT_A_TIME {
+                return Some(());
+            }
+        }
+    }
+
     fn put(&mut self, run: &RunId, known: usize, more: &[RunEvent]) {
         for (at, event) in more.iter().enumerate() {
             if self.lines.len() >= TAIL {
@@ -163,7 +179,10 @@ async fn events_of(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let run = run_id(&job)?;
-    let known = known(&app, &run).await?;
+    let summary = match app.runner.summary(&run).await {
+        Err(RunStoreError::NoRun(run)) => return Err(Problem::no_job(run.as_str())),
+        found => found.map_err(|error| Problem::of_history(&StepError::from(error)))?,
+    };
     let last = match headers.get("last-event-id").map(|value| value.to_str().unwrap_or_default().trim()) {
         None | Some("") => 0,
         Some(text) => text.parse::<usize>().map_err(|_| {
@@ -174,13 +193,13 @@ async fn events_of(
         })?,
     };
     // A browser would come again for ever to one that only closes.
-    if known.is_finished() && last >= known.state.len {
+    if summary.finished.is_some() && last >= summary.events {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
     let listener = Listener {
         tail: app.tails.of(&run),
         changes: app.runner.changes(),
-        told: known.state.len,
+        told: summary.events,
         app,
         last,
         is_over: false,

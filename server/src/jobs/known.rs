@@ -24,6 +24,9 @@ use crate::{app::App, problem::Problem};
 /// does not grow with the work.
 const HELD: usize = 128;
 
+/// Events that are read at a time, so that a long log is never held whole.
+const AT_A_TIME: usize = 512;
+
 /// How often a run of another process is looked at: of it nothing is told.
 const LOOK: Duration = Duration::from_millis(500);
 
@@ -111,16 +114,24 @@ pub(crate) async fn known(app: &App, run: &RunId) -> Result<Arc<Known>, Problem>
     if let Some(held) = held.as_ref().filter(|held| held.is_finished()) {
         return Ok(Arc::clone(held));
     }
-    let after = held.as_ref().map_or(0, |held| held.state.len);
-    let events = match app.runner.store().load_after(run, after).await {
-        Err(RunStoreError::NoRun(run)) => return Err(Problem::no_job(run.as_str())),
-        loaded => loaded.map_err(|error| Problem::of_history(&StepError::from(error)))?,
-    };
-    if let Some(held) = held.as_ref().filter(|_| events.is_empty()) {
-        return Ok(Arc::clone(held));
+    let mut known: Option<Known> = None;
+    loop {
+        let after = known.as_ref().or(held.as_deref()).map_or(0, |known| known.state.len);
+        let events = match app.runner.store().load_part(run, after, AT_A_TIME).await {
+            Err(RunStoreError::NoRun(run)) => return Err(Problem::no_job(run.as_str())),
+            loaded => loaded.map_err(|error| Problem::of_history(&StepError::from(error)))?,
+        };
+        if let (Some(held), None, true) = (&held, &known, events.is_empty()) {
+            return Ok(Arc::clone(held));
+        }
+        let new = || held.as_deref().cloned().unwrap_or_else(|| Known::new(run.clone()));
+        let known = known.get_or_insert_with(new);
+        events.iter().try_for_each(|event| known.apply(event))?;
+        if events.len() < AT_A_TIME {
+            break;
+        }
     }
-    let mut known = held.map_or_else(|| Known::new(run.clone()), |held| (*held).clone());
-    events.iter().try_for_each(|event| known.apply(event))?;
+    let known = known.unwrap_or_else(|| Known::new(run.clone()));
     if known.state.accepted.is_none() {
         return Err(Problem::no_job(run.as_str()));
     }
