@@ -6,7 +6,7 @@ mod status;
 
 use std::{sync::Arc, time::Duration};
 
-use axum::{Json, extract::State, http::Method};
+use axum::{Extension, Json, extract::State, http::Method};
 use frazil_engine::{data::RunId, event::RunStatus, step::StepError, store::RunQuery};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -20,6 +20,7 @@ use crate::{
     api::{Operation, Role, Routes},
     app::App,
     asked::{Base, Query, Segments, short},
+    auth::Caller,
     link::Link,
     problem::Problem,
     runner::Uncancelled,
@@ -151,6 +152,7 @@ async fn one(
 /// as a client does that got no answer, changes nothing.
 async fn dismissal(
     State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
     base: Base,
     Segments(job): Segments<String>,
 ) -> Result<Json<StatusInfo>, Problem> {
@@ -166,7 +168,8 @@ async fn dismissal(
         }
         None => {}
     }
-    match app.runner.cancel(&run, "dismissed over HTTP").await {
+    let by = caller.name.map_or_else(String::new, |name| format!(" with the token `{name}`"));
+    match app.runner.cancel(&run, &format!("dismissed over HTTP{by}")).await {
         // It may have come to its end meanwhile.
         Ok(()) | Err(Uncancelled::Finished(_)) => {}
         Err(Uncancelled::NoRun(run)) => return Err(Problem::no_job(run.as_str())),

@@ -23,6 +23,8 @@ mod landing;
 mod limits;
 #[path = "serve/packaging.rs"]
 mod packaging;
+#[path = "serve/pages.rs"]
+mod pages;
 #[path = "serve/processes.rs"]
 mod processes;
 #[path = "serve/restarts.rs"]
