@@ -1,6 +1,7 @@
 mod order;
 mod restarts;
 mod stage;
+mod starter;
 
 use std::time::Duration;
 

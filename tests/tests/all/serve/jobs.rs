@@ -162,3 +162,23 @@ fn events_are_sent_as_they_happen_and_resumed() {
     serving.ask("GET", &path, &[("Last-Event-ID", &last)], b"").is(204);
     serving.ask("GET", &path, &[("Last-Event-ID", "x")], b"").is(400);
 }
+
+#[test]
+fn who_comes_when_the_queue_is_full_is_told_when_to_come_again() {
+    let rainfall = Rainfall::of_days(3);
+    rainfall.server.always("/2024/rain.2024.01.03.tif", frazil_tests::server::Fault::Hang);
+    let config = std::fs::read_to_string(rainfall.sandbox.path("frazil.yaml")).unwrap();
+    rainfall.sandbox.write("frazil.yaml", &format!("{config}\nserve: {{ limits: {{ queue: 1 }} }}\n"));
+    let serving = Serving::start(&rainfall.sandbox);
+    let asked = json!({ "inputs": { "end": "2024-01-03" } });
+    let at_work = execute(&serving, &[], &asked).expect(201).header("location").unwrap().to_owned();
+    // It leaves the queue when it begins.
+    while serving.get(&at_work).expect(200).json()["status"] == "accepted" {}
+    let waits = execute(&serving, &[], &asked).expect(201).header("location").unwrap().to_owned();
+    let refused = execute(&serving, &[], &asked).expect(429);
+    assert_eq!(refused.header("retry-after"), Some("5"));
+    assert!(refused.json()["detail"].as_str().unwrap().contains("1 runs wait"), "{}", refused.text());
+    assert_eq!(serving.get("/jobs").expect(200).json()["jobs"].as_array().unwrap().len(), 2, "nothing of it stays");
+    serving.ask("DELETE", &waits, &[], b"").is(200);
+    execute(&serving, &[], &asked).is(201);
+}

@@ -2,7 +2,13 @@
 //! on under the same id, and comes to its end once.
 
 use std::{
-    sync::Arc,
+    collections::{BTreeMap, BTreeSet},
+    io::{Read, Write},
+    net::TcpStream,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -216,4 +222,81 @@ fn a_run_of_a_server_is_cancelled_by_a_command() {
     let runs = history.runs();
     assert_eq!(runs[0].1.cancelling.as_deref(), Some("not wanted"));
     drop(serving);
+}
+
+/// Asks for a run as a client does that may be cut off; none where it was not told of one.
+fn triggered(url: &str, key: &str) -> Option<RunId> {
+    let mut stream = TcpStream::connect(url.trim_start_matches("http://")).ok()?;
+    let body = r#"{"inputs":{"end":"2024-01-03"}}"#;
+    let head = format!(
+        "POST /processes/rainfall/execution HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\nIdempotency-Key: {key}\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(format!("{head}{body}").as_bytes()).ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    let (head, body) = answer.split_once("\r\n\r\n")?;
+    assert!(head.starts_with("HTTP/1.1 201 "), "{answer}");
+    let location = head.lines().find_map(|line| line.strip_prefix("location: "))?;
+    // A body that was cut off is no answer.
+    serde_json::from_str::<serde_json::Value>(body).ok()?;
+    location.rsplit('/').next()?.parse().ok()
+}
+
+/// Whoever was answered has a run, under the same key the same one after any number of kills, and each
+/// comes to one end.
+#[test]
+fn a_server_that_is_killed_under_requests_keeps_what_it_answered_for() {
+    const LIVES: usize = 5;
+    const CLIENTS: usize = 3;
+    let rainfall = Rainfall::of_days(3);
+    let history = History::of(&rainfall.sandbox);
+    let answered: Mutex<BTreeMap<String, BTreeSet<RunId>>> = Mutex::default();
+    let note = |key: String, run: RunId| answered.lock().unwrap().entry(key).or_default().insert(run);
+    for life in 0..LIVES {
+        let serving = Serving::start(&rainfall.sandbox);
+        let (before, stop) = (answered.lock().unwrap().len(), AtomicBool::new(false));
+        std::thread::scope(|scope| {
+            for client in 0..CLIENTS {
+                let (url, stop, note) = (serving.url.clone(), &stop, &note);
+                scope.spawn(move || {
+                    // The first is asked for again in each life.
+                    let keys = (0..).map(|n| if n == 0 { "first".to_owned() } else { format!("{life}-{client}-{n}") });
+                    for key in keys.take_while(|_| !stop.load(Ordering::Relaxed)) {
+                        let Some(run) = triggered(&url, &key) else { return };
+                        note(key, run);
+                    }
+                });
+            }
+            // In the middle of requests, at another one in each life.
+            let began = Instant::now();
+            while answered.lock().unwrap().len() < before + 2 + life * 3 && began.elapsed() < PATIENCE {
+                std::thread::yield_now();
+            }
+            serving.kill();
+            stop.store(true, Ordering::Relaxed);
+        });
+    }
+    let serving = Serving::start(&rainfall.sandbox);
+    let known: Vec<String> = answered.lock().unwrap().keys().cloned().collect();
+    for key in known {
+        note(key.clone(), triggered(&serving.url, &key).unwrap());
+    }
+    let runs = history.until("all runs are over", over);
+    drop(serving);
+    let answered = answered.into_inner().unwrap();
+    assert!(answered.values().all(|runs| runs.len() == 1), "a key has two runs: {answered:?}");
+    let named: BTreeSet<&RunId> = answered.values().flatten().collect();
+    assert_eq!(named.len(), answered.len(), "two keys have one run");
+    assert!(answered.len() > LIVES * 2, "{}", answered.len());
+    let kept: BTreeMap<&RunId, &RunState> = runs.iter().map(|(run, state)| (run, state)).collect();
+    for run in &named {
+        // A log takes nothing after its end, so that this is the only one.
+        let state = kept.get(run).unwrap_or_else(|| panic!("{run} is lost"));
+        let status = state.finished.unwrap().0;
+        assert!(status == RunStatus::Successful || state.opened == 3, "{run}: {state:#?}");
+    }
+    // Those that nobody was told of are at most one for each client and life.
+    assert!(runs.len() <= named.len() + LIVES * CLIENTS, "{} of {}", named.len(), runs.len());
+    rainfall.assert_right(3, &[], "after kills under requests");
 }
