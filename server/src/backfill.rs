@@ -73,8 +73,7 @@ pub async fn only_failed(
         return Ok(Some(asked.clone()));
     }
     let Some(store) = store else { return Ok(None) };
-    let spans =
-        spans(asked).map_err(|error| StepError::permanent(ErrorKind::Refused, error.to_string()))?;
+    let spans = spans(asked).map_err(|error| StepError::permanent(ErrorKind::Refused, error.to_string()))?;
     let among = failed(stage, &spans, store, scope).await?;
     let is_any = !among.is_empty();
     Ok(is_any.then(|| Backfill { among, from: None, to: None, ..asked.clone() }))

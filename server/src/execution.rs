@@ -165,7 +165,9 @@ impl Asked<'_> {
             }
         }
         if backfill.is_some() && !asked.iter().any(|(lists, _)| *lists) {
-            return Err(Problem::bad("no period at which a run failed is missing still: there is nothing to do"));
+            return Err(Problem::bad(
+                "no period at which a run failed is missing still: there is nothing to do",
+            ));
         }
         let asked = asked.into_iter().map(|(_, submission)| submission).collect();
         let runs = self.app.runner.submit_in_order(asked).await?;
@@ -183,8 +185,7 @@ impl Asked<'_> {
         stage: &Stage,
         of: &Submission,
     ) -> Result<Option<Backfill>, Problem> {
-        let scope =
-            project.scope(&stage.pipeline.id, of.params.clone(), of.instant, Arc::clone(secrets));
+        let scope = project.scope(&stage.pipeline.id, of.params.clone(), of.instant, Arc::clone(secrets));
         let found = only_failed(asked, stage, Some(&**self.app.runner.store()), &scope).await;
         found.map_err(|error| Problem::of_history(&error))
     }

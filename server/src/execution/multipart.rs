@@ -10,7 +10,8 @@ use serde_json::Value;
 
 /// Outputs by name, each a part of JSON.
 pub(super) fn related(outputs: &BTreeMap<String, Value>) -> Response {
-    let parts: Vec<(&String, String)> = outputs.iter().map(|(name, value)| (name, value.to_string())).collect();
+    let parts: Vec<(&String, String)> =
+        outputs.iter().map(|(name, value)| (name, value.to_string())).collect();
     let boundary = boundary(&parts);
     let mut body = String::new();
     for (name, text) in parts {

@@ -23,7 +23,8 @@ pub(super) fn policies() -> impl TypedValueParser<Value = Overlap> {
     let words = [
         PossibleValue::new("queue").help("It waits for the other"),
         PossibleValue::new("skip").help("It is left out"),
-        PossibleValue::new("replace").help("The other is asked to stop, keeping what is whole; then it begins"),
+        PossibleValue::new("replace")
+            .help("The other is asked to stop, keeping what is whole; then it begins"),
     ];
     PossibleValuesParser::new(words).map(|word| match word.as_str() {
         "skip" => Overlap::Skip,

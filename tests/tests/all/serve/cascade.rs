@@ -82,6 +82,9 @@ fn what_failed_is_backfilled_over_http_as_by_a_command() {
     failed(json!({ "as-of": "yesterday" })).is(400);
     rainfall.server.forget();
     let done = failed(json!({ "as-of": "2024-06-01T00:00:00Z", "overlap": "skip" })).expect(201).json();
-    assert_eq!((&done["status"], &done["frazil:instant"]), (&json!("successful"), &json!("2024-06-01T00:00:00Z")));
+    assert_eq!(
+        (&done["status"], &done["frazil:instant"]),
+        (&json!("successful"), &json!("2024-06-01T00:00:00Z"))
+    );
     assert_eq!((rainfall.server.count(broken), rainfall.server.requests().len()), (1, 1), "that day alone");
 }

@@ -178,7 +178,11 @@ fn who_comes_when_the_queue_is_full_is_told_when_to_come_again() {
     let refused = execute(&serving, &[], &asked).expect(429);
     assert_eq!(refused.header("retry-after"), Some("5"));
     assert!(refused.json()["detail"].as_str().unwrap().contains("1 runs wait"), "{}", refused.text());
-    assert_eq!(serving.get("/jobs").expect(200).json()["jobs"].as_array().unwrap().len(), 2, "nothing of it stays");
+    assert_eq!(
+        serving.get("/jobs").expect(200).json()["jobs"].as_array().unwrap().len(),
+        2,
+        "nothing of it stays"
+    );
     serving.ask("DELETE", &waits, &[], b"").is(200);
     execute(&serving, &[], &asked).is(201);
 }

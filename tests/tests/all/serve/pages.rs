@@ -28,7 +28,8 @@ fn a_person_with_a_token_follows_a_job_and_who_stops_one_is_named() {
     let (Some(modules), Some(browser)) = (programs::node_modules(), programs::browser()) else { return };
     let mut node = Command::new("node");
     node.env("FRAZIL_CHROMIUM", browser).arg(programs::root().join("tests/node/follow_job.mjs"));
-    let seen = programs::succeeded("follow_job.mjs", &node.arg(modules).args([&job, &token]).output().unwrap());
+    let seen =
+        programs::succeeded("follow_job.mjs", &node.arg(modules).args([&job, &token]).output().unwrap());
     let seen: Value = serde_json::from_str(&seen).unwrap();
     assert_eq!(
         (&seen["first"], &seen["jobs"], &seen["cookies"], &seen["wrong"]),

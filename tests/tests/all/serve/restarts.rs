@@ -261,7 +261,8 @@ fn a_server_that_is_killed_under_requests_keeps_what_it_answered_for() {
                 let (url, stop, note) = (serving.url.clone(), &stop, &note);
                 scope.spawn(move || {
                     // The first is asked for again in each life.
-                    let keys = (0..).map(|n| if n == 0 { "first".to_owned() } else { format!("{life}-{client}-{n}") });
+                    let keys = (0..)
+                        .map(|n| if n == 0 { "first".to_owned() } else { format!("{life}-{client}-{n}") });
                     for key in keys.take_while(|_| !stop.load(Ordering::Relaxed)) {
                         let Some(run) = triggered(&url, &key) else { return };
                         note(key, run);
