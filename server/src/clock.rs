@@ -33,15 +33,18 @@ use crate::{
 /// A trigger: its pipeline, and what tells it from the others of that.
 type Name = (PipelineId, String);
 
+/// The instant of a run that waits, and its parameters.
+type Waiting = (DateTime<Utc>, Map<String, Value>);
+
 /// What starts runs.
 #[async_trait]
 pub(crate) trait Starter: Debug + Send + Sync {
     /// Takes on a run; durable on return.
     async fn start(&self, asked: Submission) -> Result<RunId, Refusal>;
 
-    /// Whether a run of the whole pipeline with these parameters waits that began nothing yet: it will see
-    /// all that is there by now.
-    async fn waits(&self, pipeline: &PipelineId, params: &Map<String, Value>) -> Result<bool, StepError>;
+    /// Runs of the whole pipeline that triggers started and that began nothing yet, by their instants and
+    /// parameters: they will see all that is there by now.
+    async fn waiting(&self, pipeline: &PipelineId) -> Result<Vec<Waiting>, StepError>;
 
     /// What happens in runs of this server.
     fn changes(&self) -> broadcast::Receiver<Arc<Change>>;
@@ -132,20 +135,20 @@ impl Starter for Runner {
         self.submit(asked).await
     }
 
-    async fn waits(&self, pipeline: &PipelineId, params: &Map<String, Value>) -> Result<bool, StepError> {
+    async fn waiting(&self, pipeline: &PipelineId) -> Result<Vec<Waiting>, StepError> {
         let query = RunQuery { pipeline: Some(pipeline.clone()), unfinished: true, ..RunQuery::default() };
+        let mut found = Vec::new();
         for run in self.store().list(&query).await?.iter().filter(|run| run.is_queued()) {
             // What was begun meanwhile has another event, and does not count.
             if let [one] = &self.store().load(&run.run).await?[..]
                 && let Event::Accepted(accepted) = &one.event
                 && accepted.backfill.is_none()
-                && accepted.params == *params
                 && matches!(accepted.origin.cause, Cause::Cron { .. } | Cause::Dataset { .. })
             {
-                return Ok(true);
+                found.push((accepted.instant, accepted.params.clone()));
             }
         }
-        Ok(false)
+        Ok(found)
     }
 
     fn changes(&self) -> broadcast::Receiver<Arc<Change>> {

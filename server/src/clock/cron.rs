@@ -41,7 +41,7 @@ struct Slot {
 
 /// All triggers that wait.
 #[derive(Debug, Default)]
-struct Slots {
+pub(super) struct Slots {
     project: Option<Arc<Project>>,
     slots: BTreeMap<Name, Slot>,
     /// Triggers that are in no file any more, and since when.
@@ -68,7 +68,7 @@ pub(super) async fn work(triggers: &Triggers) {
 }
 
 impl Slots {
-    async fn look(&mut self, triggers: &Triggers) -> Result<(), StepError> {
+    pub(super) async fn look(&mut self, triggers: &Triggers) -> Result<(), StepError> {
         let (project, now) = (triggers.live.project(), triggers.clock.now());
         if self.project.as_ref().is_none_or(|known| !Arc::ptr_eq(known, &project)) {
             self.follow(&project, triggers, now).await?;

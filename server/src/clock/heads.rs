@@ -12,6 +12,7 @@ use frazil_engine::{
     dataset::{DatasetInfo, Location},
     event::Cause,
     pipeline::{Overlap, Pipeline, Trigger},
+    project::Project,
     step::StepError,
 };
 use frazil_steps::cube::Shelf;
@@ -41,6 +42,17 @@ struct Heads {
     looked: BTreeMap<DatasetId, DateTime<Utc>>,
     /// Datasets that could not be looked at: that is said once.
     failing: BTreeSet<DatasetId>,
+    wakes: Wakes,
+}
+
+/// Pipelines and their triggers by the dataset that they hang from.
+pub(super) type Hanging<'a> = BTreeMap<DatasetId, Vec<(&'a Pipeline, &'a Trigger)>>;
+
+/// What is known of triggers.
+#[derive(Debug, Default)]
+pub(super) struct Wakes {
+    /// Those of which what they saw last was noted by this process, after whatever it started for it.
+    noted: BTreeSet<Name>,
 }
 
 /// Looks at heads again and again.
@@ -85,27 +97,12 @@ async fn wait(triggers: &Triggers, changes: &mut broadcast::Receiver<Arc<Change>
 impl Heads {
     async fn look(&mut self, triggers: &Triggers, ours: bool) -> Result<(), StepError> {
         let Current { project, .. } = triggers.live.current();
-        let mut hanging: BTreeMap<DatasetId, Vec<(&Arc<Pipeline>, &Trigger)>> = BTreeMap::new();
-        for pipeline in project.pipelines.values() {
-            for trigger in &pipeline.triggers {
-                if let Some(dataset) = &trigger.dataset {
-                    hanging.entry(dataset.clone()).or_default().push((pipeline, trigger));
-                }
-            }
-        }
+        let hanging = hanging(&project);
         if hanging.is_empty() {
             return Ok(());
         }
-        let seen = triggers.seen.all().await?;
-        for (dataset, head) in self.heads(triggers, hanging.keys(), ours).await {
-            for (pipeline, trigger) in hanging.get(&dataset).into_iter().flatten() {
-                let name = (pipeline.id.clone(), trigger.name());
-                if seen.get(&name) != Some(&head.0) {
-                    wake(triggers, &name, (pipeline, trigger), &dataset, &head).await?;
-                }
-            }
-        }
-        Ok(())
+        let heads = self.heads(triggers, hanging.keys(), ours).await;
+        self.wakes.follow(triggers, &heads, &hanging).await
     }
 
     /// The heads of datasets that hold something and that it is time to look at.
@@ -158,6 +155,18 @@ impl Heads {
     }
 }
 
+pub(super) fn hanging(project: &Project) -> Hanging<'_> {
+    let mut hanging = Hanging::new();
+    for pipeline in project.pipelines.values() {
+        for trigger in &pipeline.triggers {
+            if let Some(dataset) = &trigger.dataset {
+                hanging.entry(dataset.clone()).or_default().push((pipeline, trigger));
+            }
+        }
+    }
+    hanging
+}
+
 /// The repository of a dataset and its head; none where there is none.
 async fn head(
     info: &DatasetInfo,
@@ -179,33 +188,69 @@ async fn head(
     Ok(Some((shelf, head)))
 }
 
-/// Starts a run for a head that a trigger has not seen, if none waits that will see it.
-async fn wake(
-    triggers: &Triggers,
-    name: &Name,
-    (pipeline, trigger): (&Pipeline, &Trigger),
-    dataset: &DatasetId,
-    head: &SnapshotId,
-) -> Result<(), StepError> {
-    let (id, now) = (&name.0, triggers.clock.now());
-    let cause = Cause::Dataset { dataset: dataset.clone(), snapshot: head.clone() };
-    let project = triggers.live.project();
-    let params = pipeline.accept_params(&trigger.params, &project.config, now).unwrap_or_default();
-    // The head was read before: who is not begun by now will see it.
-    let known = triggers.starter.waits(id, &params).await? || triggers.starter.started(id, &cause).await?;
-    if !known {
-        // One that is at work may have looked already: another comes after it.
-        let overlap = trigger.overlap.unwrap_or(Overlap::Queue);
-        match triggers.start((pipeline, trigger), now, overlap, cause).await {
-            Started::Run(run) => tracing::info!(pipeline = %id, %dataset, snapshot = %head, %run, "started"),
-            Started::Not(why) => {
-                tracing::warn!(pipeline = %id, %dataset, snapshot = %head, %why, "a start is left out");
-            }
-            Started::Later(why) => {
-                tracing::warn!(pipeline = %id, %dataset, snapshot = %head, %why, "a start has to wait");
-                return Ok(());
+impl Wakes {
+    /// Wakes what hangs from datasets that moved.
+    pub(super) async fn follow(
+        &mut self,
+        triggers: &Triggers,
+        heads: &[(DatasetId, SnapshotId)],
+        hanging: &Hanging<'_>,
+    ) -> Result<(), StepError> {
+        let seen = triggers.seen.all().await?;
+        for (dataset, head) in heads {
+            for (pipeline, trigger) in hanging.get(dataset).into_iter().flatten() {
+                let name = (pipeline.id.clone(), trigger.name());
+                if seen.get(&name) != Some(&head.0) {
+                    let cause = Cause::Dataset { dataset: dataset.clone(), snapshot: head.clone() };
+                    self.wake(triggers, name, (pipeline, trigger), cause, head).await?;
+                }
             }
         }
+        Ok(())
     }
-    Ok(triggers.seen.note(id, &name.1, &head.0).await?)
+
+    /// Starts a run for a head that a trigger has not seen, if none waits that will see it.
+    async fn wake(
+        &mut self,
+        triggers: &Triggers,
+        name: Name,
+        (pipeline, trigger): (&Pipeline, &Trigger),
+        cause: Cause,
+        head: &SnapshotId,
+    ) -> Result<(), StepError> {
+        let (id, line) = (&name.0, &name.1);
+        // It may be known by a run that was started before it could be noted. Otherwise the same head again
+        // is one that went away meanwhile and came back.
+        let is_noted = self.noted.remove(&name);
+        let known = waits(triggers, pipeline, trigger).await?
+            || (!is_noted && triggers.starter.started(id, &cause).await?);
+        if !known {
+            // One that is at work may have looked already: another comes after it.
+            let overlap = trigger.overlap.unwrap_or(Overlap::Queue);
+            match triggers.start((pipeline, trigger), triggers.clock.now(), overlap, cause).await {
+                Started::Run(run) => {
+                    tracing::info!(pipeline = %id, trigger = %line, snapshot = %head, %run, "started");
+                }
+                Started::Not(why) => {
+                    tracing::warn!(pipeline = %id, trigger = %line, snapshot = %head, %why, "a start is left out");
+                }
+                Started::Later(why) => {
+                    tracing::warn!(pipeline = %id, trigger = %line, snapshot = %head, %why, "a start has to wait");
+                    return Ok(());
+                }
+            }
+        }
+        triggers.seen.note(id, line, &head.0).await?;
+        self.noted.insert(name);
+        Ok(())
+    }
+}
+
+/// Whether a run waits that is as one that the trigger started now, and will see what the dataset holds by
+/// now. What its parameters make of the instant is no difference.
+async fn waits(triggers: &Triggers, pipeline: &Pipeline, trigger: &Trigger) -> Result<bool, StepError> {
+    let project = triggers.live.project();
+    let own = |instant| pipeline.accept_params(&trigger.params, &project.config, instant);
+    let waiting = triggers.starter.waiting(&pipeline.id).await?;
+    Ok(waiting.into_iter().any(|(instant, params)| own(instant).is_ok_and(|own| own == params)))
 }
