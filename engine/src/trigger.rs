@@ -121,8 +121,8 @@ impl Schedule {
     #[must_use]
     pub fn coming(&self, after: DateTime<Utc>, most: usize) -> Vec<Tick> {
         let today = after.with_timezone(&self.zone).date_naive();
-        // Some zones have left out a whole day: what it named fires on the next one.
-        let first = today.checked_sub_days(Days::new(2)).unwrap_or(today);
+        // Where clocks go back over midnight, something of the day before comes after that.
+        let first = today.checked_sub_days(Days::new(1)).unwrap_or(today);
         let mut found = Vec::new();
         let mut enough = false;
         for day in first.iter_days().take(ROUND) {

@@ -65,6 +65,9 @@ fn a_time_that_clocks_show_twice_fires_once_unless_both_are_wanted() {
     let both = schedule("30 2 * * *", "Europe/Berlin", Some(Dst::Both));
     let expected = ["2026-10-25T00:30 first", "2026-10-25T01:30 second", "2026-10-26T01:30"];
     assert_eq!(coming(&both, eve, 3), expected);
+    // In St. John's they went from one past midnight to one past eleven of the evening before.
+    let before = schedule("30 23 * * *", "America/St_Johns", Some(Dst::Both));
+    assert_eq!(coming(&before, "2010-11-07T02:30:30Z", 2), ["2010-11-07T03:00 second", "2010-11-08T03:00"]);
     // Between the two nothing is left, where one is enough.
     let once = schedule("30 2 * * *", "Europe/Berlin", None);
     assert_eq!(coming(&once, "2026-10-25T00:45:00Z", 1), ["2026-10-26T01:30"]);

@@ -120,9 +120,13 @@ fn files_that_need_each_other_are_taken_together() {
     // A dataset moves from one file to another.
     folder.write("pipelines/snow.yaml", &OTHER.replace("snow", "ice"));
     folder.write("pipelines/more.yaml", &OTHER.replace("Snow", "Snow of another file"));
+    // Another that cannot be read does not hinder them.
+    fs::write(folder.root.path().join("pipelines/rain.yaml"), [0xff, 0xfe]).unwrap();
     let change = folder.reread();
-    assert!(change.behind.is_empty(), "{:?}", change.problems);
-    assert_eq!(change.project.pipelines.len(), 3);
+    assert_eq!(change.behind, ["pipelines/rain.yaml"], "{:?}", change.problems);
+    folder.write("pipelines/rain.yaml", GOOD);
+    assert!(folder.reread().behind.is_empty());
+    assert_eq!(folder.watched.project().pipelines.len(), 3);
 }
 
 #[test]
