@@ -76,7 +76,6 @@ pub async fn serve(site: Site, listener: TcpListener, stop: CancellationToken) -
         live.reload().await;
     }
     let config = Arc::clone(&live.project().config);
-    let limits = config.serve.limits.clone();
     let runner = Runner::open(Arc::clone(&live), site.registry).await.map_err(io::Error::other)?;
     let metrics = Arc::<Metrics>::default();
     let triggers = Triggers {
@@ -91,11 +90,11 @@ pub async fn serve(site: Site, listener: TcpListener, stop: CancellationToken) -
     let app =
         app::App::new(Arc::clone(&live), runner.clone(), site.turn, measures, is_loopback, stop.clone());
     let app = Arc::new(app.map_err(io::Error::other)?);
-    let router = layers::dress(&app::routes(), &app, &limits);
+    let router = layers::dress(&app::routes(), &app, &config.serve.limits);
     // Who watches runs stays until the last has settled, and who sends until the last was told.
     let (settled, told) = (CancellationToken::new(), CancellationToken::new());
     let listening = async {
-        let ended = listen::listen(listener, router, &limits, stop.clone()).await;
+        let ended = listen::listen(listener, router, &config.serve, stop.clone()).await;
         stop.cancel();
         ended
     };

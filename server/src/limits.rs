@@ -80,9 +80,58 @@ impl Rates {
     }
 }
 
+/// Counts connections of each client; the table holds those that have any.
+#[derive(Debug, Default)]
+pub(crate) struct Seats(Arc<Mutex<HashMap<Client, u32>>>);
+
+/// A connection of a client, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Seat {
+    seats: Arc<Mutex<HashMap<Client, u32>>>,
+    client: Client,
+}
+
+impl Seats {
+    /// A seat for one more; none for a client that has `most` already.
+    pub(crate) fn take(&self, client: Client, most: u32) -> Option<Seat> {
+        let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = taken.get(&client).copied().unwrap_or(0);
+        if count >= most {
+            return None;
+        }
+        taken.insert(client.clone(), count + 1);
+        Some(Seat { seats: Arc::clone(&self.0), client })
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut taken = self.seats.lock().unwrap_or_else(PoisonError::into_inner);
+        match taken.get_mut(&self.client) {
+            Some(count) if *count > 1 => *count -= 1,
+            _ => drop(taken.remove(&self.client)),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_client_has_its_seats_and_gives_them_back() {
+        let seats = Seats::default();
+        let (one, two) = (seats.take(numbered(1), 2), seats.take(numbered(1), 2));
+        assert!(one.is_some() && two.is_some());
+        assert!(seats.take(numbered(1), 2).is_none());
+        let other = seats.take(numbered(2), 2);
+        assert!(other.is_some());
+        drop(one);
+        let three = seats.take(numbered(1), 2);
+        assert!(three.is_some() && seats.take(numbered(1), 2).is_none());
+        drop((two, three, other));
+        assert!(seats.0.lock().unwrap().is_empty(), "who has none is forgotten");
+    }
 
     fn numbered(n: u32) -> Client {
         Client::at(IpAddr::from(n.to_be_bytes()))

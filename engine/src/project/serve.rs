@@ -84,6 +84,9 @@ pub struct Limits {
     pub uri: Size,
     /// Connections at a time.
     pub connections: u32,
+    /// Connections of one address at a time; those beyond are closed. Half of `connections` where nothing is
+    /// said, which then is not asked of this machine itself; never asked of `proxies`.
+    pub connections_each: Option<NonZeroU32>,
     /// How long a client may take to say what it wants.
     pub header: Duration,
     /// How long an answer may take to begin.
@@ -108,6 +111,7 @@ impl Default for Limits {
             body: Size::from_bytes(1 << 20),
             uri: Size::from_bytes(8 << 10),
             connections: 256,
+            connections_each: None,
             header: Duration::from_secs(30),
             answer: Duration::from_secs(60),
             stall: Duration::from_secs(60),
@@ -124,6 +128,13 @@ impl Limits {
     pub fn runs(&self) -> usize {
         let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         self.runs.map_or_else(cores, |runs| runs.get() as usize)
+    }
+
+    /// Connections that an address may have at a time; none for any number.
+    #[must_use]
+    pub fn connections_of(&self, address: IpAddr) -> Option<u32> {
+        let half = || (!address.to_canonical().is_loopback()).then_some(self.connections.div_ceil(2));
+        self.connections_each.map(NonZeroU32::get).or_else(half)
     }
 
     /// The time that one request takes of a client's share.

@@ -15,7 +15,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
-use frazil_engine::project::Limits;
+use frazil_engine::project::Serve;
 use frazil_server::{
     listen::listen,
     ranged::{self, About},
@@ -57,7 +57,7 @@ impl Server {
         let asked = Arc::new(Mutex::new(Asked { replies, ..Asked::default() }));
         let router = Router::new().fallback(reply).with_state(Arc::clone(&asked));
         let task = tokio::spawn(async move {
-            if let Err(error) = listen(listener, router, &Limits::default(), CancellationToken::new()).await {
+            if let Err(error) = listen(listener, router, &Serve::default(), CancellationToken::new()).await {
                 tracing::error!(%error, "the sources of a test answer no more");
             }
         });
