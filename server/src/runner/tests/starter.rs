@@ -16,26 +16,25 @@ async fn a_commit_starts_no_run_where_one_waits_that_will_see_it() {
     let stage = Stage::new("starter");
     let server = stage.server().await;
     let (runner, pipeline) = (&server.runner, "p".parse().unwrap());
-    let none = Map::new();
+    let waits = async |pipeline: &PipelineId| runner.waiting(pipeline).await.unwrap();
     let by = |cause| Submission { cause, ..asked("p") };
-    assert!(!runner.waits(&pipeline, &none).await.unwrap());
+    assert!(waits(&pipeline).await.is_empty());
     let first = runner.submit(by(commit("S1"))).await.unwrap();
     until("the first is at work", || lock(&stage.world()).began.len() == 1).await;
     // One that is at work may have looked already, and what a person asked for is another matter.
     runner.submit(asked("p")).await.unwrap();
-    assert!(!runner.waits(&pipeline, &none).await.unwrap());
+    assert!(waits(&pipeline).await.is_empty());
     assert!(!runner.started(&pipeline, &commit("S1")).await.unwrap(), "the newest is another");
-    let second = runner.submit(by(commit("S2"))).await.unwrap();
-    assert!(runner.waits(&pipeline, &none).await.unwrap());
-    assert!(!runner.waits(&"q".parse().unwrap(), &none).await.unwrap());
-    let other = Map::from_iter([("end".to_owned(), "2024".into())]);
-    assert!(!runner.waits(&pipeline, &other).await.unwrap(), "it does other work");
+    let asked = by(commit("S2"));
+    let second = runner.submit(asked.clone()).await.unwrap();
+    assert_eq!(waits(&pipeline).await, [(asked.instant, asked.params)], "what it does, to be compared");
+    assert!(waits(&"q".parse().unwrap()).await.is_empty());
     assert!(runner.started(&pipeline, &commit("S2")).await.unwrap());
     stage.let_go(3);
     for run in [&first, &second] {
         over(runner, run).await;
         assert!(runner.is_over(run).await);
     }
-    assert!(!runner.waits(&pipeline, &none).await.unwrap());
+    assert!(waits(&pipeline).await.is_empty());
     server.stop().await;
 }
