@@ -2,13 +2,13 @@
 
 mod immediate;
 mod key;
-mod multipart;
 mod prefer;
 mod request;
 mod selection;
 mod value;
+pub(crate) mod values;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use axum::{
     Extension, Json,
@@ -19,9 +19,9 @@ use axum::{
 };
 use chrono::Utc;
 use frazil_engine::{
-    data::{Backfill, RunId},
+    data::{Backfill, PipelineId, RunId},
     event::{Cause, Key, Reply, Subscriber},
-    pipeline::{Overlap, Pipeline},
+    pipeline::{Overlap, Pipeline, Trigger},
     project::Stage,
 };
 use serde_json::{Map, Value};
@@ -37,6 +37,7 @@ use crate::{
     auth::Caller,
     backfill::{lists_periods, only_failed},
     callbacks,
+    echo::{ECHO, PAUSE},
     jobs::{self, StatusInfo},
     live::Current,
     problem::{Problem, Wrong},
@@ -89,7 +90,9 @@ async fn execution(
         }
         Runnable::Own(own) => {
             let execute = Execute::read(&headers, &body?)?;
-            if own.is_immediate() {
+            if own == Own::Echo && Prefer::of(&headers).respond_async {
+                asked.echo(execute).await
+            } else if own.is_immediate() {
                 asked.at_once(own, execute).await
             } else {
                 asked.selected(own, execute).await
@@ -114,7 +117,7 @@ impl Asked<'_> {
         if !errors.is_empty() {
             return Err(Problem::wrong("the inputs are not taken", errors));
         }
-        let mut submission = self.submission(pipeline, params, instant, reply);
+        let mut submission = self.submission(pipeline.id.clone(), &pipeline.triggers, params, instant, reply);
         submission.key = key;
         let run = self.app.runner.submit(submission).await?;
         self.created(&run, &[]).await
@@ -148,28 +151,31 @@ impl Asked<'_> {
         }
         let mut asked = Vec::new();
         for (at, (stage, params)) in stages.into_iter().enumerate() {
-            let mut submission = self.submission(&stage.pipeline, params, instant, reply.clone());
-            submission.backfill = match &backfill {
-                None => None,
-                Some((asked, false)) => Some(asked.clone()),
-                Some((asked, true)) => match self.failed(&current, asked, &stage, &submission).await? {
-                    None => continue,
-                    failed => failed,
-                },
-            };
-            submission.key = key.as_ref().map(|key| of_stage(key, at));
-            submission.overlap = overlap.unwrap_or(submission.overlap);
-            asked.push((lists_periods(&stage), submission));
-            if let (true, Some((_, submission))) = (is_part(&stage), asked.last_mut()) {
-                submission.units = Some(stage.units);
+            let Stage { pipeline, .. } = &stage;
+            let triggers = &pipeline.triggers;
+            let mut one = self.submission(pipeline.id.clone(), triggers, params, instant, reply.clone());
+            one.key = key.as_ref().map(|key| of_stage(key, at));
+            one.overlap = overlap.unwrap_or(one.overlap);
+            one.backfill = backfill.as_ref().map(|(asked, _)| asked.clone());
+            // What was asked for with the key before is not asked for again, whatever failed since.
+            if let Some((asked, true)) = &backfill
+                && !self.app.runner.is_known(&one).await?
+            {
+                one.backfill = self.failed(&current, asked, &stage, &one).await?;
+                if one.backfill.is_none() {
+                    continue;
+                }
             }
+            let lists = lists_periods(&stage);
+            one.units = is_part(&stage).then_some(stage.units);
+            asked.push((lists, one));
         }
         if backfill.is_some() && !asked.iter().any(|(lists, _)| *lists) {
             return Err(Problem::bad(
                 "no period at which a run failed is missing still: there is nothing to do",
             ));
         }
-        let asked = asked.into_iter().map(|(_, submission)| submission).collect();
+        let asked = asked.into_iter().map(|(_, one)| one).collect();
         let runs = self.app.runner.submit_in_order(asked).await?;
         match runs.split_last() {
             Some((last, before)) => self.created(last, before).await,
@@ -195,31 +201,44 @@ impl Asked<'_> {
         let mut errors = Vec::new();
         let known = own.output_names(&self.app.project());
         let wanted = execute.wanted(&known, "value", &mut errors);
-        let is_raw = execute.response.as_deref().map(|response| response == "raw");
+        let reply = execute.reply(wanted, &mut errors);
         let given = immediate::outputs(self.app, own, execute.inputs, errors).await?;
-        // All that there are where none is named.
-        let count = if wanted.is_empty() { known.len() } else { wanted.len() };
-        let is_wanted = |name: &String| wanted.is_empty() || wanted.contains(name);
-        let given: BTreeMap<String, Value> = given.into_iter().filter(|(name, _)| is_wanted(name)).collect();
-        Ok(match (given.first_key_value(), is_raw) {
-            // One as it is, unless a document is asked for; several are one where parts are not.
-            (Some((_, only)), None | Some(true)) if count == 1 => Json(only).into_response(),
-            (_, Some(true)) if count > 1 => multipart::related(&given),
-            _ => Json(given).into_response(),
-        })
+        Ok(values::answer(given, &reply, known.len()))
+    }
+
+    /// Makes a job that gives back what it takes.
+    async fn echo(&self, execute: Execute) -> Result<Response, Problem> {
+        let key = key::of(self.headers, self.who.as_deref(), ECHO, &execute)?;
+        let mut errors = Vec::new();
+        let wanted = execute.wanted(&Own::Echo.output_names(&self.app.project()), "value", &mut errors);
+        let mut reply = execute.reply(wanted, &mut errors);
+        self.judge(&mut reply, &mut errors);
+        let mut inputs = Inputs::new(execute.inputs);
+        let (given, pause) = immediate::echoed(&mut inputs);
+        errors.extend(inputs.all_wrong(ECHO));
+        if !errors.is_empty() {
+            return Err(Problem::wrong("the inputs are not taken", errors));
+        }
+        let mut params: Map<String, Value> = given.into_iter().collect();
+        params.insert(PAUSE.to_owned(), pause.into());
+        let pipeline = ECHO.parse().map_err(|_| Problem::no_process(ECHO, None))?;
+        let submission = Submission { key, ..self.submission(pipeline, &[], params, Utc::now(), reply) };
+        let run = self.app.runner.submit(submission).await?;
+        self.created(&run, &[]).await
     }
 
     fn submission(
         &self,
-        pipeline: &Pipeline,
+        pipeline: PipelineId,
+        triggers: &[Trigger],
         params: Map<String, Value>,
         instant: chrono::DateTime<Utc>,
         reply: Reply,
     ) -> Submission {
-        let own = pipeline.triggers.iter().find(|trigger| trigger.http.is_some());
+        let own = triggers.iter().find(|trigger| trigger.http.is_some());
         let traceparent = self.headers.get("traceparent").and_then(|value| value.to_str().ok());
         Submission {
-            pipeline: pipeline.id.clone(),
+            pipeline,
             params,
             instant,
             units: None,

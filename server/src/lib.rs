@@ -11,6 +11,7 @@ mod conformance;
 mod datasets;
 mod deploy;
 mod desk;
+mod echo;
 mod events;
 mod execution;
 mod graph;

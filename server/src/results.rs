@@ -15,14 +15,18 @@ use frazil_engine::{
 };
 use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::{
     api::{Operation, Role, Routes},
     app::App,
     asked::{Base, Segments, short},
+    echo,
+    execution::values,
     jobs::{Known, Status, failure, known, run_id, status_of},
     link::Link,
     problem::Problem,
+    processes::Own,
 };
 
 /// An output of a job: a state of a dataset, by reference.
@@ -45,6 +49,27 @@ pub(crate) struct Output {
 /// The outputs of a job, by dataset.
 pub(crate) type Outputs = BTreeMap<String, Output>;
 
+/// What a job gave under one name.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub(crate) enum Given {
+    /// A state of a dataset.
+    Link(Output),
+    /// A value, as of `echo`.
+    Value(Value),
+}
+
+/// What a job gave.
+#[derive(Serialize, JsonSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "it says what answers look like; values are written as they are")]
+enum Results {
+    /// All that was asked for, by output.
+    All(BTreeMap<String, Given>),
+    /// The one output that was asked for.
+    One(Value),
+}
+
 /// Addresses of results.
 pub(crate) fn routes() -> Routes {
     let of = |id, summary| {
@@ -57,12 +82,13 @@ pub(crate) fn routes() -> Routes {
             .refuses(502, "The job failed: a source or a store did not answer")
     };
     let all = of("getResult", "What a job gave")
-        .gives::<Outputs>(200, "Links to the states of datasets that it left, by dataset")
+        .gives::<Results>(200, "Links to the states of datasets that it left, by dataset; values of `echo`")
+        .gives_media(200, "multipart/related", "Values of `echo` as they are, where `response` was `raw`")
         .gives_nothing(204, "The same as `Link` headers, where `response` was `raw`")
         .with_headers(204, &[("Link", "The states of datasets")]);
     let one = of("getResultOutput", "One output of a job")
         .segment("outputID", "A dataset that it writes")
-        .gives::<Output>(200, "A link to the state of the dataset");
+        .gives::<Given>(200, "A link to the state of the dataset; a value of `echo`");
     Routes::default().get("/jobs/{jobID}/results", all, results).get(
         "/jobs/{jobID}/results/{outputID}",
         one,
@@ -78,6 +104,11 @@ async fn results(
     let run = run_id(&job)?;
     let known = known(&app, &run).await?;
     let outputs = ready(&app, &known, &base).await?;
+    if let Some(values) = echo::given(&known.state) {
+        let count = Own::Echo.output_names(&app.project()).len();
+        let reply = reply(&known).cloned().unwrap_or_default();
+        return Ok(values::answer(values, &reply, count));
+    }
     let is_raw = reply(&known).is_some_and(|reply| reply.is_raw);
     let mut headers = HeaderMap::new();
     for (name, output) in &outputs {
@@ -97,10 +128,10 @@ async fn output(
     State(app): State<Arc<App>>,
     base: Base,
     Segments((job, name)): Segments<(String, String)>,
-) -> Result<Json<Output>, Problem> {
+) -> Result<Json<Given>, Problem> {
     let run = run_id(&job)?;
     let known = known(&app, &run).await?;
-    let mut outputs = ready(&app, &known, &base).await?;
+    let mut outputs = document(&known, ready(&app, &known, &base).await?);
     outputs.remove(&name).map(Json).ok_or_else(|| {
         let known: Vec<String> = outputs.keys().map(|name| format!("`{name}`")).collect();
         Problem::no_output(format!(
@@ -109,6 +140,16 @@ async fn output(
             known.join(", ")
         ))
     })
+}
+
+/// Results as one document: links by dataset, or values.
+pub(crate) fn document(known: &Known, links: Outputs) -> BTreeMap<String, Given> {
+    let mut values = echo::given(&known.state).unwrap_or_default();
+    if let Some(Reply { outputs: wanted, .. }) = reply(known) {
+        values.retain(|name, _| wanted.is_empty() || wanted.contains(name));
+    }
+    let values = values.into_iter().map(|(name, value)| (name, Given::Value(value)));
+    values.chain(links.into_iter().map(|(name, link)| (name, Given::Link(link)))).collect()
 }
 
 /// What a job gave, once it gave it.

@@ -23,7 +23,7 @@ use frazil_engine::{
     data::{Backfill, PipelineId, RunId},
     event::{Accepted, Cause, Key, Reply, RunState},
     executor::LocalExecutor,
-    pipeline::Overlap,
+    pipeline::{Overlap, Pipeline},
     project::Pool,
     registry::Registry,
     scheduler::{self, Cancel, Run, RunError, Services, Stop},
@@ -33,7 +33,10 @@ use frazil_engine::{
 use serde_json::{Map, Value};
 use tokio::sync::{Notify, broadcast};
 
-use crate::live::Live;
+use crate::{
+    echo,
+    live::{Current, Live},
+};
 use progress::Board;
 pub(crate) use progress::{Change, Standing};
 use queue::{Queue, Waiting};
@@ -106,6 +109,7 @@ impl Runner {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, StepError> {
         let config = Arc::clone(&live.project().config);
+        let registry = Arc::new(echo::known(&registry));
         let pools = Pools::shared(&config.pools, &config.state);
         let inner = Inner {
             live,
@@ -138,6 +142,11 @@ impl Runner {
         let inner = Arc::clone(&self.0);
         let taken = tokio::spawn(async move { inner.take_on(asked).await });
         taken.await.map_err(|error| Refusal::fault(&error))?
+    }
+
+    /// Whether a run was asked for with the key of this one before.
+    pub(crate) async fn is_known(&self, asked: &Submission) -> Result<bool, Refusal> {
+        Ok(self.0.known(asked).await?.is_some())
     }
 
     /// Tells a run to stop, whichever process works on it, with those of its request that it comes after.
@@ -202,6 +211,13 @@ impl Inner {
     async fn fold(&self, run: &RunId) -> Result<RunState, StepError> {
         let events = self.store.load(run).await?;
         RunState::fold(&events).map_err(|error| RunError::Illegal(error).into())
+    }
+
+    /// The pipeline of a name, as the files are that are given.
+    fn pipeline(&self, current: &Current, id: &PipelineId) -> Option<Arc<Pipeline>> {
+        let project = &current.project;
+        let own = || (id.as_str() == echo::ECHO && project.config.serve.echo).then_some(&*self.registry);
+        project.pipelines.get(id).map(Arc::clone).or_else(|| echo::pipeline(own()?))
     }
 
     /// What a run was accepted as.

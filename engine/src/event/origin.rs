@@ -31,6 +31,9 @@ pub struct Origin {
 pub struct Reply {
     /// Results as links in headers, not as a document.
     pub is_raw: bool,
+    /// Results as a document, one alone too.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub is_document: bool,
     /// The outputs that are wanted; all where none is named.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub outputs: Vec<String>,

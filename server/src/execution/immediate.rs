@@ -14,6 +14,7 @@ use serde_json::{Map, Value, json};
 use super::selection::Inputs;
 use crate::{
     app::App,
+    echo::PAUSE,
     live::Current,
     problem::{Problem, Wrong},
     processes::{Own, PAUSE_AT_MOST},
@@ -97,7 +98,7 @@ fn estimate(file: &PlanFile) -> Value {
 }
 
 /// What `echo` gives, and how long it waits first.
-fn echoed(inputs: &mut Inputs) -> (BTreeMap<String, Value>, u64) {
+pub(super) fn echoed(inputs: &mut Inputs) -> (BTreeMap<String, Value>, u64) {
     let mut given = BTreeMap::new();
     for (name, what) in
         [("message", "text"), ("number", "a number"), ("flag", "true or false"), ("object", "an object")]
@@ -112,7 +113,7 @@ fn echoed(inputs: &mut Inputs) -> (BTreeMap<String, Value>, u64) {
         given.extend(inputs.one(name, read).map(|value| (name.to_owned(), value)));
     }
     given.extend(inputs.texts("list").map(|texts| ("list".to_owned(), json!(texts))));
-    let pause = inputs.one("pause", |value| {
+    let pause = inputs.one(PAUSE, |value| {
         let pause = value.as_u64().filter(|seconds| *seconds <= PAUSE_AT_MOST);
         pause.ok_or_else(|| format!("whole seconds from 0 to {PAUSE_AT_MOST} are wanted"))
     });

@@ -109,8 +109,8 @@ impl Execute {
 
     /// What the one who asks wants to be given and told.
     pub(super) fn reply(&self, outputs: Vec<String>, errors: &mut Vec<Wrong>) -> Reply {
-        let is_raw = self.response.as_deref() == Some("raw");
-        Reply { is_raw, outputs, subscriber: self.subscriber(errors) }
+        let is = |form| self.response.as_deref() == Some(form);
+        Reply { is_raw: is("raw"), is_document: is("document"), outputs, subscriber: self.subscriber(errors) }
     }
 
     fn subscriber(&self, errors: &mut Vec<Wrong>) -> Option<Subscriber> {

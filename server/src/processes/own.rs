@@ -8,7 +8,10 @@ use super::{
     described::{self, links},
     input::PERIOD,
 };
-use crate::asked::Base;
+use crate::{
+    asked::Base,
+    echo::{ECHO, PAUSE},
+};
 
 /// A process of the server itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +50,7 @@ impl Own {
             Self::Backfill => "backfill",
             Self::Plan => "plan",
             Self::Estimate => "estimate",
-            Self::Echo => "echo",
+            Self::Echo => ECHO,
         }
     }
 
@@ -58,10 +61,10 @@ impl Own {
 
     pub(super) fn summary(self, base: &Base) -> Process {
         let (title, description) = self.words();
-        let (control, transmission) = if self.is_immediate() {
-            (vec!["sync-execute"], vec!["value"])
-        } else {
-            (vec!["async-execute", "dismiss"], vec!["reference"])
+        let (control, transmission) = match self {
+            Self::Echo => (vec!["sync-execute", "async-execute", "dismiss"], vec!["value"]),
+            Self::Plan | Self::Estimate => (vec!["sync-execute"], vec!["value"]),
+            Self::Sync | Self::Backfill => (vec!["async-execute", "dismiss"], vec!["reference"]),
         };
         Process {
             id: self.id().to_owned(),
@@ -103,7 +106,7 @@ impl Own {
         let mut inputs: Vec<(&str, Described)> = Vec::new();
         if self == Self::Echo {
             inputs.extend(echoed());
-            inputs.push(("pause", Described::input("Seconds to wait first", pause(), false)));
+            inputs.push((PAUSE, Described::input("Seconds to wait first", pause(), false)));
         } else {
             let is_needed = !self.is_immediate();
             inputs.push(("select", select(is_needed)));

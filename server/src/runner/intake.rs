@@ -39,7 +39,7 @@ impl Inner {
                 places.push(Asked::Known(known));
                 continue;
             }
-            is_there(&asked, &current)?;
+            self.is_there(&asked, &current)?;
             // A later part of the same pipeline waits for the first.
             if !met.insert(asked.pipeline.clone()) {
                 asked.overlap = Overlap::Queue;
@@ -79,7 +79,7 @@ impl Inner {
         place: Place<'_>,
         current: &Current,
     ) -> Result<RunId, Refusal> {
-        let pipeline = is_there(&asked, current)?;
+        let pipeline = self.is_there(&asked, current)?;
         let units = asked.units.unwrap_or_else(|| (0..pipeline.units.len()).collect());
         let Current { project, secrets } = current;
         let mut scope = project.scope(&pipeline.id, asked.params, asked.instant, Arc::clone(secrets));
@@ -89,7 +89,7 @@ impl Inner {
         let run = Run {
             id: id.clone(),
             scope,
-            pipeline: Arc::clone(pipeline),
+            pipeline,
             units,
             cancel: Cancel::new(),
             grace: GRACE,
@@ -123,7 +123,7 @@ impl Inner {
     }
 
     /// The run that was asked for with the key of this one.
-    async fn known(&self, asked: &Submission) -> Result<Option<RunId>, Refusal> {
+    pub(super) async fn known(&self, asked: &Submission) -> Result<Option<RunId>, Refusal> {
         let Some(key) = &asked.key else { return Ok(None) };
         let Some(run) = self.store.keyed(&key.name).await.map_err(StepError::from)? else { return Ok(None) };
         match self.accepted(&run).await?.origin.key {
@@ -174,15 +174,15 @@ impl Inner {
         ask_to_make_room(&self.state, &*self.store, pipeline, began, &reason).await?;
         Ok(())
     }
-}
 
-/// The pipeline of what is asked for, with the units that are asked for.
-fn is_there<'a>(asked: &Submission, current: &'a Current) -> Result<&'a Arc<Pipeline>, Refusal> {
-    let pipeline = current.project.pipelines.get(&asked.pipeline);
-    let pipeline = pipeline.ok_or_else(|| Refusal::NoPipeline(asked.pipeline.clone()))?;
-    if asked.units.iter().flatten().any(|unit| *unit >= pipeline.units.len()) {
-        let why = format!("the file of `{}` was changed meanwhile", asked.pipeline);
-        return Err(StepError::permanent(ErrorKind::Refused, why).help("ask again").into());
+    /// The pipeline of what is asked for, which has the units that are asked for.
+    fn is_there(&self, asked: &Submission, current: &Current) -> Result<Arc<Pipeline>, Refusal> {
+        let pipeline = self.pipeline(current, &asked.pipeline);
+        let pipeline = pipeline.ok_or_else(|| Refusal::NoPipeline(asked.pipeline.clone()))?;
+        if asked.units.iter().flatten().any(|unit| *unit >= pipeline.units.len()) {
+            let why = format!("the file of `{}` was changed meanwhile", asked.pipeline);
+            return Err(StepError::permanent(ErrorKind::Refused, why).help("ask again").into());
+        }
+        Ok(pipeline)
     }
-    Ok(pipeline)
 }

@@ -122,7 +122,7 @@ async fn locked_turn(
         }
     }
     let current = waiting.version.unwrap_or_else(|| inner.live.current());
-    let Some(pipeline) = current.project.pipelines.get(&accepted.pipeline).map(Arc::clone) else {
+    let Some(pipeline) = inner.pipeline(&current, &accepted.pipeline) else {
         let why = format!("the pipeline `{}` is not there any more", accepted.pipeline);
         return inner.end(&id, &state, RunStatus::Interrupted, &why).await;
     };

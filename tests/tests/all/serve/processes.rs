@@ -160,3 +160,32 @@ fn plans_and_echoes_are_answered_at_once() {
     assert!(text.contains("Content-ID: <number>\r\n\r\n3\r\n"), "{text}");
     assert_eq!(echo(&json!({}), "document").json(), json!({ "message": "ice", "number": 3 }));
 }
+
+#[test]
+fn an_echo_that_pauses_is_a_job_that_is_not_over_and_can_be_dismissed() {
+    let (_sandbox, serving) = served();
+    let job = |prefer: &str, body: Value| {
+        let headers = [("Content-Type", "application/json"), ("Prefer", prefer)];
+        let made = serving.ask("POST", "/processes/echo/execution", &headers, body.to_string().as_bytes());
+        made.expect(201).header("location").unwrap().to_owned()
+    };
+    let described = serving.get("/processes/echo").expect(200).json();
+    assert_eq!(described["jobControlOptions"], json!(["sync-execute", "async-execute", "dismiss"]));
+    let pauses = job("respond-async", json!({ "inputs": { "message": "ice", "pause": 10 } }));
+    let problem = serving.get(&format!("{pauses}/results")).expect(404).json();
+    let kind = "http://www.opengis.net/def/exceptions/ogcapi-processes-1/1.0/result-not-ready";
+    assert_eq!(problem["type"], kind, "{problem}");
+    assert_eq!(serving.ask("DELETE", &pauses, &[], b"").expect(200).json()["status"], "dismissed");
+    serving.get(&format!("{pauses}/results")).is(404);
+
+    let inputs = json!({ "message": "ice", "list": ["a", "b"] });
+    let prefer = "respond-async, wait=30";
+    let whole = job(prefer, json!({ "inputs": inputs }));
+    assert_eq!(serving.get(&format!("{whole}/results")).expect(200).json(), inputs);
+    assert_eq!(serving.get(&format!("{whole}/results/message")).expect(200).json(), "ice");
+    serving.get(&format!("{whole}/results/pause")).is(404);
+    let one = json!({ "message": {} });
+    let alone = job(prefer, json!({ "inputs": inputs, "outputs": one }));
+    assert_eq!(serving.get(&format!("{alone}/results")).expect(200).json(), "ice");
+    serving.ask("POST", "/processes/echo/execution", &[("Content-Type", "application/json"), ("Prefer", "respond-async")], br#"{"inputs":{"pause":11}}"#).is(400);
+}

@@ -1,15 +1,29 @@
-//! Several outputs as they are: a part for each, named by its `Content-ID` (RFC 2387).
+//! Outputs that are values: one as it is, several as a document, or as parts where they are wanted as they are.
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
 use axum::{
+    Json,
     http::header,
     response::{IntoResponse, Response},
 };
+use frazil_engine::event::Reply;
 use serde_json::Value;
 
-/// Outputs by name, each a part of JSON.
-pub(super) fn related(outputs: &BTreeMap<String, Value>) -> Response {
+/// Of what is given that which is wanted, in the form that is asked for; `known` outputs there are in all.
+pub(crate) fn answer(mut given: BTreeMap<String, Value>, reply: &Reply, known: usize) -> Response {
+    let Reply { is_raw, is_document, outputs: wanted, .. } = reply;
+    given.retain(|name, _| wanted.is_empty() || wanted.contains(name));
+    let count = if wanted.is_empty() { known } else { wanted.len() };
+    match given.first_key_value() {
+        Some((_, only)) if count == 1 && !is_document => Json(only).into_response(),
+        _ if count > 1 && *is_raw => related(&given),
+        _ => Json(given).into_response(),
+    }
+}
+
+/// A part of JSON for each output, named by its `Content-ID` (RFC 2387).
+fn related(outputs: &BTreeMap<String, Value>) -> Response {
     let parts: Vec<(&String, String)> =
         outputs.iter().map(|(name, value)| (name, value.to_string())).collect();
     let boundary = boundary(&parts);
