@@ -143,12 +143,13 @@ async fn told(app: &App, known: &Known, subscriber: &Subscriber, occasion: Occas
     let (to, content) = match occasion {
         Occasion::InProgress => (&subscriber.in_progress, status()),
         Occasion::Over if is_successful => {
-            let given = match results::given(app, known, &base).await.map(|links| results::document(known, links)) {
-                Ok(given) => given,
-                Err(problem) => {
-                    return tracing::error!(run = %known.run, ?problem, "a subscriber cannot be told");
-                }
-            };
+            let given =
+                match results::given(app, known, &base).await.map(|links| results::document(known, links)) {
+                    Ok(given) => given,
+                    Err(problem) => {
+                        return tracing::error!(run = %known.run, ?problem, "a subscriber cannot be told");
+                    }
+                };
             (&subscriber.success, serde_json::to_value(given))
         }
         Occasion::Over => (&subscriber.failed, status()),

@@ -187,5 +187,12 @@ fn an_echo_that_pauses_is_a_job_that_is_not_over_and_can_be_dismissed() {
     let one = json!({ "message": {} });
     let alone = job(prefer, json!({ "inputs": inputs, "outputs": one }));
     assert_eq!(serving.get(&format!("{alone}/results")).expect(200).json(), "ice");
-    serving.ask("POST", "/processes/echo/execution", &[("Content-Type", "application/json"), ("Prefer", "respond-async")], br#"{"inputs":{"pause":11}}"#).is(400);
+    serving
+        .ask(
+            "POST",
+            "/processes/echo/execution",
+            &[("Content-Type", "application/json"), ("Prefer", "respond-async")],
+            br#"{"inputs":{"pause":11}}"#,
+        )
+        .is(400);
 }
