@@ -18,7 +18,6 @@ use frazil_engine::{
     registry::Registry,
     step::StepError,
 };
-use minijinja::{context, value::Serde};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
@@ -36,7 +35,6 @@ use crate::{
     logs,
     metrics::{self, Metrics},
     notify::Notifier,
-    pages,
     problem::Problem,
     processes, prov, raw, results,
     runner::Runner,
@@ -214,9 +212,6 @@ async fn landing(State(app): State<Arc<App>>, visitor: Visitor) -> Result<Respon
             })
         })
         .collect();
-    if visitor.html {
-        return pages::page(&visitor.base, "landing.html", context! { title, datasets => Serde(&datasets) });
-    }
     let links = conformance::links(&visitor.base);
     Ok(Json(json!({ "title": title, "links": links, "datasets": datasets })).into_response())
 }

@@ -18,7 +18,7 @@ use frazil_engine::{
 };
 use frazil_steps::{
     bbox_of,
-    cube::{Cube, Template},
+    cube::{Ahead, Cube, Template, ahead},
 };
 use futures::{StreamExt, stream};
 use minijinja::{context, value::Serde};
@@ -44,18 +44,23 @@ pub(crate) fn routes() -> Routes {
     let list = Operation::new("getDatasets", "datasets", "All datasets, and how they stand", Role::Anyone)
         .gives_media(200, "application/json", "Datasets")
         .gives_media(200, "text/html", "The same for people");
-    let one = of("getDataset", "A dataset: variables, grid, time, how it stands")
+    let one = of("getDataset", "A dataset: variables, grid, time, how it stands", Role::Viewer)
         .gives_media(200, "application/json", "The dataset")
         .gives_media(200, "text/html", "The same for people");
+    let audited =
+        of("getDatasetAudit", "What stands on its branch `audit`, and not on `main`", Role::Operator)
+            .gives_media(200, "application/json", "Periods and commits; nothing where nothing stands there")
+            .gives_media(200, "text/html", "The same for people");
     Routes::default()
         .get("/datasets", list, datasets)
         .get("/datasets/{dataset}", one, dataset)
+        .get("/datasets/{dataset}/audit", audited, audit)
         .get("/datasets/{dataset}/periods", periods::operation(), periods::periods)
         .get("/datasets/{dataset}/snapshots", commits::operation(), commits::snapshots)
 }
 
-fn of(id: &'static str, summary: &'static str) -> Operation {
-    Operation::new(id, "datasets", summary, Role::Viewer)
+fn of(id: &'static str, summary: &'static str, role: Role) -> Operation {
+    Operation::new(id, "datasets", summary, role)
         .segment("dataset", "A dataset")
         .refuses(404, "No such dataset")
         .refuses(502, "The store cannot be read")
@@ -80,11 +85,7 @@ async fn datasets(State(app): State<Arc<App>>, visitor: Visitor) -> Result<Respo
         about
     };
     let all: Vec<Value> = stream::iter(app.readable(&visitor)).map(one).buffered(AT_A_TIME).collect().await;
-    if visitor.html {
-        return pages::page(&visitor.base, "datasets.html", context! { datasets => Serde(&all) });
-    }
-    let own =
-        json!([{ "rel": "self", "href": format!("{}/datasets", visitor.base), "type": "application/json" }]);
+    let own = [Link::json("self", visitor.base.at("/datasets"))];
     Ok(Json(json!({ "datasets": all, "links": own })).into_response())
 }
 
@@ -159,6 +160,24 @@ async fn dataset(
     pages::page(&visitor.base, "dataset.html", context! { about => Serde(&about), strip => Serde(&strip) })
 }
 
+/// What of a dataset waits for a verdict.
+async fn audit(
+    State(app): State<Arc<App>>,
+    Segments(name): Segments<String>,
+    base: Base,
+) -> Result<Response, Problem> {
+    let info = app.dataset(&name)?;
+    let found = match info.location.read_only {
+        true => Ok(None),
+        false => ahead(&info, &app.scope()).await,
+    };
+    let found = found.map_err(|error| Problem::of_store(&name, &error))?;
+    let links = [Link::json("self", base.at(&format!("/datasets/{name}/audit")))];
+    let found = found.as_ref().map(Ahead::json);
+    Ok(Json(json!({ "dataset": name, "audit": info.block.audit, "ahead": found, "links": links }))
+        .into_response())
+}
+
 /// What its axis holds.
 fn held(cube: &Cube) -> Option<Value> {
     let axis = cube.axis();
@@ -204,6 +223,9 @@ fn links(info: &DatasetInfo, base: &Base) -> Vec<Link> {
         Link::json("version-history", at(&format!("datasets/{id}/snapshots"))).titled("Its commits"),
         Link::json("collection", at(&format!("stac/collections/{id}"))).titled("STAC collection"),
     ];
+    if info.block.audit {
+        links.push(Link::json("audit", at(&format!("datasets/{id}/audit"))).titled("What is audited"));
+    }
     if matches!(info.block.time, TimeAxis::Regular(_)) {
         links.push(Link::json("periods", at(&format!("datasets/{id}/periods"))).titled("Its periods"));
     }

@@ -1,6 +1,6 @@
 //! The pipelines and datasets of all files as one graph.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use axum::{
     Json,
@@ -26,6 +26,7 @@ pub(crate) fn routes() -> Routes {
             "Pipelines or datasets with commas between them; `name+` with all that hangs from it, `+name` with all that it needs",
         )
         .gives_media(200, "application/json", "What `frazil graph --format json` prints")
+        .gives_media(200, "text/html", "The same for people")
         .refuses(404, "No such pipeline or dataset");
     Routes::default().get("/graph", graph, graph_of)
 }
@@ -42,6 +43,12 @@ async fn graph_of(State(app): State<Arc<App>>, mut query: Query) -> Result<Respo
         let is_url = dataset["location"].as_str().is_some_and(|place| place.contains("://"));
         if !is_url && let Value::Object(fields) = dataset {
             fields.remove("location");
+        }
+    }
+    for pipeline in drawing["pipelines"].as_array_mut().into_iter().flatten() {
+        let file = pipeline["file"].as_str().map(Path::new).filter(|file| file.is_absolute());
+        if let Some(name) = file.and_then(Path::file_name) {
+            pipeline["file"] = json!(name.to_string_lossy());
         }
     }
     Ok(Json(drawing).into_response())

@@ -16,36 +16,53 @@ use crate::{app::App, asked::Base, problem::Problem, visitor::wants_html};
 /// The longest JSON that is made a page of.
 const DOCUMENT_AT_MOST: usize = 8 << 20;
 
-/// Resources that are written as JSON alone: how their paths begin, how many segments they have, and
-/// their pages.
-const DRESSED: [(&str, usize, &str); 5] = [
-    ("health", 1, "health.html"),
-    ("processes", 1, "processes.html"),
-    ("processes", 2, "process.html"),
-    ("jobs", 1, "jobs.html"),
-    ("jobs", 2, "job.html"),
+/// Resources that are written as JSON alone: the segments of their paths, and their pages.
+const DRESSED: [(&[&str], &str); 16] = [
+    (&[""], "landing.html"),
+    (&["datasets"], "datasets.html"),
+    (&["datasets", ANY, "audit"], "audit.html"),
+    (&["datasets", ANY, "periods"], "periods.html"),
+    (&["datasets", ANY, "snapshots"], "snapshots.html"),
+    (&["graph"], "graph.html"),
+    (&["health"], "health.html"),
+    (&["icechunk", ANY], "repository.html"),
+    (&["icechunk", ANY, ""], "repository.html"),
+    (&["jobs"], "jobs.html"),
+    (&["jobs", ANY], "job.html"),
+    (&["processes"], "processes.html"),
+    (&["processes", ANY], "process.html"),
+    (&["stac"], "stac.html"),
+    (&["stac", "collections"], "collections.html"),
+    (&["stac", "collections", ANY], "collection.html"),
 ];
+
+/// Whatever stands there.
+const ANY: &str = "*";
 
 /// Names that end in `.html` are escaped.
 static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let mut templates = Environment::new();
     for (name, text) in [
+        ("audit.html", include_str!("../templates/audit.html")),
         ("base.html", include_str!("../templates/base.html")),
         ("collection.html", include_str!("../templates/collection.html")),
         ("collections.html", include_str!("../templates/collections.html")),
         ("dataset.html", include_str!("../templates/dataset.html")),
         ("datasets.html", include_str!("../templates/datasets.html")),
+        ("graph.html", include_str!("../templates/graph.html")),
         ("group.html", include_str!("../templates/group.html")),
         ("health.html", include_str!("../templates/health.html")),
         ("job.html", include_str!("../templates/job.html")),
         ("jobs.html", include_str!("../templates/jobs.html")),
         ("landing.html", include_str!("../templates/landing.html")),
+        ("periods.html", include_str!("../templates/periods.html")),
         ("problem.html", include_str!("../templates/problem.html")),
         ("process.html", include_str!("../templates/process.html")),
         ("processes.html", include_str!("../templates/processes.html")),
         ("repository.html", include_str!("../templates/repository.html")),
         ("snapshots.html", include_str!("../templates/snapshots.html")),
         ("stac.html", include_str!("../templates/stac.html")),
+        ("strip.html", include_str!("../templates/strip.html")),
     ] {
         if let Err(error) = templates.add_template(name, text) {
             tracing::error!(name, %error, "a page cannot be read");
@@ -101,11 +118,15 @@ async fn dressed(base: &Base, name: &str, response: Response) -> Result<Response
 }
 
 fn page_of(path: &str) -> Option<&'static str> {
-    let mut segments = path.trim_matches('/').split('/');
-    let first = segments.next()?;
-    let count = 1 + segments.count();
-    let found = DRESSED.iter().find(|(begins, segments, _)| *begins == first && *segments == count);
-    found.map(|(.., name)| *name)
+    let segments: Vec<&str> = path.strip_prefix('/')?.split('/').collect();
+    let fits = |one: &[&str]| {
+        one.len() == segments.len()
+            && one
+                .iter()
+                .zip(&segments)
+                .all(|(known, said)| known == said || (*known == ANY && !said.is_empty()))
+    };
+    DRESSED.iter().find(|(one, _)| fits(one)).map(|(_, name)| *name)
 }
 
 /// An address without `f=…`.
@@ -124,14 +145,18 @@ mod tests {
 
     #[test]
     fn templates_are_all_there() {
-        assert_eq!(TEMPLATES.templates().count(), 16);
+        assert_eq!(TEMPLATES.templates().count(), 20);
     }
 
     #[test]
     fn pages_are_of_resources_and_not_of_what_lies_below() {
         assert_eq!(page_of("/jobs"), Some("jobs.html"));
         assert_eq!(page_of("/jobs/a"), Some("job.html"));
-        assert_eq!((page_of("/jobs/a/events"), page_of("/"), page_of("/zarr/jobs")), (None, None, None));
+        assert_eq!((page_of("/jobs/a/events"), page_of("/jobs/"), page_of("/zarr/jobs")), (None, None, None));
+        assert_eq!(page_of("/"), Some("landing.html"));
+        assert_eq!(page_of("/datasets/rain/periods"), Some("periods.html"));
+        assert_eq!(page_of("/stac/collections/rain"), Some("collection.html"));
+        assert_eq!(page_of("/stac/collections/rain/thumbnail"), None);
     }
 
     #[test]

@@ -9,19 +9,16 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use frazil_steps::cube::RawObjects;
-use minijinja::{context, value::Serde};
 use serde_json::json;
 
 use crate::{
     api::{Operation, Role, Routes},
     app::App,
-    asked::Segments,
+    asked::{Base, Segments},
     link::{JSON, Link, ZARR},
-    pages,
     problem::Problem,
     ranged::{About, answer},
     source::Source,
-    visitor::Visitor,
 };
 
 /// Addresses of repositories.
@@ -58,7 +55,7 @@ fn not_here(name: &str) -> Problem {
 async fn index(
     State(app): State<Arc<App>>,
     Segments(name): Segments<String>,
-    visitor: Visitor,
+    base: Base,
 ) -> Result<Response, Problem> {
     let info = app.dataset(&name)?;
     if Source::of(&info) != Source::Here {
@@ -67,7 +64,6 @@ async fn index(
     let head =
         app.shelves.head(&info, &app.scope()).await.map_err(|error| Problem::of_store(&name, &error))?;
     let head = head.ok_or_else(|| Problem::not_found(format!("`{name}` holds nothing yet")))?;
-    let base = &visitor.base;
     let own = base.at(&format!("/icechunk/{name}"));
     let links = [
         Link::json("self", &own).titled("This repository"),
@@ -80,9 +76,6 @@ async fn index(
     let about = json!({
         "dataset": name, "title": info.block.title, "branch": "main", "snapshot": head, "python": open, "links": links,
     });
-    if visitor.html {
-        return pages::page(base, "repository.html", context! { about => Serde(&about) });
-    }
     Ok(Json(about).into_response())
 }
 

@@ -12,7 +12,6 @@ use bytes::Bytes;
 use frazil_engine::{dataset::DatasetInfo, step::StepError};
 use frazil_steps::{Hrefs, collection_of, thumbnail_of};
 use futures::{StreamExt, stream};
-use minijinja::{context, value::Serde};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -20,7 +19,8 @@ use crate::{
     api::{Operation, Role, Routes},
     app::App,
     asked::{Base, Query, Segments},
-    pages,
+    conformance::OPENAPI,
+    link::{JSON, Link},
     problem::Problem,
     ranged::{About, answer, part},
     source::Source,
@@ -36,8 +36,6 @@ const PAGE: (usize, usize) = (100, 1_000);
 
 /// Stores that are looked at at a time for one answer.
 const AT_A_TIME: usize = 8;
-
-const JSON: &str = "application/json";
 
 const PNG: &str = "image/png";
 
@@ -84,28 +82,25 @@ pub(crate) fn routes() -> Routes {
 async fn catalog(State(app): State<Arc<App>>, visitor: Visitor) -> Result<Response, Problem> {
     let config = Arc::clone(&app.project().config);
     let title = config.title.clone().unwrap_or_else(|| config.id.clone());
-    let link = |rel: &str, path: &str, media: &str, title: &str| json!({ "rel": rel, "href": visitor.base.at(path), "type": media, "title": title });
+    let at = |path: &str| visitor.base.at(path);
     let mut links = vec![
-        link("self", "/stac", JSON, "This catalog"),
-        link("root", "/stac", JSON, "This catalog"),
-        link("conformance", "/stac/conformance", JSON, "What the API conforms to"),
-        link("data", "/stac/collections", JSON, "All collections"),
-        link("service-desc", "/api", "application/vnd.oai.openapi+json;version=3.0", "OpenAPI"),
-        link("service-doc", "/?f=html", "text/html", "For people"),
+        Link::json("self", at("/stac")).titled("This catalog"),
+        Link::json("root", at("/stac")).titled("This catalog"),
+        Link::json("conformance", at("/stac/conformance")).titled("What the API conforms to"),
+        Link::json("data", at("/stac/collections")).titled("All collections"),
+        Link::to("service-desc", OPENAPI, at("/api")).titled("OpenAPI"),
+        Link::to("service-doc", "text/html", at("/?f=html")).titled("For people"),
     ];
     for (id, made) in made_all(&app, &visitor.base, app.readable(&visitor)).await {
         if let Ok(Some(collection)) = made {
             let title = collection["title"].as_str().unwrap_or_default();
-            links.push(link("child", &format!("/stac/collections/{id}"), JSON, title));
+            links.push(Link::json("child", at(&format!("/stac/collections/{id}"))).titled(title));
         }
     }
     let catalog = json!({
         "type": "Catalog", "stac_version": "1.1.0", "id": config.id, "title": title,
         "description": format!("Data cubes of {title}."), "conformsTo": CONFORMS, "links": links,
     });
-    if visitor.html {
-        return pages::page(&visitor.base, "stac.html", context! { title, catalog => Serde(&catalog) });
-    }
     Ok(Json(catalog).into_response())
 }
 
@@ -133,22 +128,18 @@ async fn collections(
             }
         }
     }
-    let base = &visitor.base;
+    let at = |path: &str| visitor.base.at(path);
     let mut links = vec![
-        json!({ "rel": "self", "href": format!("{base}/stac/collections"), "type": JSON }),
-        json!({ "rel": "root", "href": format!("{base}/stac"), "type": JSON }),
-        json!({ "rel": "parent", "href": format!("{base}/stac"), "type": JSON }),
+        Link::json("self", at("/stac/collections")),
+        Link::json("root", at("/stac")),
+        Link::json("parent", at("/stac")),
     ];
     if let (true, Some(last)) = (more, last) {
-        let href = format!("{base}/stac/collections?limit={limit}&after={last}");
-        links.push(json!({ "rel": "next", "href": href, "type": JSON }));
+        links.push(Link::json("next", at(&format!("/stac/collections?limit={limit}&after={last}"))));
     }
     let mut list = json!({ "collections": all, "links": links, "numberReturned": all.len() });
     if !unreadable.is_empty() {
         list["frazil:unreadable"] = json!(unreadable);
-    }
-    if visitor.html {
-        return pages::page(&visitor.base, "collections.html", context! { list => Serde(&list) });
     }
     Ok(Json(list).into_response())
 }
@@ -157,14 +148,11 @@ async fn collections(
 async fn collection(
     State(app): State<Arc<App>>,
     Segments(name): Segments<String>,
-    visitor: Visitor,
+    base: Base,
 ) -> Result<Response, Problem> {
     let info = app.dataset(&name)?;
-    let made = made(&app, &visitor.base, &info).await.map_err(|error| Problem::of_store(&name, &error))?;
+    let made = made(&app, &base, &info).await.map_err(|error| Problem::of_store(&name, &error))?;
     let collection = made.ok_or_else(|| Problem::not_found(format!("`{name}` holds nothing yet")))?;
-    if visitor.html {
-        return pages::page(&visitor.base, "collection.html", context! { collection => Serde(&collection) });
-    }
     Ok(Json(collection).into_response())
 }
 

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use frazil_engine::{data::PeriodRange, dataset::DatasetInfo};
-use frazil_steps::cube::{Ahead, Commit, Verdict, ahead, decide};
+use frazil_steps::cube::{Ahead, Verdict, ahead, decide};
 use serde_json::json;
 
 use crate::{
@@ -56,7 +56,7 @@ impl Audit {
                 let done = verdict.filter(|_| found.is_some()).map(word);
                 let line = json!({
                     "frazil": 1, "type": "audit", "dataset": info.id, "verdict": done,
-                    "ahead": found.as_ref().map(plain), "main": head.as_ref().map(ToString::to_string)
+                    "ahead": found.as_ref().map(Ahead::json), "main": head.as_ref().map(ToString::to_string)
                         .or_else(|| found.as_ref()?.main.as_ref().map(ToString::to_string)),
                 });
                 format!("{line}\n")
@@ -69,16 +69,6 @@ impl Audit {
         }
         Ok(Exit::Done)
     }
-}
-
-fn plain(found: &Ahead) -> serde_json::Value {
-    let shown = |ranges: &[PeriodRange]| ranges.iter().map(ToString::to_string).collect::<Vec<_>>();
-    let commit = |commit: &Commit| json!({ "id": commit.id, "at": commit.at, "run": commit.run });
-    json!({
-        "audit": found.audit, "main": found.main, "apart": found.apart, "added": shown(&found.added),
-        "changed": shown(&found.changed), "rejected": shown(&found.rejected),
-        "commits": found.commits.iter().map(commit).collect::<Vec<_>>(),
-    })
 }
 
 const fn word(verdict: Verdict) -> &'static str {

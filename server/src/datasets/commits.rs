@@ -7,24 +7,22 @@ use axum::{
     extract::State,
     response::{IntoResponse, Response},
 };
-use minijinja::{context, value::Serde};
 use serde_json::{Value, json};
 
 use crate::{
-    api::Operation,
+    api::{Operation, Role},
     app::App,
-    asked::{Query, Segments},
-    pages,
+    asked::{Base, Query, Segments},
+    link::Link,
     problem::Problem,
     source::Source,
-    visitor::Visitor,
 };
 
 /// Commits of a page where nothing is said, and the most that there are.
 const PAGE: (usize, usize) = (50, 1_000);
 
 pub(super) fn operation() -> Operation {
-    super::of("getDatasetSnapshots", "Commits of a dataset, the newest first")
+    super::of("getDatasetSnapshots", "Commits of a dataset, the newest first", Role::Viewer)
         .query("limit", json!({ "type": "integer", "minimum": 1, "maximum": PAGE.1 }), "Commits of a page")
         .query("before", json!({ "type": "string" }), "The last commit of the page before")
         .gives_media(200, "application/json", "Commits")
@@ -36,7 +34,7 @@ pub(super) async fn snapshots(
     State(app): State<Arc<App>>,
     Segments(name): Segments<String>,
     mut query: Query,
-    visitor: Visitor,
+    base: Base,
 ) -> Result<Response, Problem> {
     let info = app.dataset(&name)?;
     let unreadable = |error| Problem::of_store(&name, &error);
@@ -66,25 +64,21 @@ pub(super) async fn snapshots(
     }
     let has_more = commits.len() > limit;
     commits.truncate(limit);
-    let address = format!("{}/datasets/{name}/snapshots", visitor.base);
-    let mut links = vec![json!({ "rel": "self", "href": address, "type": "application/json" })];
+    let address = base.at(&format!("/datasets/{name}/snapshots"));
+    let mut links = vec![Link::json("self", &address)];
     if let (true, Some(last)) = (has_more, commits.last()) {
-        let href = format!("{address}?limit={limit}&before={}", last.id);
-        links.push(json!({ "rel": "next", "href": href, "type": "application/json" }));
+        links.push(Link::json("next", format!("{address}?limit={limit}&before={}", last.id)));
     }
     let shown: Vec<Value> = commits
         .iter()
         .map(|commit| {
             let mut shown = json!(commit);
             if Source::of(&info) == Source::Here {
-                shown["zarr"] = json!(format!("{}/zarr/{name}@{}/", visitor.base, commit.id));
+                shown["zarr"] = json!(base.at(&format!("/zarr/{name}@{}/", commit.id)));
             }
             shown
         })
         .collect();
     let all = json!({ "dataset": name, "snapshots": shown, "links": links });
-    if visitor.html {
-        return pages::page(&visitor.base, "snapshots.html", context! { all => Serde(&all) });
-    }
     Ok(Json(all).into_response())
 }

@@ -20,11 +20,11 @@ use frazil_steps::cube::Cube;
 use serde_json::{Value, json};
 
 use crate::{
-    api::Operation,
+    api::{Operation, Role},
     app::App,
-    asked::{Query, Segments},
+    asked::{Base, Query, Segments},
+    link::Link,
     problem::Problem,
-    visitor::Visitor,
 };
 
 /// Periods that are shown where nothing is said.
@@ -35,10 +35,11 @@ const MOST: usize = 10_000;
 
 pub(super) fn operation() -> Operation {
     let period = || json!({ "type": "string", "example": "2024-01" });
-    super::of("getDatasetPeriods", "Which periods are there, which are not, and why")
+    super::of("getDatasetPeriods", "Which periods are there, which are not, and why", Role::Viewer)
         .query("from", period(), "The first period, or a coarser one that begins with it")
         .query("to", period(), "The last period, or a coarser one that ends with it")
         .gives_media(200, "application/json", "Periods, each with its state")
+        .gives_media(200, "text/html", "The same for people")
         .refuses(400, "No period, or too many of them")
 }
 
@@ -56,7 +57,7 @@ pub(super) async fn periods(
     State(app): State<Arc<App>>,
     Segments(name): Segments<String>,
     mut query: Query,
-    visitor: Visitor,
+    base: Base,
 ) -> Result<Response, Problem> {
     let info = app.dataset(&name)?;
     let unreadable = |error| Problem::of_store(&name, &error);
@@ -88,17 +89,12 @@ pub(super) async fn periods(
         return Err(Problem::bad_request(what));
     }
     let strip = strip(&app, &info, cube.as_deref(), range, now).await.map_err(unreadable)?;
-    let mut all = json!({
+    let all = json!({
         "dataset": name, "step": time.frequency().to_string(), "snapshot": cube.map(|cube| cube.id()),
         "at": now.to_rfc3339_opts(SecondsFormat::Secs, true),
-        "links": [{
-            "rel": "self", "href": format!("{}/datasets/{name}/periods", visitor.base), "type": "application/json",
-        }],
+        "from": strip.from, "to": strip.to, "counts": strip.counts, "periods": strip.periods,
+        "links": [Link::json("self", base.at(&format!("/datasets/{name}/periods")))],
     });
-    all["from"] = json!(strip.from);
-    all["to"] = json!(strip.to);
-    all["counts"] = json!(strip.counts);
-    all["periods"] = json!(strip.periods);
     Ok(Json(all).into_response())
 }
 

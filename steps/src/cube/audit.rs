@@ -7,6 +7,7 @@ use frazil_engine::{
     step::{ErrorKind, StepError},
 };
 use icechunk::{Repository, format::SnapshotId as Id, repository::RepositoryErrorKind};
+use serde_json::{Value, json};
 
 use super::{
     Commit, Cube, fault,
@@ -38,6 +39,20 @@ pub struct Ahead {
     pub rejected: Vec<PeriodRange>,
     /// Commits of the branch alone, newest first.
     pub commits: Vec<Commit>,
+}
+
+impl Ahead {
+    /// The same as JSON.
+    #[must_use]
+    pub fn json(&self) -> Value {
+        let shown = |ranges: &[PeriodRange]| ranges.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let commit = |commit: &Commit| json!({ "id": commit.id, "at": commit.at, "run": commit.run });
+        json!({
+            "audit": self.audit, "main": self.main, "apart": self.apart, "added": shown(&self.added),
+            "changed": shown(&self.changed), "rejected": shown(&self.rejected),
+            "commits": self.commits.iter().map(commit).collect::<Vec<_>>(),
+        })
+    }
 }
 
 /// What a person decides of it.

@@ -48,7 +48,7 @@ fn path(link: &str, page: &str) -> Option<String> {
         !link.starts_with('/') && !link.starts_with("http://127"),
         "{page} leads out of the site: {link}"
     );
-    if link.contains("://") {
+    if link.contains("://") || link == "data:," {
         return None;
     }
     let page = page.split('?').next().unwrap();

@@ -1,6 +1,8 @@
 //! What a console shows of datasets, and the pages for people.
 
-use frazil_tests::serving::Serving;
+use std::process::Command;
+
+use frazil_tests::{programs, serving::Serving};
 use serde_json::{Value, json};
 
 use super::stand::Stand;
@@ -100,6 +102,9 @@ fn the_history_comes_in_pages_with_what_each_commit_did() {
     let document = serving.get(&format!("{zarr}snow/zarr.json")).expect(200).json();
     assert_eq!(document["shape"], json!([1, 41, 36]));
     serving.get("/datasets/snow/snapshots?before=NOTHING").expect(404);
+    for query in ["limit=0", "limit=1001", "limit=1&limit=2"] {
+        serving.get(&format!("/datasets/snow/snapshots?{query}")).expect(400);
+    }
 }
 
 #[test]
@@ -119,33 +124,54 @@ fn the_graph_is_that_of_the_command_line() {
     serving.get("/graph?select=nothing").expect(404);
 }
 
+/// A page for everything that a console shows.
+const PAGES: [&str; 20] = [
+    "/",
+    "/datasets",
+    "/datasets/dem",
+    "/datasets/snow",
+    "/datasets/snow/snapshots",
+    "/datasets/snow/periods",
+    "/datasets/dem/audit",
+    "/graph",
+    "/health",
+    "/icechunk/snow",
+    "/stac",
+    "/stac/collections",
+    "/stac/collections/dem",
+    "/stac/collections/snow",
+    "/zarr/dem/",
+    "/zarr/snow/1/",
+    "/processes",
+    "/processes/snow_daily",
+    "/jobs",
+    "/jobs/JOB",
+];
+
+/// Looks at pages in a browser: on the screen of a phone, by day and in the dark.
+fn look(serving: &Serving, pages: &[String]) {
+    let (Some(modules), Some(browser)) = (programs::node_modules(), programs::browser()) else { return };
+    let mut node = Command::new("node");
+    node.env("FRAZIL_CHROMIUM", browser).arg(programs::root().join("tests/node/look_at_pages.mjs"));
+    node.arg(modules).arg(&serving.url).args(pages);
+    let seen = programs::succeeded("look_at_pages.mjs", &node.output().unwrap());
+    let seen: Value = serde_json::from_str(&seen).unwrap();
+    assert_eq!(seen["wrong"], json!([]), "{seen}");
+}
+
 #[test]
-fn every_resource_has_a_page_and_what_it_shows_is_escaped() {
+fn every_resource_has_a_page_for_phones_and_the_dark_and_what_it_shows_is_escaped() {
     let stand = Stand::made();
     let pipeline = std::fs::read_to_string(stand.sandbox.path("pipelines/dem.yaml")).unwrap();
     let pipeline = pipeline.replace("title: Elevation", "title: \"<script>alert(1)</script>\"");
     stand.sandbox.write("pipelines/dem.yaml", &pipeline);
+    stand.sandbox.succeed(&["run", "catalog"]);
     let serving = stand.serve();
     let jobs = serving.get("/jobs").expect(200).json();
     let job = format!("/jobs/{}", jobs["jobs"][0]["jobID"].as_str().unwrap());
     let browser = [("Accept", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8")];
-    for path in [
-        "/",
-        "/datasets",
-        "/datasets/dem",
-        "/datasets/snow",
-        "/datasets/snow/snapshots",
-        "/stac",
-        "/stac/collections",
-        "/stac/collections/dem",
-        "/stac/collections/snow",
-        "/zarr/dem/",
-        "/zarr/snow/1/",
-        "/processes",
-        "/processes/snow_daily",
-        "/jobs",
-        &job,
-    ] {
+    let pages = PAGES.map(|path| path.replace("/jobs/JOB", &job));
+    for path in pages.iter().map(String::as_str) {
         let page = serving.ask("GET", path, &browser, b"").expect(200);
         assert!(page.header("content-type").unwrap().starts_with("text/html"), "{path}");
         let text = page.text();
@@ -162,4 +188,5 @@ fn every_resource_has_a_page_and_what_it_shows_is_escaped() {
     assert!(page.contains("&lt;script&gt;alert(1)"), "{page}");
     let strip = serving.ask("GET", "/datasets/snow", &browser, b"").text();
     assert!(strip.contains("<i class=\"late\""), "{strip}");
+    look(&serving, &pages);
 }

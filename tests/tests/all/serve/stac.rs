@@ -33,6 +33,20 @@ fn the_catalog_is_valid_and_leads_to_data_of_one_state() {
     assert_eq!(snow["assets"]["zarr"]["href"], format!("{}/zarr/snow@{head}", serving.url));
     assert_eq!(snow["assets"]["zarr"]["type"], "application/vnd.zarr; version=3; profile=multiscales");
     assert_eq!(snow["assets"]["icechunk"]["icechunk:snapshot_id"], json!(head));
+    for query in ["limit=0", "limit=1001", "limit=x", "limit=1&limit=2"] {
+        serving.get(&format!("/stac/collections?{query}")).expect(400);
+    }
+    // The picture is shown once there is one.
+    assert_eq!(snow["assets"]["thumbnail"], Value::Null);
+    serving.get("/stac/collections/snow/thumbnail").expect(404);
+    stand.sandbox.succeed(&["run", "catalog"]);
+    let drawn = serving.get("/stac/collections/snow").expect(200).json();
+    let picture = serving.get(drawn["assets"]["thumbnail"]["href"].as_str().unwrap()).expect(200);
+    assert_eq!(picture.header("content-type"), Some("image/png"));
+    let file = stand.sandbox.path("stac/collections/snow/thumbnail.png");
+    assert_eq!(picture.body, std::fs::read(file).unwrap());
+    let tag = [("If-None-Match", picture.header("etag").unwrap())];
+    serving.ask("GET", "/stac/collections/snow/thumbnail", &tag, b"").expect(304);
     // What is published later is told at once.
     stand.run("2024-01-05");
     let later = serving.get("/stac/collections/snow").expect(200).json();

@@ -47,6 +47,13 @@ steps:
   levels: { uses: pyramid, needs: daily, with: { dataset: snow, levels: 2 } }
 ";
 
+const CATALOG: &str = "frazil: 1
+id: catalog
+steps:
+  daily: { uses: open-dataset, with: { dataset: snow } }
+  files: { uses: publish-stac, needs: daily }
+";
+
 const PEOPLE: &str = "frazil: 1
 id: people
 datasets:
@@ -86,6 +93,7 @@ impl Stand {
             ("pipelines/dem.yaml", DEM),
             ("pipelines/snow.yaml", SNOW),
             ("pipelines/maps.yaml", MAPS),
+            ("pipelines/catalog.yaml", CATALOG),
             ("pipelines/people.yaml", PEOPLE),
         ]);
         let stand = Self { sandbox };

@@ -130,6 +130,12 @@ fn browsers_may_read_from_anywhere_also_what_is_not_there() {
         let found = serving.ask("GET", path, &[origin], b"").expect(status);
         assert_eq!(found.header("access-control-allow-origin"), Some("*"), "{path}");
     }
+    let part = serving.ask("GET", "/zarr/dem/dsm/c/0/0", &[origin, ("Range", "bytes=0-3")], b"").expect(206);
+    let exposed = part.header("access-control-expose-headers").unwrap();
+    for name in ["content-range", "content-length", "accept-ranges", "etag", "frazil-snapshot"] {
+        assert!(exposed.split(',').any(|one| one.trim().eq_ignore_ascii_case(name)), "{name}: {exposed}");
+        assert!(part.header(name).is_some(), "{name}");
+    }
     let outside = serving.ask("GET", "/zarr/dem/dsm/c/0/0", &[origin, ("Range", "bytes=999999-")], b"");
     assert_eq!(outside.expect(416).header("access-control-allow-origin"), Some("*"));
     let headers =
@@ -291,7 +297,16 @@ fn what_is_audited_is_not_shown_before_it_is_accepted() {
     serving.get("/zarr/dem/zarr.json").expect(404);
     serving.get("/stac/collections/dem").expect(404);
     assert_eq!(serving.get("/datasets/dem").expect(200).json()["state"], "nothing yet");
+    // That something waits for a verdict is told, in the words of the command line.
+    let waits = serving.get("/datasets/dem/audit").expect(200).json();
+    let said: Value =
+        serde_json::from_str(&stand.sandbox.succeed(&["audit", "dem", "--format", "json"])).unwrap();
+    assert_eq!((&waits["ahead"], &waits["audit"]), (&said["ahead"], &json!(true)));
+    assert_eq!(waits["ahead"]["added"], json!(["static"]));
+    let page = serving.get("/datasets/dem/audit?f=html").expect(200).text();
+    assert!(page.contains("is ahead of main"), "{page}");
     stand.sandbox.succeed(&["audit", "dem", "--accept"]);
+    assert_eq!(serving.get("/datasets/dem/audit").expect(200).json()["ahead"], Value::Null);
     serving.get("/zarr/dem/zarr.json").expect(200);
     serving.get("/stac/collections/dem").expect(200);
 }
