@@ -174,3 +174,6 @@ impl Desk {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
