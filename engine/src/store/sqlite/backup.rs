@@ -104,7 +104,9 @@ pub(in crate::store) async fn restore(from: &Path, state: &Path) -> Result<Optio
     .await
 }
 
-/// Moves the history that is there aside, if nobody has it open.
+/// Keeps the history that is there under another name too, if nobody has it open. It keeps its own until
+/// another takes its place: who dies in between leaves a state as it was, and never none, in which nobody would
+/// be asked for a token.
 fn put_aside(place: &Path) -> Result<Option<String>, RunStoreError> {
     if !place.try_exists().map_err(|error| unusable(place, "read", error))? {
         return Ok(None);
@@ -117,7 +119,7 @@ fn put_aside(place: &Path) -> Result<Option<String>, RunStoreError> {
         return Err(RunStoreError::Unusable { place: place.display().to_string(), doing: "write", why });
     }
     let aside = beside(place, &format!("before-{}", Utc::now().format("%Y%m%dT%H%M%S%.3fZ")));
-    std::fs::rename(place, &aside).map_err(|error| unusable(place, "write", error))?;
+    std::fs::hard_link(place, &aside).map_err(|error| unusable(&aside, "write", error))?;
     // Of a damaged file something may be left that SQLite would take for part of the new one.
     for end in ["-wal", "-shm"] {
         let rest = with_end(place, end);

@@ -150,3 +150,28 @@ async fn notices_are_noted_once_and_kept_until_they_are_settled() {
     assert_eq!(notices.since("t", at(20)).await.unwrap(), at(1), "for ever");
     assert_eq!(notices.note(vec![of("a", 9), of("b", 2)]).await.unwrap(), 1);
 }
+
+#[tokio::test]
+async fn who_dies_while_a_copy_is_put_back_leaves_the_state_as_it_was() {
+    let (folder, store) = state().await;
+    let copy = folder.path().join("copy");
+    backup(folder.path(), &copy).await.unwrap();
+    let before = store.list(&RunQuery::default()).await.unwrap();
+    store.remove(&before[0].run).await.unwrap();
+    drop(store);
+    let place = folder.path().join(tables::FILE);
+    // It died after a part was copied, and again after what was there had been kept.
+    std::fs::write(beside(&place, "part"), "half of a copy").unwrap();
+    let aside = put_aside(&place).unwrap().unwrap();
+    let names = || async {
+        let tokens = Tokens::in_folder(folder.path()).list().await.unwrap();
+        tokens.into_iter().map(|token| token.name).collect::<Vec<_>>()
+    };
+    assert_eq!(names().await, ["ada"]);
+    let again = restore(&copy, folder.path()).await.unwrap().unwrap();
+    assert_ne!(again, aside);
+    assert_eq!(names().await, ["ada"]);
+    let restored = SqliteStore::open(folder.path()).await.unwrap();
+    assert_eq!(restored.list(&RunQuery::default()).await.unwrap(), before);
+    assert!(!beside(&place, "part").exists());
+}
