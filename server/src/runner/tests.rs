@@ -14,6 +14,9 @@ use stage::*;
 
 use super::*;
 
+/// How long anything may take before a test fails.
+const PATIENCE: Duration = Duration::from_secs(20);
+
 #[tokio::test]
 async fn a_run_is_durable_when_it_is_answered_and_begins_later() {
     let stage = Stage::new("durable");
@@ -43,7 +46,8 @@ async fn a_run_whose_client_hung_up_is_carried_out_all_the_same() {
     let mut asking = Box::pin(server.runner.submit(asked("p")));
     assert!(futures::poll!(&mut asking).is_pending());
     drop(asking);
-    let run = changes.recv().await.unwrap().run.clone();
+    let change = tokio::time::timeout(PATIENCE, changes.recv()).await.expect("it is taken on").unwrap();
+    let run = change.run.clone();
     assert_eq!(status(&over(&server.runner, &run).await), RunStatus::Successful);
     server.stop().await;
 }

@@ -141,7 +141,7 @@ async fn what_another_process_ends_is_told_before_its_turn() {
     let elsewhere = SqliteStore::open(&stage.state()).await.unwrap();
     let told = scheduler::stop(&stage.state(), &elsewhere, &SystemClock, &waits, "not wanted").await.unwrap();
     assert_eq!(told, [(waits.clone(), Stop::Dropped)]);
-    let change = changes.recv().await.unwrap();
+    let change = tokio::time::timeout(PATIENCE, changes.recv()).await.expect("it is told").unwrap();
     assert_eq!(*change, Change { run: waits, events: 3 });
     assert_eq!(server.runner.load(), (0, 1));
     stage.let_go(1);
