@@ -17,6 +17,7 @@ use crate::{
     api::{Operation, Role, Routes},
     app::App,
     asked::{Base, Segments},
+    link::JSON,
     pages,
     problem::Problem,
     ranged::{About, answer, part},
@@ -25,6 +26,9 @@ use crate::{
 
 /// The snapshot that an answer is of.
 const SNAPSHOT: HeaderName = HeaderName::from_static("frazil-snapshot");
+
+/// What chunks are to those who do not know their codecs.
+const BYTES: &str = "application/octet-stream";
 
 /// Addresses of datasets as Zarr.
 pub(crate) fn routes() -> Routes {
@@ -40,8 +44,8 @@ pub(crate) fn routes() -> Routes {
     let key = of("getZarrKey", "A document, a chunk, or the members of a group")
         .segment("key", "A key of the Zarr store")
         .header("Range", "A part of the bytes")
-        .gives_media(200, "application/octet-stream", "The bytes")
-        .gives_media(206, "application/octet-stream", "The part that was asked for")
+        .gives_media(200, BYTES, "The bytes")
+        .gives_media(206, BYTES, "The part that was asked for")
         .gives_nothing(304, "Nothing changed")
         .gives_nothing(307, "What an array is stands in its document")
         .refuses(403, "A virtual chunk, which lies elsewhere")
@@ -65,7 +69,7 @@ async fn index(
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    entry(&app, &named, "", &method, &headers).await
+    Asked::of(&app, &named, "", &method, &headers)?.answer().await
 }
 
 /// A document, a chunk or the members of a group.
@@ -75,70 +79,141 @@ async fn key_of(
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    entry(&app, &named, &key, &method, &headers).await
+    Asked::of(&app, &named, &key, &method, &headers)?.answer().await
 }
 
-async fn entry(
-    app: &Arc<App>,
-    named: &str,
-    key: &str,
-    method: &Method,
-    headers: &HeaderMap,
-) -> Result<Response, Problem> {
-    let (name, snapshot) = match named.split_once('@') {
-        Some((name, snapshot)) => (name, Some(snapshot)),
-        None => (named, None),
-    };
-    let (info, base) = (app.dataset(name)?, app.base(headers));
-    let unreadable = |error| {
-        app.shelves.forget(&info);
-        Problem::of_store(name, &error)
-    };
-    let id = state(app, &info, snapshot).await.map_err(unreadable)??;
-    let about = |media, length, tag| About {
-        what: name.to_owned(),
-        media,
-        length,
-        tag,
-        is_fixed: snapshot.is_some(),
-    };
-    if let Some((tag, whole)) = app.warm.chunk(&info.location.url, &id, key) {
-        let about = about("application/octet-stream", whole.len() as u64, Some(tag));
-        let part = move |range| std::future::ready(Ok(part(&whole, &range)));
-        let mut response = answer(about, method, headers, part).await;
-        told(&mut response, &id, &base.path(&format!("/zarr/{name}@{id}/{key}")));
-        return Ok(response);
+/// A key of a dataset, as somebody asks for it.
+#[derive(Debug)]
+struct Asked<'a> {
+    app: &'a Arc<App>,
+    info: Arc<DatasetInfo>,
+    base: Base,
+    /// The name of one state, where the address says one.
+    snapshot: Option<&'a str>,
+    /// The address up to the key.
+    store: String,
+    key: &'a str,
+    method: &'a Method,
+    headers: &'a HeaderMap,
+}
+
+impl<'a> Asked<'a> {
+    fn of(
+        app: &'a Arc<App>,
+        named: &'a str,
+        key: &'a str,
+        method: &'a Method,
+        headers: &'a HeaderMap,
+    ) -> Result<Self, Problem> {
+        let (name, snapshot) = named.split_once('@').map_or((named, None), |(name, id)| (name, Some(id)));
+        let (info, base) = (app.dataset(name)?, app.base(headers));
+        let store = base.path(&format!("/zarr/{named}"));
+        Ok(Self { app, info, base, snapshot, store, key, method, headers })
     }
-    let keys = keys(app, &info, &id).await.map_err(unreadable)??;
-    let found = keys.find(key).await.map_err(unreadable)?;
-    let mut response = match found {
-        Some(Entry::Document(document)) => {
-            let tag = Some(keys.snapshot().0.clone());
-            let about = about("application/json", document.len() as u64, tag);
-            let part = move |range| std::future::ready(Ok(part(&document, &range)));
-            answer(about, method, headers, part).await
+
+    async fn answer(self) -> Result<Response, Problem> {
+        let id = self.state().await?;
+        let mut response = match self.app.warm.chunk(&self.info.location.url, &id, self.key) {
+            Some((tag, whole)) => self.bytes(BYTES, whole, tag).await,
+            None => self.read(&id).await?,
+        };
+        let place = self.base.path(&format!("/zarr/{}@{id}/{}", self.info.id, self.key));
+        for (header, value) in [(SNAPSHOT, &id.0), (header::CONTENT_LOCATION, &place)] {
+            if let Ok(value) = HeaderValue::from_str(value) {
+                response.headers_mut().insert(header, value);
+            }
         }
-        Some(Entry::Chunk(chunk)) => {
-            let about = about("application/octet-stream", chunk.length, Some(chunk.tag.clone()));
-            let name = Name { place: info.location.url.clone(), key: key.to_owned() };
-            let read = Read { app: Arc::clone(app), keys: Arc::clone(&keys), chunk: Arc::new(chunk), name };
-            answer(about, method, headers, move |range| read.clone().part(range)).await
+        Ok(response)
+    }
+
+    /// The state that is asked for: one by its name, or what everyone reads.
+    async fn state(&self) -> Result<SnapshotId, Problem> {
+        if let Some(named) = self.snapshot {
+            let none = || Problem::not_found(format!("`{named}` is no name of a snapshot"));
+            return can_be_snapshot(named).then(|| SnapshotId(named.to_owned())).ok_or_else(none);
         }
-        // Links to members are relative to an address with a slash.
-        Some(Entry::Group(_)) if !key.is_empty() && !key.ends_with('/') => {
-            Redirect::permanent(&base.path(&format!("/zarr/{named}/{key}/"))).into_response()
+        let head = self.app.shelves.head(&self.info, &self.app.scope()).await;
+        head.map_err(|error| self.unreadable(&error))?.ok_or_else(|| {
+            let is_here = Source::of(&self.info) == Source::Here;
+            let what = if is_here { "holds nothing yet" } else { "is made elsewhere, and not served here" };
+            Problem::not_found(format!("`{}` {what}", self.info.id))
+        })
+    }
+
+    /// What lies under the key in a state.
+    async fn read(&self, id: &SnapshotId) -> Result<Response, Problem> {
+        let keys = self.app.shelves.keys(&self.info, id, &self.app.scope()).await;
+        // Whoever opened it here would take a chunk that is not found for missing data.
+        let gone =
+            || Problem::gone(format!("`{}` has no snapshot {id}, or it is not kept any more", self.info.id));
+        let keys = keys.map_err(|error| self.unreadable(&error))?.ok_or_else(gone)?;
+        let (store, key) = (&self.store, self.key);
+        match keys.find(key).await.map_err(|error| self.unreadable(&error))? {
+            Some(Entry::Document(document)) => Ok(self.bytes(JSON, document, id.0.clone()).await),
+            Some(Entry::Chunk(chunk)) => {
+                let about = self.about(BYTES, chunk.length, chunk.tag.clone());
+                let (app, place) = (Arc::clone(self.app), self.info.location.url.clone());
+                let read = Read { app, keys, chunk: Arc::new(chunk), place, key: key.to_owned() };
+                let part = move |range| read.clone().part(range);
+                Ok(answer(about, self.method, self.headers, part).await)
+            }
+            // Links to members are relative to an address with a slash.
+            Some(Entry::Group(_)) if !key.is_empty() && !key.ends_with('/') => {
+                Ok(Redirect::permanent(&format!("{store}/{key}/")).into_response())
+            }
+            Some(Entry::Group(members)) => self.group(id, &members),
+            // An address of an array without a key: what it is stands in its document.
+            Some(Entry::Array) => {
+                let array = key.trim_end_matches('/');
+                Ok(Redirect::temporary(&format!("{store}/{array}/zarr.json")).into_response())
+            }
+            Some(Entry::Elsewhere) => Err(elsewhere(&self.info, key)),
+            None => Err(self.missing(&keys)),
         }
-        Some(Entry::Group(members)) => group(&base, &info, &keys, key, &members)?,
-        // An address of an array without a key: what it is stands in its document.
-        Some(Entry::Array) => {
-            let array = key.trim_end_matches('/');
-            Redirect::temporary(&base.path(&format!("/zarr/{named}/{array}/zarr.json"))).into_response()
+    }
+
+    /// Bytes that are in memory.
+    async fn bytes(&self, media: &'static str, bytes: Bytes, tag: String) -> Response {
+        let about = self.about(media, bytes.len() as u64, tag);
+        let part = move |range| std::future::ready(Ok(part(&bytes, &range)));
+        answer(about, self.method, self.headers, part).await
+    }
+
+    fn about(&self, media: &'static str, length: u64, tag: String) -> About {
+        let (what, is_fixed) = (self.info.id.to_string(), self.snapshot.is_some());
+        About { what, media, length, tag: Some(tag), is_fixed }
+    }
+
+    /// What is said of a store that cannot be read: it may lie elsewhere by now.
+    fn unreadable(&self, error: &StepError) -> Problem {
+        self.app.shelves.forget(&self.info);
+        Problem::of_store(self.info.id.as_str(), error)
+    }
+
+    /// What is said of a key under which there is nothing.
+    fn missing(&self, keys: &Keys) -> Problem {
+        let (id, key) = (&self.info.id, self.key);
+        let moves = self.snapshot.is_none();
+        if moves && !keys.has_place(key) && self.app.shelves.showed_chunk(&self.info, key) {
+            return Problem::gone(format!(
+                "`{id}` is laid out otherwise since it was opened: open it again, or read `{id}@SNAPSHOT`"
+            ));
         }
-        Some(Entry::Elsewhere) => return Err(elsewhere(&info, key)),
-        None => return Err(missing(app, &info, &keys, key, snapshot.is_some())),
-    };
-    told(&mut response, &id, &base.path(&format!("/zarr/{name}@{id}/{key}")));
-    Ok(response)
+        Problem::not_found(format!("`{id}` has no key `{key}`"))
+    }
+
+    /// The page of a group.
+    fn group(&self, id: &SnapshotId, members: &[Member]) -> Result<Response, Problem> {
+        let names: Vec<String> = members.iter().map(|member| format!("{}/", segment(&member.name))).collect();
+        let of = context! {
+            dataset => self.info.id.to_string(),
+            title => self.info.block.title.clone(),
+            snapshot => id.0.clone(),
+            group => self.key.trim_matches('/'),
+            members => names,
+        };
+        pages::page(&self.base, "group.html", of)
+    }
 }
 
 /// A chunk that is read while it is sent.
@@ -147,12 +222,7 @@ struct Read {
     app: Arc<App>,
     keys: Arc<Keys>,
     chunk: Arc<StoredChunk>,
-    name: Name,
-}
-
-/// What a chunk is asked for by.
-#[derive(Debug, Clone)]
-struct Name {
+    /// What it is asked for by.
     place: String,
     key: String,
 }
@@ -162,41 +232,11 @@ impl Read {
         let is_whole = range == (0..self.chunk.length);
         let bytes = self.keys.read(&self.chunk, range).await?;
         if is_whole {
-            let asked = (self.name.place.as_str(), self.keys.snapshot(), self.name.key.as_str());
+            let asked = (self.place.as_str(), self.keys.snapshot(), self.key.as_str());
             self.app.warm.keep(asked, &self.chunk.tag, &bytes);
         }
         Ok(bytes)
     }
-}
-
-/// The state that is asked for: one by its name, or what everyone reads.
-async fn state(
-    app: &App,
-    info: &DatasetInfo,
-    named: Option<&str>,
-) -> Result<Result<SnapshotId, Problem>, StepError> {
-    if let Some(named) = named {
-        let none = || Problem::not_found(format!("`{named}` is no name of a snapshot"));
-        return Ok(if can_be_snapshot(named) { Ok(SnapshotId(named.to_owned())) } else { Err(none()) });
-    }
-    let nothing = || {
-        let is_here = Source::of(info) == Source::Here;
-        let what = if is_here { "holds nothing yet" } else { "is made elsewhere, and not served here" };
-        Problem::not_found(format!("`{}` {what}", info.id))
-    };
-    Ok(app.shelves.head(info, &app.scope()).await?.ok_or_else(nothing))
-}
-
-/// The keys of a state.
-async fn keys(
-    app: &App,
-    info: &DatasetInfo,
-    id: &SnapshotId,
-) -> Result<Result<Arc<Keys>, Problem>, StepError> {
-    let keys = app.shelves.keys(info, id, &app.scope()).await?;
-    // Whoever opened it here would take a chunk that is not found for missing data.
-    let gone = || Problem::gone(format!("`{}` has no snapshot {id}, or it is not kept any more", info.id));
-    Ok(keys.ok_or_else(gone))
 }
 
 /// What is said of a virtual chunk. Not that it is not found: for Zarr that is missing data.
@@ -207,48 +247,6 @@ fn elsewhere(info: &DatasetInfo, key: &str) -> Problem {
         info.id, info.id
     );
     Problem::plain(StatusCode::FORBIDDEN, detail)
-}
-
-/// What is said of a key under which there is nothing.
-fn missing(app: &App, info: &DatasetInfo, keys: &Keys, key: &str, is_fixed: bool) -> Problem {
-    if !is_fixed && !keys.has_place(key) && app.shelves.showed_chunk(info, key) {
-        return Problem::gone(format!(
-            "`{}` is laid out otherwise since it was opened: open it again, or read `{}@SNAPSHOT`",
-            info.id, info.id
-        ));
-    }
-    Problem::not_found(format!("`{}` has no key `{key}`", info.id))
-}
-
-/// Says of which state an answer is, and where that state stays.
-fn told(response: &mut Response, id: &SnapshotId, place: &str) {
-    for (header, value) in [(SNAPSHOT, id.0.as_str()), (header::CONTENT_LOCATION, place)] {
-        if let Ok(value) = HeaderValue::from_str(value) {
-            response.headers_mut().insert(header, value);
-        }
-    }
-}
-
-fn group(
-    base: &Base,
-    info: &DatasetInfo,
-    keys: &Keys,
-    group: &str,
-    members: &[Member],
-) -> Result<Response, Problem> {
-    let group = group.trim_matches('/');
-    let names: Vec<String> = members.iter().map(|member| format!("{}/", segment(&member.name))).collect();
-    pages::page(
-        base,
-        "group.html",
-        context! {
-            dataset => info.id.to_string(),
-            title => info.block.title.clone(),
-            snapshot => keys.snapshot().0.clone(),
-            group,
-            members => names,
-        },
-    )
 }
 
 /// A name as a segment of a path. Nothing of it means anything in a page, where links stand as they

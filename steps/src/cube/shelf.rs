@@ -216,3 +216,26 @@ fn is_here(_: &Path) -> bool {
 pub fn can_be_snapshot(text: &str) -> bool {
     Id::try_from(text).is_ok_and(|id| id.to_string() == text)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_in_the_place_of_another_is_told_apart_and_a_young_one_is_not_believed() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("repo");
+        let write = |text: &str| {
+            let new = folder.path().join("new");
+            std::fs::write(&new, text).unwrap();
+            std::fs::rename(&new, &file).unwrap();
+        };
+        let sign = |grain| sign_of(std::fs::metadata(&file).unwrap(), grain);
+        write("one");
+        let one = sign(Duration::ZERO).unwrap();
+        assert_eq!(sign(Duration::ZERO), Some(one));
+        assert_eq!(sign(Duration::from_secs(3_600)), None);
+        write("two");
+        assert_ne!(sign(Duration::ZERO), Some(one));
+    }
+}
