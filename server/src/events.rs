@@ -167,9 +167,10 @@ impl Held {
     }
 }
 
-/// An event on the wire.
+/// An event on the wire, with its line for people.
 fn line(run: &RunId, number: usize, event: &RunEvent) -> Bytes {
-    let data = event::json(run.as_str(), event);
+    let mut data = event::json(run.as_str(), event);
+    data["text"] = event::told(&event.event).into();
     Bytes::from(format!("id: {number}\nevent: {}\ndata: {data}\n\n", event.event.name()))
 }
 

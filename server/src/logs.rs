@@ -1,13 +1,14 @@
 //! What was said and done in a run, line by line.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use axum::{Json, extract::State};
 use chrono::{DateTime, Utc};
 use frazil_engine::{
-    data::{NodeId, PeriodRange},
+    data::{NodeId, PeriodRange, PeriodSpan, PeriodText, RunId},
     event::{Event, RunEvent, told},
     step::StepError,
+    store::{RunStore, RunStoreError},
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -25,6 +26,9 @@ use crate::{
 /// Lines on a page where nothing is said, and at most.
 const PAGE: usize = 1_000;
 const PAGE_AT_MOST: usize = 10_000;
+
+/// Events that are read at a time.
+const AT_A_TIME: usize = 256;
 
 /// Lines of a job.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -61,6 +65,11 @@ pub(crate) fn routes() -> Routes {
         .segment("jobID", "A job")
         .query("step", json!({ "type": "string", "maxLength": 64 }), "Of this step alone")
         .query(
+            "period",
+            json!({ "type": "string", "maxLength": 64 }),
+            "Of these periods alone: `2024-03-01`, a coarser one for all that lie in it, or `FIRST..LAST`",
+        )
+        .query(
             "limit",
             json!({ "type": "integer", "minimum": 1, "maximum": PAGE_AT_MOST, "default": PAGE }),
             "At most so many",
@@ -78,44 +87,116 @@ async fn lines(
     mut query: Query,
 ) -> Result<Json<Logs>, Problem> {
     let run = run_id(&job)?;
-    let step = query.one("step", |text| text.parse::<NodeId>().map_err(|error| error.to_string()));
+    let wanted = Wanted {
+        step: query.one("step", |text| text.parse::<NodeId>().map_err(|error| error.to_string())),
+        periods: query.one("period", |text| text.parse::<PeriodSpan>().map_err(|error| error.to_string())),
+    };
     let limit = query.number("limit", 1, PAGE_AT_MOST).unwrap_or(PAGE);
     let after = query.number("after", 0, usize::MAX).unwrap_or_default();
     let (all, again) = (query.clone(), query.without("after"));
     query.all_read()?;
     // There is such a job.
     known(&app, &run).await?;
-    // Every event is a line at least, unless it is of another step.
-    let events = app.runner.store().load_after(&run, after).await;
-    let events = events.map_err(|error| Problem::of_history(&StepError::from(error)))?;
     let path = format!("/jobs/{run}/logs");
     let mut links = vec![
         Link::json("self", base.at(&all.address(&path))),
         Link::json("up", base.at(&format!("/jobs/{run}"))),
     ];
-    let mut lines = Vec::new();
-    for (number, event) in (after + 1..).zip(&events) {
-        // Events are whole: what follows the last one of a page is not cut.
-        if lines.len() >= limit {
-            let next = again.with("after", &(number - 1).to_string());
-            links.push(Link::json("next", base.at(&next.address(&path))));
-            break;
-        }
-        lines.extend(
-            of(number, event).into_iter().filter(|line| step.as_ref().is_none_or(|step| line.is_of(step))),
-        );
+    let found = page(app.runner.store().as_ref(), &run, after, limit, &wanted).await;
+    let (lines, next) = found.map_err(|error| Problem::of_history(&StepError::from(error)))?;
+    if let Some(next) = next {
+        let next = again.with("after", &next.to_string());
+        links.push(Link::json("next", base.at(&next.address(&path))));
     }
     Ok(Json(Logs { lines, links }))
 }
 
-impl Line {
-    fn is_of(&self, step: &NodeId) -> bool {
-        self.step.as_deref() == Some(step.as_str())
+/// Which lines are asked for.
+#[derive(Debug, Default)]
+struct Wanted {
+    step: Option<NodeId>,
+    periods: Option<PeriodSpan>,
+}
+
+impl Wanted {
+    fn has(&self, line: &Line) -> bool {
+        let is_of = |step: &NodeId| line.step.as_deref() == Some(step.as_str());
+        let lies_in = |span: &PeriodSpan| line.periods.iter().any(|range| overlaps(range, span));
+        self.step.as_ref().is_none_or(is_of) && self.periods.as_ref().is_none_or(lies_in)
+    }
+}
+
+/// Whether any time of a range of periods lies in a span.
+fn overlaps(range: &str, span: &PeriodSpan) -> bool {
+    let (first, last) = range.split_once('/').unwrap_or((range, range));
+    match (first.parse::<PeriodText>(), last.parse::<PeriodText>()) {
+        (Ok(first), Ok(last)) => first.start < span.last.end && span.first.start < last.end,
+        // The one period of what has no time.
+        _ => false,
+    }
+}
+
+/// Lines of the events that follow the first `after`, and the number of the last event of this page
+/// where others follow it.
+async fn page(
+    store: &dyn RunStore,
+    run: &RunId,
+    after: usize,
+    limit: usize,
+    wanted: &Wanted,
+) -> Result<(Vec<Line>, Option<usize>), RunStoreError> {
+    let mut lines = Vec::new();
+    let mut batches = Batches::default();
+    // A batch is committed soon after it was written, which tells its periods.
+    let mut number = after.saturating_sub(AT_A_TIME);
+    loop {
+        let events = store.load_part(run, number, AT_A_TIME).await?;
+        if events.is_empty() {
+            return Ok((lines, None));
+        }
+        for event in &events {
+            number += 1;
+            let periods = batches.periods(&event.event);
+            if number <= after {
+                continue;
+            }
+            // Events are whole: what follows the last one of a page is not cut.
+            if lines.len() >= limit {
+                return Ok((lines, Some(number - 1)));
+            }
+            lines.extend(of(number, event, &periods).into_iter().filter(|line| wanted.has(line)));
+        }
+    }
+}
+
+/// The periods of batches that are written and not settled.
+#[derive(Debug, Default)]
+struct Batches(HashMap<(NodeId, usize), Vec<String>>);
+
+impl Batches {
+    /// The periods that an event is about, a range each.
+    fn periods(&mut self, event: &Event) -> Vec<String> {
+        let error = match event {
+            Event::Written { unit, written } => {
+                let labels = written.labels.iter().flat_map(|label| label.period.iter());
+                let ranges: Vec<String> =
+                    PeriodRange::collect(labels).iter().map(ToString::to_string).collect();
+                self.0.insert((unit.clone(), written.index), ranges.clone());
+                return ranges;
+            }
+            Event::Committed { unit, index, .. } => {
+                return self.0.remove(&(unit.clone(), *index)).unwrap_or_default();
+            }
+            Event::Retrying { error, .. } | Event::Relisted { error, .. } => Some(error),
+            Event::Ended { error, .. } => error.as_ref(),
+            _ => None,
+        };
+        error.and_then(|error| error.failure()?.period.clone()).into_iter().collect()
     }
 }
 
 /// The lines of an event.
-fn of(number: usize, RunEvent { at, event, .. }: &RunEvent) -> Vec<Line> {
+fn of(number: usize, RunEvent { at, event, .. }: &RunEvent, periods: &[String]) -> Vec<Line> {
     let step = match event {
         Event::Said { node, .. } => Some(node),
         Event::Ended { unit, at, .. } => Some(at.as_ref().unwrap_or(unit)),
@@ -125,7 +206,7 @@ fn of(number: usize, RunEvent { at, event, .. }: &RunEvent) -> Vec<Line> {
         event: number,
         at: *at,
         step: step.map(ToString::to_string),
-        periods: periods(event),
+        periods: periods.to_vec(),
         from,
         level,
         text,
@@ -147,17 +228,4 @@ fn level(event: &Event) -> &'static str {
         Event::Checked { checks, .. } if checks.iter().any(|check| !check.passed) => "warning",
         _ => "info",
     }
-}
-
-fn periods(event: &Event) -> Vec<String> {
-    let error = match event {
-        Event::Written { written, .. } => {
-            let ranges = PeriodRange::collect(written.labels.iter().flat_map(|label| label.period.iter()));
-            return ranges.iter().map(ToString::to_string).collect();
-        }
-        Event::Retrying { error, .. } | Event::Relisted { error, .. } => Some(error),
-        Event::Ended { error, .. } => error.as_ref(),
-        _ => None,
-    };
-    error.and_then(|error| error.failure()?.period.clone()).into_iter().collect()
 }

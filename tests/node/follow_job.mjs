@@ -18,9 +18,9 @@ await tab.fill("#token", "not a token");
 await tab.click("button");
 await tab.fill("#token", token);
 await tab.click("button");
-await tab.waitForFunction(() => document.getElementById("events")?.textContent.includes('"finished"'));
+await tab.waitForFunction(() => document.getElementById("events")?.textContent.endsWith("  successful\n"));
 await tab.waitForFunction(() => document.getElementById("status").textContent === "successful");
-const events = (await tab.textContent("#events")).trim().split("\n").map((line) => Object.keys(JSON.parse(line).event)[0]);
+const events = (await tab.textContent("#events")).trim().split("\n").map((line) => line.split("  ")[1]);
 // Another page of the same tab, by a link.
 await tab.click("nav a:has-text('Jobs')");
 await tab.waitForSelector("h1:has-text('Jobs')");

@@ -265,8 +265,11 @@ fn links(run: &RunId, status: Status, base: &Base) -> Vec<Link> {
         Link::json("related", at("/prov")).titled("What it was made of (PROV-JSON)"),
     ];
     match status {
-        Status::Successful => links.push(Link::json(RESULTS, at("/results"))),
-        Status::Failed => links.push(Link::to(EXCEPTIONS, "application/problem+json", at("/results"))),
+        Status::Successful => links.push(Link::json(RESULTS, at("/results")).titled("What it left behind")),
+        Status::Failed => {
+            let why = Link::to(EXCEPTIONS, "application/problem+json", at("/results"));
+            links.push(why.titled("Why it failed"));
+        }
         _ => {}
     }
     links

@@ -59,6 +59,20 @@ fn a_run_that_is_asked_for_over_http_is_a_job_with_results() {
     let lines = logs["lines"].as_array().unwrap();
     assert!(!lines.is_empty() && lines.iter().all(|line| line["step"] == "daily"), "{logs}");
     assert!(lines.iter().any(|line| !line["periods"].as_array().unwrap_or(&vec![]).is_empty()), "{logs}");
+    // The days of January lie in one batch; of February nothing was said.
+    let of = |period: &str| {
+        let logs = serving.get(&format!("{location}/logs?step=daily&period={period}")).expect(200).json();
+        let texts = logs["lines"].as_array().unwrap().iter().map(|line| line["text"].as_str().unwrap().to_owned());
+        texts.collect::<Vec<_>>()
+    };
+    for period in ["2024-01-05", "2024-01", "2023-12-31..2024-01-01"] {
+        let texts = of(period);
+        assert!(matches!(&texts[..], [written, committed]
+            if written.contains("is written") && committed.contains("is committed")), "{period}: {texts:?}");
+    }
+    assert!(of("2024-02").is_empty());
+    let wrong = serving.get(&format!("{location}/logs?period=march")).expect(400).json();
+    assert!(wrong["detail"].as_str().unwrap().contains("`march` is not a period"), "{wrong}");
     let page = serving.get(&format!("{location}/logs?limit=2")).expect(200).json();
     assert_eq!(page["lines"].as_array().unwrap().len(), 2);
     assert!(page["links"].as_array().unwrap().iter().any(|link| link["rel"] == "next"), "{page}");
