@@ -62,13 +62,17 @@ fn a_run_that_is_asked_for_over_http_is_a_job_with_results() {
     // The days of January lie in one batch; of February nothing was said.
     let of = |period: &str| {
         let logs = serving.get(&format!("{location}/logs?step=daily&period={period}")).expect(200).json();
-        let texts = logs["lines"].as_array().unwrap().iter().map(|line| line["text"].as_str().unwrap().to_owned());
+        let texts =
+            logs["lines"].as_array().unwrap().iter().map(|line| line["text"].as_str().unwrap().to_owned());
         texts.collect::<Vec<_>>()
     };
     for period in ["2024-01-05", "2024-01", "2023-12-31..2024-01-01"] {
         let texts = of(period);
-        assert!(matches!(&texts[..], [written, committed]
-            if written.contains("is written") && committed.contains("is committed")), "{period}: {texts:?}");
+        assert!(
+            matches!(&texts[..], [written, committed]
+            if written.contains("is written") && committed.contains("is committed")),
+            "{period}: {texts:?}"
+        );
     }
     assert!(of("2024-02").is_empty());
     let wrong = serving.get(&format!("{location}/logs?period=march")).expect(400).json();
