@@ -36,6 +36,7 @@ use tokio::sync::{Notify, broadcast};
 use crate::{
     echo,
     live::{Current, Live},
+    notify::is_failure,
 };
 use progress::Board;
 pub(crate) use progress::{Change, Standing};
@@ -185,6 +186,19 @@ impl Runner {
     /// A run as lists have it.
     pub(crate) async fn summary(&self, run: &RunId) -> Result<RunSummary, RunStoreError> {
         self.0.store.summary(run).await
+    }
+
+    /// The nearest failed one of the runs that one came after; what is not kept any more tells nothing.
+    pub(crate) async fn failed_before(&self, accepted: &Accepted) -> Option<RunId> {
+        let mut before = accepted.origin.after.clone();
+        while let Some(run) = before.pop() {
+            let ended = self.summary(&run).await.ok()?.finished;
+            if ended.is_some_and(|(status, _)| is_failure(status)) {
+                return Some(run);
+            }
+            before.extend(self.0.accepted(&run).await.ok()?.origin.after);
+        }
+        None
     }
 
     /// How many runs wait for their turn, and how many are at work.

@@ -41,12 +41,15 @@ pub(crate) struct Known {
     pub(crate) updated: DateTime<Utc>,
     /// The unit that waits to be tried again, and why.
     pub(crate) retrying: Option<(NodeId, StepError)>,
+    /// Of a run that is over, the nearest of those that it came after that failed.
+    pub(crate) failed_before: Option<RunId>,
 }
 
 impl Known {
     fn new(run: RunId) -> Self {
         let updated = DateTime::UNIX_EPOCH;
-        Self { run, state: RunState::default(), opened: None, updated, retrying: None }
+        let state = RunState::default();
+        Self { run, state, opened: None, updated, retrying: None, failed_before: None }
     }
 
     fn apply(&mut self, event: &RunEvent) -> Result<(), Problem> {
@@ -131,9 +134,10 @@ pub(crate) async fn known(app: &App, run: &RunId) -> Result<Arc<Known>, Problem>
             break;
         }
     }
-    let known = known.unwrap_or_else(|| Known::new(run.clone()));
-    if known.state.accepted.is_none() {
-        return Err(Problem::no_job(run.as_str()));
+    let mut known = known.unwrap_or_else(|| Known::new(run.clone()));
+    let Some(accepted) = &known.state.accepted else { return Err(Problem::no_job(run.as_str())) };
+    if known.is_finished() {
+        known.failed_before = app.runner.failed_before(accepted).await;
     }
     let known = Arc::new(known);
     app.jobs.put(&known);

@@ -211,7 +211,10 @@ fn message(known: &Known) -> Option<String> {
     let state = &known.state;
     let failed = || failure(state).map(|(unit, error)| format!("{unit}: {error}"));
     match state.finished {
-        Some((RunStatus::Successful, _)) => gaps(state),
+        Some((RunStatus::Successful, _)) => {
+            let before = known.failed_before.as_ref();
+            before.map(|run| format!("job {run} of the same request, before it, failed")).or_else(|| gaps(state))
+        }
         Some((RunStatus::Failed, _)) => failed(),
         Some((RunStatus::Cancelled, _)) => state.cancelling.clone(),
         Some((RunStatus::Interrupted, _)) => {

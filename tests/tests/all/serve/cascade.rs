@@ -52,6 +52,16 @@ fn what_is_selected_is_run_in_order_and_is_one_job_for_who_asked() {
         assert_eq!((&job["started"], &job["finished"]), (&same["started"], &same["finished"]), "{job}");
     }
 
+    // One that failed keeps nobody from what can be done, and is not hidden by it.
+    stand.sandbox.write("input/20240105.tif", "no raster");
+    let again = json!({ "inputs": { "select": ["snow_daily", "maps"], "params": { "end": "2024-01-05" } } });
+    let made = sync(again).expect(201);
+    let jobs = jobs_of(&serving, &made.json());
+    let ends: Vec<_> = jobs.iter().map(|job| (&job["processID"], &job["status"])).collect();
+    assert_eq!(ends, [(&json!("snow_daily"), &json!("failed")), (&json!("maps"), &json!("successful"))]);
+    let known = serving.get(made.header("location").unwrap()).expect(200).json();
+    let told = format!("job {} of the same request, before it, failed", jobs[0]["jobID"].as_str().unwrap());
+    assert_eq!(known["message"], json!(told));
     let one = json!({ "inputs": { "select": ["elevation", "snow_daily+"] }, "outputs": { "dem": {} } });
     let made = sync(one).expect(201);
     let results = serving.get(&format!("{}/results", made.header("location").unwrap())).expect(200).json();
