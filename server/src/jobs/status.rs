@@ -213,7 +213,9 @@ fn message(known: &Known) -> Option<String> {
     match state.finished {
         Some((RunStatus::Successful, _)) => {
             let before = known.failed_before.as_ref();
-            before.map(|run| format!("job {run} of the same request, before it, failed")).or_else(|| gaps(state))
+            before
+                .map(|run| format!("job {run} of the same request, before it, failed"))
+                .or_else(|| gaps(state))
         }
         Some((RunStatus::Failed, _)) => failed(),
         Some((RunStatus::Cancelled, _)) => state.cancelling.clone(),
