@@ -132,18 +132,18 @@ async fn look(app: &App) -> Found {
     }
     let state = app.project().config.state.clone();
     let looked = tokio::time::timeout(PATIENCE, async { (probe(&state).await, leads(app).await) }).await;
-    let found = match looked {
-        Ok((Ok(()), leads)) => Found { state_writable: true, leads },
+    let found = match &looked {
+        Ok((Ok(()), leads)) => Found { state_writable: true, leads: *leads },
         Ok((Err(error), leads)) => {
             tracing::error!(%error, "the state cannot be written");
-            Found { state_writable: false, leads }
+            Found { state_writable: false, leads: *leads }
         }
         Err(_) => {
             tracing::error!("the state cannot be written in {} s", PATIENCE.as_secs());
             Found { state_writable: false, leads: false }
         }
     };
-    if !found.leads {
+    if looked.is_ok() && !found.leads {
         tracing::error!("the lock file of the state is gone: another server may be at work on it");
     }
     *app.health.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), found));

@@ -14,6 +14,7 @@ mod desk;
 mod echo;
 mod events;
 mod execution;
+mod front;
 mod graph;
 mod guard;
 mod health;
@@ -63,7 +64,7 @@ use traces::Traces;
 /// All addresses, as an OpenAPI 3.0 document.
 #[must_use]
 pub fn openapi() -> serde_json::Value {
-    app::routes().document()
+    front::routes().document()
 }
 
 /// Answers on `listener`, fires triggers and runs pipelines until `stop`, then lets what was begun end or settle.
@@ -91,7 +92,7 @@ pub async fn serve(site: Site, listener: TcpListener, stop: CancellationToken) -
     let app =
         app::App::new(Arc::clone(&live), runner.clone(), site.turn, measures, is_loopback, stop.clone());
     let app = Arc::new(app.map_err(io::Error::other)?);
-    let router = layers::dress(&app::routes(), &app, &config.serve.limits);
+    let router = layers::dress(&front::routes(), &app, &config.serve.limits);
     // Who watches runs stays until the last has settled, and who sends until the last was told.
     let (settled, told) = (CancellationToken::new(), CancellationToken::new());
     let listening = async {

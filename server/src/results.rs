@@ -24,7 +24,7 @@ use crate::{
     echo,
     execution::values,
     jobs::{Known, Status, failure, known, run_id, status_of},
-    link::Link,
+    link::{ICECHUNK, Link, ZARR},
     problem::Problem,
     processes::Own,
 };
@@ -210,14 +210,14 @@ fn outputs(app: &App, state: &RunState, base: &Base) -> Outputs {
         let title = info.map_or_else(|| dataset.to_string(), |info| info.block.title.clone());
         let pinned = format!("{dataset}@{snapshot}");
         let links = vec![
-            Link::to("item", "application/vnd+zarr", base.at(&format!("/zarr/{pinned}/"))).titled("Zarr"),
+            Link::to("item", ZARR, base.at(&format!("/zarr/{pinned}/"))).titled("Zarr"),
             Link::json("collection", base.at(&format!("/stac/collections/{dataset}")))
                 .titled("STAC collection"),
         ];
         let output = Output {
             href: base.at(&format!("/icechunk/{dataset}")),
             rel: "item",
-            media: "application/vnd.icechunk",
+            media: ICECHUNK,
             title,
             snapshot: snapshot.0,
             links,
